@@ -1,0 +1,1 @@
+//! Embedding: a stub in front of a PEX, and back.

@@ -1,0 +1,3 @@
+//! The engine: started by the stub when no plan holds.
+
+fn main() {}

@@ -1,0 +1,1 @@
+//! A launch from top to bottom: replay, else prepare, then exec.
