@@ -45,8 +45,7 @@ use manifest::Manifest;
 use roots::{Candidates, Refusal};
 use stage::Staged;
 
-/// Directory of the format version below a root.
-pub const FORMAT: &str = "v1";
+pub use pexboot_stub::paths::FORMAT;
 
 /// What is kept under a root, by the name of its directory.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -185,12 +184,14 @@ impl Store {
     ) -> Result<Store, StoreError> {
         let mut readable = Vec::new();
         for seed in &candidates.seeds {
-            match roots::open_existing(seed) {
-                Ok(root) => readable.push(root.path),
-                Err(refusal) => warn(&format!(
-                    "seed `{}` is passed over: {refusal}",
-                    seed.display()
-                )),
+            match roots::open_seed(seed) {
+                Ok(path) => readable.push(path),
+                Err(refusal) => {
+                    warn(&format!(
+                        "seed `{}` is passed over: {refusal}",
+                        seed.display()
+                    ));
+                }
             }
         }
         let mut writable = None;
@@ -198,14 +199,13 @@ impl Store {
         let named = candidates.explicit.as_ref().or(candidates.cache.as_ref());
         for path in named.into_iter().chain([&candidates.fallback]) {
             let why = match roots::open_writable(path) {
-                Ok(root) if root.unwritable.is_none() => {
-                    writable = Some(root.path);
-                    break;
-                }
                 Ok(root) => {
+                    let Some(error) = root.unwritable else {
+                        writable = Some(root.path);
+                        break;
+                    };
                     readable.push(root.path);
-                    let errno = root.unwritable.unwrap_or(Errno::EROFS);
-                    format!("cannot be written: {}", io::Error::from(errno))
+                    format!("it cannot be written: {error}")
                 }
                 Err(Refusal::Unsafe(why)) if candidates.explicit.as_ref() == Some(path) => {
                     return Err(StoreError::Root {

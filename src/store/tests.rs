@@ -521,6 +521,63 @@ fn links_lead_to_a_root_that_is_known_by_its_real_path() {
 }
 
 #[test]
+fn the_stub_looks_where_the_engine_does() {
+    use pexboot_stub::paths::{self, Kind};
+    use std::os::unix::ffi::OsStrExt;
+    if child_root().is_some() {
+        let env: Vec<(String, Vec<u8>)> = std::env::vars_os()
+            .map(|(name, value)| (name.into_string().unwrap(), value.as_bytes().to_vec()))
+            .collect();
+        let get = |wanted: &str| {
+            env.iter()
+                .find(|(name, _)| name == wanted)
+                .map(|(_, value)| value.as_slice())
+        };
+        let euid = nix::unistd::geteuid().as_raw();
+        let theirs = paths::candidates(get, b"", euid, || None);
+        let ours = Candidates::of_process(
+            get("PEX_ROOT").map(|root| Path::new(std::ffi::OsStr::from_bytes(root))),
+        );
+        let of = |kind| {
+            theirs
+                .iter()
+                .filter(move |candidate| candidate.kind == kind)
+                .map(|candidate| PathBuf::from(std::ffi::OsStr::from_bytes(&candidate.path)))
+                .collect::<Vec<_>>()
+        };
+        assert_eq!(of(Kind::Seed), ours.seeds);
+        assert_eq!(of(Kind::Explicit), Vec::from_iter(ours.explicit.clone()));
+        if ours.explicit.is_none() {
+            assert_eq!(of(Kind::Cache), Vec::from_iter(ours.cache));
+            assert_eq!(of(Kind::Fallback), [ours.fallback]);
+        }
+        return;
+    }
+    for env in [
+        &[][..],
+        &[("HOME", "")],
+        &[("HOME", "/h")],
+        &[("HOME", "h")],
+        &[("HOME", "/h"), ("XDG_CACHE_HOME", "/x")],
+        &[("HOME", "/h"), ("XDG_CACHE_HOME", "x")],
+        &[("XDG_CACHE_HOME", "/x")],
+        &[
+            ("HOME", "/h"),
+            ("PEXBOOT_SEEDS", "/a::b:/c"),
+            ("PEX_ROOT", "/r"),
+        ],
+    ] {
+        let status = child("the_stub_looks_where_the_engine_does", Path::new("/"))
+            .env_remove("HOME")
+            .env_remove("XDG_CACHE_HOME")
+            .envs(env.iter().copied())
+            .stdout(Stdio::null())
+            .status();
+        assert!(status.unwrap().success(), "{env:?}");
+    }
+}
+
+#[test]
 fn a_read_only_root_is_read_and_the_next_is_written() {
     if let Some(root) = child_root() {
         let fallback = PathBuf::from(std::env::var_os("STORE_TEST_FALLBACK").unwrap());
