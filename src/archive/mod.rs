@@ -15,6 +15,7 @@ mod layout;
 mod member;
 mod names;
 mod source;
+mod stamps;
 #[cfg(test)]
 pub(crate) mod testing;
 #[cfg(test)]
@@ -27,6 +28,7 @@ use std::path::Path;
 pub use error::{ArchiveError, DirectoryFault, MemberFault};
 pub use names::{Tree, safe_relative};
 pub use pexboot_stub::seal::Seal;
+pub use stamps::Stamp;
 
 use directory::Place;
 use source::Source;
