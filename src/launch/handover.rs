@@ -4,9 +4,8 @@
 //! it sees P as `PEX` and `argv[0]` although it never runs from there. The unpacked tree is keyed by the SHA-256 of the
 //! whole archive: unlike the fingerprint, that covers the bootstrap.
 
-use std::io::{Read, Seek, SeekFrom};
 use std::os::unix::ffi::OsStringExt;
-use std::os::unix::fs::PermissionsExt;
+use std::os::unix::fs::{FileExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
 use sha2::{Digest, Sha256};
@@ -73,15 +72,16 @@ pub fn exec(
 /// The archive's tree in the root, every member of it.
 fn unpacked(pex: &Pex, archive: &Archive, store: &Store) -> Result<PathBuf, LaunchError> {
     let io = |source| LaunchError::Io { path: pex.path.display().to_string(), source };
-    let digest = digest(archive).map_err(io)?;
-    Ok(store.directory(Kind::Originals, &digest, &mut |work| Ok(fill(archive, work)?))?)
+    let original = archive.original().map_err(crate::pex::PexError::from)?;
+    let digest = digest(&original).map_err(io)?;
+    Ok(store.directory(Kind::Originals, &digest, &mut |work| fill(&original, work))?)
 }
 
 fn fill(archive: &Archive, work: &Path) -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
-    for entry in archive.original_entries()? {
+    for entry in archive.entries() {
         let Some(name) = safe_relative(&entry.name) else { continue };
         let path = work.join(&name);
-        if entry.name.ends_with('/') {
+        if entry.is_directory() {
             std::fs::create_dir_all(&path)?;
             continue;
         }
@@ -89,8 +89,8 @@ fn fill(archive: &Archive, work: &Path) -> Result<(), Box<dyn std::error::Error 
             std::fs::create_dir_all(parent)?;
         }
         let mut file = std::fs::File::create_new(&path)?;
-        archive.copy(&entry, &mut file)?;
-        if entry.executable() {
+        archive.copy(entry, &mut file)?;
+        if entry.is_executable() {
             file.set_permissions(std::fs::Permissions::from_mode(0o755))?;
         }
     }
@@ -101,21 +101,15 @@ fn fill(archive: &Archive, work: &Path) -> Result<(), Box<dyn std::error::Error 
 
 /// SHA-256 of the archive's bytes, in hexadecimal.
 fn digest(archive: &Archive) -> std::io::Result<String> {
-    let mut file = std::fs::File::open(archive.path())?;
-    let size = match archive.seal() {
-        Some(seal) => {
-            file.seek(SeekFrom::Start(seal.stub_size + seal.engine_size))?;
-            seal.archive_size
-        }
-        None => u64::MAX,
-    };
+    let (mut offset, size) = archive.extent();
+    let end = offset.saturating_add(size);
     let mut hash = Sha256::new();
     let mut buffer = vec![0; 1 << 16];
-    let mut file = file.take(size);
-    loop {
-        match file.read(&mut buffer)? {
-            0 => return Ok(hex(&hash.finalize())),
-            count => hash.update(&buffer[..count]),
-        }
+    while offset < end {
+        let count = usize::try_from(end - offset).map_or(buffer.len(), |left| left.min(buffer.len()));
+        archive.file().read_exact_at(&mut buffer[..count], offset)?;
+        hash.update(&buffer[..count]);
+        offset += count as u64;
     }
+    Ok(hex(&hash.finalize()))
 }
