@@ -21,6 +21,8 @@
 pub mod archive;
 pub mod boot;
 #[cfg(feature = "cli")]
+pub mod cli;
+#[cfg(feature = "cli")]
 pub mod embed;
 pub mod exit;
 pub mod interpreter;
