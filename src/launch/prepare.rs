@@ -167,6 +167,7 @@ pub fn prepare(invocation: &Invocation, report: &mut dyn Report) -> Result<Prepa
         exec: Exec {
             program: argv[0].clone(),
             argv,
+            interpreter: run == Run::Interpreter,
             env: vec![
                 EnvChange::Set(b"PEX".to_vec(), Value::RealPex),
                 EnvChange::Set(
