@@ -60,7 +60,9 @@ pub fn identity(metadata: &Metadata) -> Identity {
     }
 }
 
-fn place(path: &Path) -> Place {
+/// Where `path` is: absolute, or from the working directory.
+#[must_use]
+pub fn place(path: &Path) -> Place {
     let anchor = if path.is_absolute() { Anchor::Root } else { Anchor::Cwd };
     Place { anchor, path: path.as_os_str().as_bytes().to_vec() }
 }
