@@ -521,4 +521,4 @@ fn unhex(text: &str) -> Option<Vec<u8>> {
 
 #[cfg(test)]
 #[path = "record_tests.rs"]
-mod record_tests;
+pub(super) mod record_tests;

@@ -363,9 +363,18 @@ fn tags_and_markers_are_those_of_packaging() {
         }
         // Copies from before 21.3 and 23.0 do not know `pp3-none-any` and `cp311-none-any`.
         let own = |tag: &str| tag.ends_with("-none-any") && !tag.starts_with("py");
-        let mine = record.tags.iter().map(String::as_str).filter(|tag| !own(tag));
+        let mine = record
+            .tags
+            .iter()
+            .map(String::as_str)
+            .filter(|tag| !own(tag));
         let theirs = tags.into_iter().filter(|tag| !own(tag));
-        assert_eq!(mine.clone().count(), theirs.clone().count(), "{}", path.display());
+        assert_eq!(
+            mine.clone().count(),
+            theirs.clone().count(),
+            "{}",
+            path.display()
+        );
         let different = mine.zip(theirs).find(|(mine, theirs)| mine != theirs);
         assert_eq!(different, None, "{}", path.display());
         let learned: Vec<String> = record
