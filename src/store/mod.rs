@@ -136,7 +136,12 @@ impl Store {
     ///
     /// # Errors
     /// When the system refuses.
-    pub fn replace(&self, kind: Kind, name: &str, files: &[(&str, &[u8])]) -> Result<PathBuf, StoreError> {
+    pub fn replace(
+        &self,
+        kind: Kind,
+        name: &str,
+        files: &[(&str, &[u8])],
+    ) -> Result<PathBuf, StoreError> {
         let _ = (kind, name, files);
         todo!()
     }
