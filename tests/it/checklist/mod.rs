@@ -4,4 +4,10 @@
 //! Where pexboot reads an item deliberately in another way (packages merged into one directory, no `.bootstrap` on
 //! `sys.path`), the test is about what an import finds and in which order, never about the list's text.
 
+mod cache;
+mod execution;
 mod format;
+mod interpreter;
+mod resolution;
+mod syspath;
+mod venv;

@@ -37,6 +37,14 @@ impl Stage {
 
     /// The same under another file name.
     pub fn named(way: Way, pex: &Built, name: &str) -> Stage {
+        Stage::attempt(way, pex, name).unwrap_or_else(|message| panic!("{message}"))
+    }
+
+    /// The same for a file that `embed` may refuse.
+    ///
+    /// # Errors
+    /// What `embed` said.
+    pub fn attempt(way: Way, pex: &Built, name: &str) -> Result<Stage, String> {
         let root = tempfile::Builder::new()
             .prefix("pexboot-")
             .tempdir()
@@ -49,8 +57,8 @@ impl Stage {
             pex: root.path().join("work").join(name),
             root,
         };
-        stage.place(pex, &stage.pex);
-        stage
+        stage.try_place(pex, &stage.pex)?;
+        Ok(stage)
     }
 
     /// Puts one more PEX onto this machine, the same way.
@@ -58,6 +66,11 @@ impl Stage {
     /// Another process writes it: a file that this one had open for writing could not be executed while any other
     /// test's child still holds the descriptor.
     pub fn place(&self, pex: &Built, to: &Path) {
+        self.try_place(pex, to)
+            .unwrap_or_else(|message| panic!("{message}"));
+    }
+
+    fn try_place(&self, pex: &Built, to: &Path) -> Result<(), String> {
         // A directory has no head that could be replaced; it is run as it is (`pexboot run`).
         let embed = self.way == Way::Embedded && pex.path.is_file();
         let mut command = if embed {
@@ -75,12 +88,12 @@ impl Stage {
             command
         };
         let output = command.stdin(Stdio::null()).output().unwrap();
-        assert!(
-            output.status.success(),
-            "{command:?}: {}\n{}",
-            output.status,
-            String::from_utf8_lossy(&output.stderr)
-        );
+        let message = String::from_utf8_lossy(&output.stderr);
+        if output.status.success() {
+            Ok(())
+        } else {
+            Err(format!("{command:?}: {}\n{message}", output.status))
+        }
     }
 
     /// The start of the PEX.

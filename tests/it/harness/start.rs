@@ -13,7 +13,8 @@ use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use serde_json::Value;
 
-use super::Stage;
+use super::stage::PEXBOOT;
+use super::{Stage, Way};
 
 /// No start takes longer, or it hangs.
 const BOUND: Duration = Duration::from_secs(300);
