@@ -256,7 +256,7 @@ fn item_27_a_bad_inherit_path_is_refused() {
     for value in ["bogus", ""] {
         Case::new(&pex).env("PEX_INHERIT_PATH", value).holds(|run| {
             run.refused().says("PEX_INHERIT_PATH");
-            assert_eq!(run.stderr.trim().lines().count(), 1, "{run}");
+            assert!(!run.stderr.contains("Traceback"), "{run}");
         });
     }
 }

@@ -90,7 +90,9 @@ impl<'p> Case<'p> {
     pub fn holds(&self, expect: impl Fn(&Outcome)) {
         for python in self.pythons() {
             for &way in ways() {
-                self.outcomes(way, python).iter().for_each(&expect);
+                self.outcomes(way, python, Paths::AsTheyAre)
+                    .iter()
+                    .for_each(&expect);
             }
         }
     }
@@ -101,7 +103,9 @@ impl<'p> Case<'p> {
     pub fn agrees(&self) -> Outcome {
         let mut first = None;
         for python in self.pythons() {
-            let mut outcomes = ways().iter().flat_map(|&way| self.outcomes(way, python));
+            let mut outcomes = ways()
+                .iter()
+                .flat_map(|&way| self.outcomes(way, python, Paths::Neutral));
             let truth = outcomes.next().expect("a start");
             for outcome in outcomes {
                 let stderr_agrees = self.ignore_stderr || truth.stderr == outcome.stderr;
@@ -125,7 +129,7 @@ impl<'p> Case<'p> {
         on
     }
 
-    fn outcomes(&self, way: Way, python: Option<&pythons::Python>) -> Vec<Outcome> {
+    fn outcomes(&self, way: Way, python: Option<&pythons::Python>, paths: Paths) -> Vec<Outcome> {
         let stage = Stage::new(way, self.pex);
         let mut start = stage.start();
         if let Some(python) = python {
@@ -134,19 +138,29 @@ impl<'p> Case<'p> {
         for change in &self.changes {
             start = change(start, &stage);
         }
-        (0..STARTS)
-            .map(|_| {
-                let mut outcome = start.run();
+        let once = || {
+            let mut outcome = start.run();
+            if let Paths::Neutral = paths {
                 for text in [&mut outcome.stdout, &mut outcome.stderr] {
                     *text = neutral(text, &stage);
                     for filter in &self.normalise {
                         *text = filter(text);
                     }
                 }
-                outcome
-            })
-            .collect()
+            }
+            outcome
+        };
+        (0..STARTS).map(|_| once()).collect()
     }
+}
+
+/// Whether outputs are looked at or compared.
+#[derive(Clone, Copy)]
+enum Paths {
+    /// With their paths, to be looked at.
+    AsTheyAre,
+    /// To be compared with those of another machine.
+    Neutral,
 }
 
 /// A text in which neither the machine's directory nor the names of cache directories differ.

@@ -101,17 +101,15 @@ impl<'a> Start<'a> {
 
     /// The command with its environment, for tests that need the process itself.
     pub fn command(&self) -> Command {
-        // A directory is started as the file `__main__.py` in it.
-        let program = if self.program.is_dir() {
-            self.program.join("__main__.py")
-        } else {
-            self.program.clone()
+        // A directory has no stub: it is run by the command line, or as the file `__main__.py` in it.
+        let program: Vec<OsString> = match (self.program.is_dir(), self.stage.way) {
+            (false, _) => vec![self.program.clone().into()],
+            (true, Way::Original) => vec![self.program.join("__main__.py").into()],
+            (true, Way::Embedded) => {
+                vec![PEXBOOT.into(), "run".into(), self.program.clone().into()]
+            }
         };
-        let mut words = self
-            .before
-            .iter()
-            .cloned()
-            .chain([program.into_os_string()]);
+        let mut words = self.before.iter().cloned().chain(program);
         let mut command = Command::new(words.next().expect("the program"));
         command
             .args(words)
