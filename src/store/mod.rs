@@ -427,6 +427,7 @@ impl Store {
         name: &str,
         files: &[(&str, &[u8])],
     ) -> Result<PathBuf, StoreError> {
+<<<<<<< HEAD
         let root = self.writable()?;
         let target = place(root, kind, name);
         self.sweep(root);
@@ -489,6 +490,10 @@ impl Store {
     /// Removes what killed processes left, once.
     fn sweep(&self, root: &Path) {
         self.swept.call_once(|| stage::sweep(&tmp(root), self.boot));
+=======
+        let _ = (kind, name, files);
+        todo!()
+>>>>>>> tests
     }
 }
 
