@@ -427,7 +427,6 @@ impl Store {
         name: &str,
         files: &[(&str, &[u8])],
     ) -> Result<PathBuf, StoreError> {
-<<<<<<< HEAD
         let root = self.writable()?;
         let target = place(root, kind, name);
         self.sweep(root);
@@ -490,10 +489,6 @@ impl Store {
     /// Removes what killed processes left, once.
     fn sweep(&self, root: &Path) {
         self.swept.call_once(|| stage::sweep(&tmp(root), self.boot));
-=======
-        let _ = (kind, name, files);
-        todo!()
->>>>>>> tests
     }
 }
 
