@@ -64,18 +64,27 @@ impl Constants<'_> {
         // JSON's text literals are Python's too.
         let root = serde_json::Value::from(String::from_utf8_lossy(self.pex_root)).to_string();
         let (head, archive, added) = (self.head, self.archive, self.added);
-        format!("HEAD = {head}\nARCHIVE = {archive}\nDIGEST = \"{hex}\"\nPEX_ROOT = {root}\nADDED = {added}\n")
+        format!(
+            "HEAD = {head}\nARCHIVE = {archive}\nDIGEST = \"{hex}\"\nPEX_ROOT = {root}\nADDED = {added}\n"
+        )
     }
 }
 
 /// The digest of the archive and the permission bits that were added, as an earlier embedding has left word of them.
 pub(super) fn left_by(archive: &Archive) -> Result<Option<([u8; 32], u32)>, ArchiveError> {
-    let Some(entry) = archive.find(ORIGINAL_NAME) else { return Ok(None) };
+    let Some(entry) = archive.find(ORIGINAL_NAME) else {
+        return Ok(None);
+    };
     let text = archive.read(entry, OURS)?;
     let text = String::from_utf8_lossy(&text);
-    let value = |name: &str| text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(" = "));
+    let value = |name: &str| {
+        text.lines()
+            .find_map(|line| line.strip_prefix(name)?.strip_prefix(" = "))
+    };
     let digest = value("DIGEST").and_then(|text| unhex(text.trim_matches('"')));
-    let added = value("ADDED").and_then(|text| text.parse::<u32>().ok()).filter(|bits| bits & !0o111 == 0);
+    let added = value("ADDED")
+        .and_then(|text| text.parse::<u32>().ok())
+        .filter(|bits| bits & !0o111 == 0);
     Ok(digest.zip(added))
 }
 
@@ -110,13 +119,21 @@ impl Appendix {
         for (index, header) in headers(&directory, place.count).enumerate() {
             // The archive was opened: its directory has been read without fault.
             let path = || original.path().to_path_buf();
-            let damaged = |fault| ArchiveError::Directory { path: path(), fault };
+            let damaged = |fault| ArchiveError::Directory {
+                path: path(),
+                fault,
+            };
             let header = header.map_err(damaged)?;
             if REPLACED.contains(&header.name) {
                 continue;
             }
             let sizes = extent(&header, index as u64).map_err(damaged)?;
-            relocate(&header, sizes, sizes.2 + place.shift + constants.head, &mut central);
+            relocate(
+                &header,
+                sizes,
+                sizes.2 + place.shift + constants.head,
+                &mut central,
+            );
             count += 1;
         }
         let text = constants.python() + ORIGINAL;
@@ -130,13 +147,22 @@ impl Appendix {
         }
         let central_start = start + bytes.len() as u64;
         bytes.extend(&central);
-        end(count, central_start, central.len() as u64, &original.comment()?, &mut bytes);
+        end(
+            count,
+            central_start,
+            central.len() as u64,
+            &original.comment()?,
+            &mut bytes,
+        );
         Ok(Appendix { bytes, count })
     }
 
     /// Reads the finished file back, by our own reader and by `zip`: both must see the same entries at the same places.
     pub fn check(&self, path: &Path, seal: &Seal) -> Result<(), EmbedError> {
-        let wrong = |what: String| EmbedError::Check { path: path.to_path_buf(), what };
+        let wrong = |what: String| EmbedError::Check {
+            path: path.to_path_buf(),
+            what,
+        };
         let archive = Archive::open(path)?;
         if archive.seal() != Some(seal) {
             return Err(wrong("the seal does not read back".to_owned()));
@@ -144,17 +170,35 @@ impl Appendix {
         let mut ours: Vec<_> = archive
             .entries()
             .iter()
-            .map(|entry| (entry.header_offset, entry.compressed_size, entry.size, entry.crc32))
+            .map(|entry| {
+                (
+                    entry.header_offset,
+                    entry.compressed_size,
+                    entry.size,
+                    entry.crc32,
+                )
+            })
             .collect();
         if ours.len() as u64 > self.count {
-            return Err(wrong(format!("{} entries are there instead of {}", ours.len(), self.count)));
+            return Err(wrong(format!(
+                "{} entries are there instead of {}",
+                ours.len(),
+                self.count
+            )));
         }
         let mut zip = zip::ZipArchive::new(std::io::BufReader::new(archive.file()))
             .map_err(|error| wrong(format!("another zip reader refuses it: {error}")))?;
         let mut theirs = Vec::with_capacity(zip.len());
         for index in 0..zip.len() {
-            let entry = zip.by_index_raw(index).map_err(|error| wrong(format!("entry {index} cannot be read: {error}")))?;
-            theirs.push((entry.header_start(), entry.compressed_size(), entry.size(), entry.crc32()));
+            let entry = zip
+                .by_index_raw(index)
+                .map_err(|error| wrong(format!("entry {index} cannot be read: {error}")))?;
+            theirs.push((
+                entry.header_start(),
+                entry.compressed_size(),
+                entry.size(),
+                entry.crc32(),
+            ));
         }
         ours.sort_unstable();
         theirs.sort_unstable();
@@ -166,9 +210,20 @@ impl Appendix {
 }
 
 /// Adds a header as it was, but for the offset.
-fn relocate(header: &Header<'_>, (compressed, size, _): (u64, u64, u64), offset: u64, central: &mut Vec<u8>) {
+fn relocate(
+    header: &Header<'_>,
+    (compressed, size, _): (u64, u64, u64),
+    offset: u64,
+    central: &mut Vec<u8>,
+) {
     const ELSEWHERE: u64 = 0xffff_ffff;
-    let field = |value: u64| if value < ELSEWHERE { value as u32 } else { u32::MAX };
+    let field = |value: u64| {
+        if value < ELSEWHERE {
+            value as u32
+        } else {
+            u32::MAX
+        }
+    };
     let mut zip64 = Vec::new();
     for value in [size, compressed, offset] {
         if value >= ELSEWHERE {
@@ -204,7 +259,9 @@ fn without_zip64(mut extra: &[u8]) -> Vec<u8> {
     let mut kept = Vec::with_capacity(extra.len());
     while extra.len() >= 4 {
         let length = 4 + usize::from(u16::from_le_bytes([extra[2], extra[3]]));
-        let Some(field) = extra.get(..length) else { break };
+        let Some(field) = extra.get(..length) else {
+            break;
+        };
         if u16::from_le_bytes([field[0], field[1]]) != ZIP64_FIELD {
             kept.extend(field);
         }
@@ -221,7 +278,9 @@ fn add(name: &str, mode: u32, data: &[u8], start: u64, bytes: &mut Vec<u8>, cent
     let mut deflate = libdeflater::Compressor::new(libdeflater::CompressionLvl::best());
     let mut packed = vec![0; deflate.deflate_compress_bound(data.len())];
     // The buffer has room for anything: it was asked for its bound.
-    let length = deflate.deflate_compress(data, &mut packed).expect("the bound is enough");
+    let length = deflate
+        .deflate_compress(data, &mut packed)
+        .expect("the bound is enough");
     packed.truncate(length);
 
     let mut common = vec![0, 0, 8, 0];
@@ -249,8 +308,17 @@ fn add(name: &str, mode: u32, data: &[u8], start: u64, bytes: &mut Vec<u8>, cent
     central.extend(name.as_bytes());
     let record = central[at..].to_vec();
     central.truncate(at);
-    let header = Header { record: &record, name: name.as_bytes(), extra: &[] };
-    relocate(&header, (packed.len() as u64, data.len() as u64, 0), offset, central);
+    let header = Header {
+        record: &record,
+        name: name.as_bytes(),
+        extra: &[],
+    };
+    relocate(
+        &header,
+        (packed.len() as u64, data.len() as u64, 0),
+        offset,
+        central,
+    );
 }
 
 /// Adds the end record, with a zip64 one before it only where it is needed: Python's `zipimport` reads that from 3.13 on.

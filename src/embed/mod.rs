@@ -71,7 +71,9 @@ pub fn embed(
     let pex = Pex::open(input)?;
     match pex.layout {
         Layout::Zipapp => embed_file(&pex, output, options, parts),
-        Layout::Packed | Layout::Loose if output.is_some() => Err(EmbedError::DirectoryOutput { path: pex.path }),
+        Layout::Packed | Layout::Loose if output.is_some() => {
+            Err(EmbedError::DirectoryOutput { path: pex.path })
+        }
         Layout::Packed | Layout::Loose => directory::embed(&pex, options, parts),
     }
 }
@@ -87,7 +89,9 @@ pub fn strip(input: &Path, output: Option<&Path>) -> Result<PathBuf, EmbedError>
     let pex = Pex::open(input)?;
     match pex.layout {
         Layout::Zipapp => strip_file(&pex, output),
-        Layout::Packed | Layout::Loose if output.is_some() => Err(EmbedError::DirectoryOutput { path: pex.path }),
+        Layout::Packed | Layout::Loose if output.is_some() => {
+            Err(EmbedError::DirectoryOutput { path: pex.path })
+        }
         Layout::Packed | Layout::Loose => directory::strip(&pex),
     }
 }
@@ -99,12 +103,19 @@ fn embed_file(
     parts: &Parts<'_>,
 ) -> Result<Embedded, EmbedError> {
     let input = archive_of(pex);
-    let io = |source| EmbedError::Io { path: pex.path.clone(), source };
+    let io = |source| EmbedError::Io {
+        path: pex.path.clone(),
+        source,
+    };
     let metadata = input.file().metadata().map_err(io)?;
     let before = Before::of(input)?;
     let original = match input.original() {
         // What was embedded was readable once.
-        Err(_) if input.seal().is_some() => return Err(EmbedError::Changed { path: pex.path.clone() }),
+        Err(_) if input.seal().is_some() => {
+            return Err(EmbedError::Changed {
+                path: pex.path.clone(),
+            });
+        }
         result => result?,
     };
     let mode = metadata.mode() & 0o777 & !before.added;
@@ -115,8 +126,14 @@ fn embed_file(
     draft.write(&head.bytes)?;
     let (offset, size) = original.extent();
     let digest = draft.copy(original.file(), offset, size, &pex.path)?;
-    if before.digest.as_ref().is_some_and(|expected| *expected != digest) {
-        return Err(EmbedError::Changed { path: pex.path.clone() });
+    if before
+        .digest
+        .as_ref()
+        .is_some_and(|expected| *expected != digest)
+    {
+        return Err(EmbedError::Changed {
+            path: pex.path.clone(),
+        });
     }
     let constants = Constants {
         head: head.bytes.len() as u64,
@@ -128,9 +145,18 @@ fn embed_file(
     let appendix = Appendix::new(&original, &constants)?;
     draft.write(&appendix.bytes)?;
     let file_size = constants.head + size + appendix.bytes.len() as u64;
-    let seal = Seal { archive_size: size, file_size, ..head.seal };
-    let encoded = seal.encode().ok_or_else(|| EmbedError::PexRoot { path: pex.path.clone() })?;
-    draft.file().write_all_at(&encoded, head.seal_offset as u64).map_err(io)?;
+    let seal = Seal {
+        archive_size: size,
+        file_size,
+        ..head.seal
+    };
+    let encoded = seal.encode().ok_or_else(|| EmbedError::PexRoot {
+        path: pex.path.clone(),
+    })?;
+    draft
+        .file()
+        .write_all_at(&encoded, head.seal_offset as u64)
+        .map_err(io)?;
     appendix.check(draft.path(), &seal)?;
     let path = draft.publish(executable, &metadata)?;
     Ok(Embedded { path, seal })
@@ -138,12 +164,24 @@ fn embed_file(
 
 fn strip_file(pex: &Pex, output: Option<&Path>) -> Result<PathBuf, EmbedError> {
     let input = archive_of(pex);
-    let Some(seal) = input.seal() else { return Err(EmbedError::NotEmbedded { path: pex.path.clone() }) };
+    let Some(seal) = input.seal() else {
+        return Err(EmbedError::NotEmbedded {
+            path: pex.path.clone(),
+        });
+    };
     let before = Before::of(input)?;
-    let metadata = input.file().metadata().map_err(|source| EmbedError::Io { path: pex.path.clone(), source })?;
-    let changed = || EmbedError::Changed { path: pex.path.clone() };
+    let metadata = input.file().metadata().map_err(|source| EmbedError::Io {
+        path: pex.path.clone(),
+        source,
+    })?;
+    let changed = || EmbedError::Changed {
+        path: pex.path.clone(),
+    };
     let (offset, size) = (seal.stub_size + seal.engine_size, seal.archive_size);
-    if offset.checked_add(size).is_none_or(|end| end > metadata.len()) {
+    if offset
+        .checked_add(size)
+        .is_none_or(|end| end > metadata.len())
+    {
         return Err(changed());
     }
     let mut draft = Draft::beside(&output::target(&pex.path, output)?)?;
@@ -168,9 +206,13 @@ impl Before {
         if input.seal().is_none() {
             return Ok(Before::default());
         }
-        let (digest, added) =
-            appendix::left_by(input)?.ok_or_else(|| EmbedError::Changed { path: input.path().to_path_buf() })?;
-        Ok(Before { digest: Some(digest), added })
+        let (digest, added) = appendix::left_by(input)?.ok_or_else(|| EmbedError::Changed {
+            path: input.path().to_path_buf(),
+        })?;
+        Ok(Before {
+            digest: Some(digest),
+            added,
+        })
     }
 }
 
@@ -202,13 +244,19 @@ impl Head {
             options,
             pex_root: pex.info.pex_root.clone().unwrap_or_default().into_bytes(),
         };
-        Ok(Head { bytes: [parts.stub, parts.engine].concat(), seal, seal_offset })
+        Ok(Head {
+            bytes: [parts.stub, parts.engine].concat(),
+            seal,
+            seal_offset,
+        })
     }
 
     /// The bytes with a seal that says that nothing follows.
     fn alone(mut self, pex: &Pex) -> Result<(Vec<u8>, Seal), EmbedError> {
         self.seal.file_size = self.bytes.len() as u64;
-        let encoded = self.seal.encode().ok_or_else(|| EmbedError::PexRoot { path: pex.path.clone() })?;
+        let encoded = self.seal.encode().ok_or_else(|| EmbedError::PexRoot {
+            path: pex.path.clone(),
+        })?;
         self.bytes[self.seal_offset..self.seal_offset + SEAL_SIZE].copy_from_slice(&encoded);
         Ok((self.bytes, self.seal))
     }

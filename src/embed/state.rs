@@ -37,13 +37,24 @@ pub fn state(path: &Path) -> Result<State, EmbedError> {
         Some(archive) => (archive.seal().cloned(), archive.extent().1),
         None => {
             let starter = pex.path.join("pex");
-            let is_file = std::fs::symlink_metadata(&starter).is_ok_and(|metadata| metadata.is_file());
-            let seal = if is_file { Archive::seal_of(&starter)? } else { None };
-            let size = if seal.is_some() { std::fs::metadata(&starter).map_or(0, |metadata| metadata.len()) } else { 0 };
+            let is_file =
+                std::fs::symlink_metadata(&starter).is_ok_and(|metadata| metadata.is_file());
+            let seal = if is_file {
+                Archive::seal_of(&starter)?
+            } else {
+                None
+            };
+            let size = if seal.is_some() {
+                std::fs::metadata(&starter).map_or(0, |metadata| metadata.len())
+            } else {
+                0
+            };
             (seal, size)
         }
     };
-    let head = seal.as_ref().map_or(0, |seal| seal.stub_size.saturating_add(seal.engine_size));
+    let head = seal
+        .as_ref()
+        .map_or(0, |seal| seal.stub_size.saturating_add(seal.engine_size));
     let archive = match &seal {
         Some(seal) => seal.archive_size,
         None if pex.layout == Layout::Zipapp => size,
@@ -51,5 +62,13 @@ pub fn state(path: &Path) -> Result<State, EmbedError> {
     };
     let appendix = size.saturating_sub(head).saturating_sub(archive);
     let intact = seal.as_ref().is_none_or(|seal| seal.file_size == size);
-    Ok(State { pex, seal, size, head, archive, appendix, intact })
+    Ok(State {
+        pex,
+        seal,
+        size,
+        head,
+        archive,
+        appendix,
+        intact,
+    })
 }
