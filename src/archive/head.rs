@@ -21,7 +21,9 @@ const MOST_NAMES: u64 = 1 << 16;
 /// The seal in the ELF at the beginning of `source` when there is one, filled in or not, and its offset.
 pub(super) fn seal(source: &Source) -> Result<Option<(Seal, u64)>, ArchiveError> {
     let read = |offset, len| source.read_up_to(offset, len);
-    let Some(offset) = offset(&read)? else { return Ok(None) };
+    let Some(offset) = offset(&read)? else {
+        return Ok(None);
+    };
     Ok(Seal::decode(&read(offset, SEAL_SIZE as u64)?).map(|seal| (seal, offset)))
 }
 
@@ -29,8 +31,12 @@ pub(super) fn seal(source: &Source) -> Result<Option<(Seal, u64)>, ArchiveError>
 #[cfg(feature = "cli")]
 pub(crate) fn seal_offset(stub: &[u8]) -> Option<usize> {
     let read = |offset: u64, len: u64| {
-        let start = usize::try_from(offset).unwrap_or(usize::MAX).min(stub.len());
-        let len = usize::try_from(len).unwrap_or(usize::MAX).min(stub.len() - start);
+        let start = usize::try_from(offset)
+            .unwrap_or(usize::MAX)
+            .min(stub.len());
+        let len = usize::try_from(len)
+            .unwrap_or(usize::MAX)
+            .min(stub.len() - start);
         Ok::<_, std::convert::Infallible>(stub[start..start + len].to_vec())
     };
     let Ok(offset) = offset(&read);
@@ -47,7 +53,11 @@ fn offset<E>(read: &impl Fn(u64, u64) -> Result<Vec<u8>, E>) -> Result<Option<u6
         return Ok(None);
     }
     let table = u64_at(&header, 40);
-    let (size, count, names) = (u64::from(u16_at(&header, 58)), u64::from(u16_at(&header, 60)), u16_at(&header, 62));
+    let (size, count, names) = (
+        u64::from(u16_at(&header, 58)),
+        u64::from(u16_at(&header, 60)),
+        u16_at(&header, 62),
+    );
     if size != SECTION_HEADER || count > MOST_SECTIONS || u64::from(names) >= count {
         return Ok(None);
     }
@@ -56,11 +66,14 @@ fn offset<E>(read: &impl Fn(u64, u64) -> Result<Vec<u8>, E>) -> Result<Option<u6
         return Ok(None);
     }
     let sections = || table.chunks_exact(SECTION_HEADER as usize);
-    let Some(names) = sections().nth(usize::from(names)) else { return Ok(None) };
+    let Some(names) = sections().nth(usize::from(names)) else {
+        return Ok(None);
+    };
     let names = read(u64_at(names, 24), u64_at(names, 32).min(MOST_NAMES))?;
     let found = sections().find(|section| {
         let name = names.get(u32_at(section, 0) as usize..).unwrap_or(&[]);
-        name.strip_prefix(SEAL_SECTION.as_bytes()).is_some_and(|rest| rest.first() == Some(&0))
+        name.strip_prefix(SEAL_SECTION.as_bytes())
+            .is_some_and(|rest| rest.first() == Some(&0))
             && u64_at(section, 32) >= SEAL_SIZE as u64
     });
     Ok(found.map(|section| u64_at(section, 24)))

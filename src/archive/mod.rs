@@ -24,9 +24,9 @@ use std::fs::File;
 use std::io::Write;
 use std::path::Path;
 
+pub use error::{ArchiveError, DirectoryFault, MemberFault};
 #[cfg(feature = "cli")]
 pub(crate) use head::seal_offset;
-pub use error::{ArchiveError, DirectoryFault, MemberFault};
 pub use names::{Tree, safe_relative};
 pub use pexboot_stub::seal::Seal;
 
@@ -131,7 +131,10 @@ impl Archive {
     /// When it is no longer there as the seal has it: the file was changed after embedding.
     pub fn original(&self) -> Result<Archive, ArchiveError> {
         let (offset, size) = match self.seal() {
-            Some(seal) => (seal.stub_size.saturating_add(seal.engine_size), seal.archive_size),
+            Some(seal) => (
+                seal.stub_size.saturating_add(seal.engine_size),
+                seal.archive_size,
+            ),
             None => (0, self.source.len()),
         };
         let path = self.path().to_path_buf();
@@ -160,13 +163,17 @@ impl Archive {
     /// The central directory as it stands, and where.
     #[cfg(feature = "cli")]
     pub(crate) fn raw_directory(&self) -> Result<(Place, Vec<u8>), ArchiveError> {
-        Ok((self.place, self.source.read_up_to(self.place.start, self.place.size)?))
+        Ok((
+            self.place,
+            self.source.read_up_to(self.place.start, self.place.size)?,
+        ))
     }
 
     /// The comment at the end of the archive.
     #[cfg(feature = "cli")]
     pub(crate) fn comment(&self) -> Result<Vec<u8>, ArchiveError> {
-        self.source.read_up_to(self.place.comment, self.place.comment_size)
+        self.source
+            .read_up_to(self.place.comment, self.place.comment_size)
     }
 
     /// The path it was opened by.

@@ -33,13 +33,9 @@ fn open(candidates: Candidates) -> (Result<Store, StoreError>, Vec<String>) {
 }
 
 fn fill(path: &Path) -> Result<(), FillError> {
-    create_directory(&path.join("package"))?;
+    let mut tree = Tree::new(path)?;
     for number in 0..FILES {
-        create(
-            &path.join("package").join(format!("{number}.py")),
-            b"content",
-            false,
-        )?;
+        tree.write(&format!("package/{number}.py"), b"content", false)?;
     }
     Ok(())
 }
@@ -242,7 +238,7 @@ fn work_of_the_living_is_not_swept() {
     let root = temp.path().join("root");
     let store = silent(&root);
     let path = store.directory(Kind::Wheels, "ab/x.whl", &mut |path| {
-        create(&path.join("begun"), b"", false)?;
+        std::fs::write(path.join("begun"), "")?;
         // Another start comes along and cleans up.
         publish(&silent(&root), "ab/y.whl");
         assert!(path.join("begun").exists());
@@ -521,6 +517,63 @@ fn links_lead_to_a_root_that_is_known_by_its_real_path() {
 }
 
 #[test]
+fn the_stub_looks_where_the_engine_does() {
+    use pexboot_stub::paths::{self, Kind};
+    use std::os::unix::ffi::OsStrExt;
+    if child_root().is_some() {
+        let env: Vec<(String, Vec<u8>)> = std::env::vars_os()
+            .map(|(name, value)| (name.into_string().unwrap(), value.as_bytes().to_vec()))
+            .collect();
+        let get = |wanted: &str| {
+            env.iter()
+                .find(|(name, _)| name == wanted)
+                .map(|(_, value)| value.as_slice())
+        };
+        let euid = nix::unistd::geteuid().as_raw();
+        let theirs = paths::candidates(get, b"", euid, || None);
+        let ours = Candidates::of_process(
+            get("PEX_ROOT").map(|root| Path::new(std::ffi::OsStr::from_bytes(root))),
+        );
+        let of = |kind| {
+            theirs
+                .iter()
+                .filter(move |candidate| candidate.kind == kind)
+                .map(|candidate| PathBuf::from(std::ffi::OsStr::from_bytes(&candidate.path)))
+                .collect::<Vec<_>>()
+        };
+        assert_eq!(of(Kind::Seed), ours.seeds);
+        assert_eq!(of(Kind::Explicit), Vec::from_iter(ours.explicit.clone()));
+        if ours.explicit.is_none() {
+            assert_eq!(of(Kind::Cache), Vec::from_iter(ours.cache));
+            assert_eq!(of(Kind::Fallback), [ours.fallback]);
+        }
+        return;
+    }
+    for env in [
+        &[][..],
+        &[("HOME", "")],
+        &[("HOME", "/h")],
+        &[("HOME", "h")],
+        &[("HOME", "/h"), ("XDG_CACHE_HOME", "/x")],
+        &[("HOME", "/h"), ("XDG_CACHE_HOME", "x")],
+        &[("XDG_CACHE_HOME", "/x")],
+        &[
+            ("HOME", "/h"),
+            ("PEXBOOT_SEEDS", "/a::b:/c"),
+            ("PEX_ROOT", "/r"),
+        ],
+    ] {
+        let status = child("the_stub_looks_where_the_engine_does", Path::new("/"))
+            .env_remove("HOME")
+            .env_remove("XDG_CACHE_HOME")
+            .envs(env.iter().copied())
+            .stdout(Stdio::null())
+            .status();
+        assert!(status.unwrap().success(), "{env:?}");
+    }
+}
+
+#[test]
 fn a_read_only_root_is_read_and_the_next_is_written() {
     if let Some(root) = child_root() {
         let fallback = PathBuf::from(std::env::var_os("STORE_TEST_FALLBACK").unwrap());
@@ -614,4 +667,21 @@ fn a_manifest_reads_back_and_nothing_else_does() {
         !manifest.holds(temp.path()),
         "a file of a link's size is no link"
     );
+}
+
+#[test]
+fn a_tree_takes_safe_paths_only_and_follows_no_link() {
+    let temp = directory();
+    let mut tree = Tree::new(temp.path()).unwrap();
+    for path in ["", "/x", "..", "a/..", "a/../b", "../x", "a//b", "./a"] {
+        assert!(tree.write(path, b"", false).is_err(), "{path:?}");
+    }
+    tree.write("a/b/c.py", b"c", false).unwrap();
+    tree.write("a/b/run", b"r", true).unwrap();
+    assert!(tree.write("a/b/c.py", b"again", false).is_err());
+    tree.link("a/out", Path::new("/tmp")).unwrap();
+    assert!(tree.write("a/out/x", b"", false).is_err());
+    assert!(tree.write("a/out/deep/x", b"", false).is_err());
+    tree.hard_link("d", &temp.path().join("a/b/c.py")).unwrap();
+    assert_eq!(std::fs::read(temp.path().join("d")).unwrap(), b"c");
 }
