@@ -14,7 +14,13 @@ const LONGEST: usize = 600;
 fn files(extensions: &[&str]) -> Vec<(PathBuf, String)> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let output = Command::new("git")
-        .args(["ls-files", "--cached", "--others", "--exclude-standard", "-z"])
+        .args([
+            "ls-files",
+            "--cached",
+            "--others",
+            "--exclude-standard",
+            "-z",
+        ])
         .current_dir(root)
         .output();
     let listed: Vec<PathBuf> = match output {
@@ -52,7 +58,12 @@ fn check(extensions: &[&str], rule: &str, offends: impl Fn(&Path, &str) -> bool)
     for (file, text) in files(extensions) {
         for (number, line) in text.lines().enumerate() {
             if offends(&file, line) {
-                offences.push(format!("{}:{}: {}", file.display(), number + 1, line.trim()));
+                offences.push(format!(
+                    "{}:{}: {}",
+                    file.display(),
+                    number + 1,
+                    line.trim()
+                ));
             }
         }
     }
@@ -66,9 +77,11 @@ fn is_this_file(file: &Path) -> bool {
 
 #[test]
 fn no_test_is_ignored() {
-    check(&["rs"], "a test that is never run is no test", |file, line| {
-        !is_this_file(file) && line.trim_start().starts_with("#[ignore")
-    });
+    check(
+        &["rs"],
+        "a test that is never run is no test",
+        |file, line| !is_this_file(file) && line.trim_start().starts_with("#[ignore"),
+    );
 }
 
 #[test]
@@ -81,10 +94,14 @@ fn nothing_is_left_to_do() {
 
 #[test]
 fn tests_do_not_sleep() {
-    check(&["rs"], "wait for a condition, with a bound", |file, line| {
-        let in_tests = file.starts_with("tests") || file.ends_with("tests.rs");
-        in_tests && !is_this_file(file) && line.contains("thread::sleep")
-    });
+    check(
+        &["rs"],
+        "wait for a condition, with a bound",
+        |file, line| {
+            let in_tests = file.starts_with("tests") || file.ends_with("tests.rs");
+            in_tests && !is_this_file(file) && line.contains("thread::sleep")
+        },
+    );
 }
 
 #[test]
@@ -95,38 +112,64 @@ fn every_source_file_opens_with_what_it_is() {
             silent.push(file.display().to_string());
         }
     }
-    assert!(silent.is_empty(), "no `//!` paragraph at the head of:\n{}", silent.join("\n"));
+    assert!(
+        silent.is_empty(),
+        "no `//!` paragraph at the head of:\n{}",
+        silent.join("\n")
+    );
 }
 
 #[test]
 fn no_file_has_two_subjects() {
     let mut long = Vec::new();
     for (file, text) in files(&["rs"]) {
-        let excused = LONG_FOR_A_REASON.iter().any(|(name, _)| file == Path::new(name));
+        let excused = LONG_FOR_A_REASON
+            .iter()
+            .any(|(name, _)| file == Path::new(name));
         let lines = text.lines().count();
         if lines > LONGEST && !excused {
             long.push(format!("{}: {lines} lines", file.display()));
         }
     }
-    assert!(long.is_empty(), "longer than {LONGEST} lines:\n{}", long.join("\n"));
+    assert!(
+        long.is_empty(),
+        "longer than {LONGEST} lines:\n{}",
+        long.join("\n")
+    );
     for (name, reason) in LONG_FOR_A_REASON {
-        assert!(Path::new(env!("CARGO_MANIFEST_DIR")).join(name).exists(), "{name} ({reason}) is gone");
+        assert!(
+            Path::new(env!("CARGO_MANIFEST_DIR")).join(name).exists(),
+            "{name} ({reason}) is gone"
+        );
     }
 }
 
 #[test]
 fn no_package_index_is_named() {
     // pip and cargo are configured on the machine; a host in a script would bypass that. Cargo.lock has to name one.
-    check(&["rs", "py", "toml", "sh", "txt", ""], "names the host of a package index", |file, line| {
-        let hosts = ["pypi.org", "pythonhosted.org", "static.crates.io", "index.crates.io", "--index-url"];
-        !is_this_file(file) && hosts.iter().any(|host| line.contains(host))
-    });
+    check(
+        &["rs", "py", "toml", "sh", "txt", ""],
+        "names the host of a package index",
+        |file, line| {
+            let hosts = [
+                "pypi.org",
+                "pythonhosted.org",
+                "static.crates.io",
+                "index.crates.io",
+                "--index-url",
+            ];
+            !is_this_file(file) && hosts.iter().any(|host| line.contains(host))
+        },
+    );
 }
 
 #[test]
 fn no_path_of_one_machine_is_named() {
     check(&[], "a path of somebody's machine", |file, line| {
-        !is_this_file(file) && ["/root/", "/home/", "/work/"].iter().any(|path| names_a_machine(line, path))
+        !is_this_file(file)
+            && ["/root/", "/home/", "/work/"]
+                .iter()
+                .any(|path| names_a_machine(line, path))
     });
 }
 
@@ -168,8 +211,9 @@ fn every_item_of_the_checklist_has_a_test() {
         .filter(|(file, _)| file.starts_with("tests/it/checklist"))
         .map(|(_, text)| text)
         .collect();
-    let missing: Vec<u32> =
-        (1..=98).filter(|number| !all.contains(&format!("fn item_{number:02}_"))).collect();
+    let missing: Vec<u32> = (1..=98)
+        .filter(|number| !all.contains(&format!("fn item_{number:02}_")))
+        .collect();
     assert!(missing.is_empty(), "items without a test: {missing:?}");
 }
 
