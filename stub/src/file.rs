@@ -103,7 +103,10 @@ fn absolute(path: &[u8]) -> Result<Vec<u8>, Failure> {
         return Ok(path.to_vec());
     }
     let mut path = path;
-    while let Some(rest) = path.strip_prefix(b"./") {
+    while let Some(mut rest) = path.strip_prefix(b"./") {
+        while let Some(further) = rest.strip_prefix(b"/") {
+            rest = further;
+        }
         path = rest;
     }
     match machine::cwd() {

@@ -1,0 +1,3 @@
+//! What a user sees, tried on the real binaries.
+
+mod stub;
