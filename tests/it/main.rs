@@ -13,4 +13,5 @@ mod checklist;
 mod fixtures;
 mod harness;
 mod surroundings;
+mod stub;
 mod tidy;
