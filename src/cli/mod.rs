@@ -1,6 +1,10 @@
 //! The command line: one file per subcommand; this one only knows their names.
 
+pub mod embed;
+pub mod error;
+pub mod info;
 mod run;
+pub mod strip;
 
 use clap::{Parser, Subcommand};
 
