@@ -356,23 +356,28 @@ impl<'a> Reader<'a> {
             }
             Element::Group(group)
         } else {
-            self.comparison()?
+            self.comparison(depth)?
         };
         self.blanks();
         Ok(element)
     }
 
-    fn comparison(&mut self) -> Result<Element, String> {
+    fn comparison(&mut self, depth: usize) -> Result<Element, String> {
         let mut left = self.operand()?;
         self.blanks();
         let comparator = self.comparator()?;
         self.blanks();
         let mut right = self.operand()?;
         self.blanks();
-        // Names of extras count as PEP 503 has them (PEP 685).
+        // Names of extras count as PEP 503 has them (PEP 685), but within parentheses `packaging` (26.2, which the original
+        // ships) forgets to: `(extra == "A_b")` is never true.
         match (&mut left, &mut right) {
             (Operand::Variable("extra"), Operand::Text(text))
-            | (Operand::Text(text), Operand::Variable("extra")) => *text = normalise(text),
+            | (Operand::Text(text), Operand::Variable("extra"))
+                if depth == 0 =>
+            {
+                *text = normalise(text);
+            }
             _ => {}
         }
         Ok(Element::Comparison(left, comparator, right))
@@ -533,6 +538,8 @@ mod tests {
         check("extra != 'a'", &["a"], false);
         check("extra == 'a' and extra == 'b'", &["a", "b"], false);
         check("extra == ''", &[], true);
+        check("(extra == 'a-b')", &["A_b"], true);
+        check("(extra == 'A_b')", &["A_b"], false);
     }
 
     #[test]
