@@ -1,5 +1,7 @@
 //! The command line: one file per subcommand; this one only knows their names.
 
+mod bench;
+mod demo;
 mod run;
 
 use clap::{Parser, Subcommand};
@@ -16,6 +18,10 @@ struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    /// Measure how fast a PEX starts, as it is and embedded
+    Bench(bench::Args),
+    /// Build real PEXes, embed them and show how fast they start
+    Demo(demo::Args),
     /// Run a PEX natively, embedded or not
     Run(run::Args),
 }
@@ -33,6 +39,8 @@ pub fn main() -> i32 {
         }
     };
     let result: Result<ExitCode, Box<dyn std::error::Error>> = match cli.command {
+        Command::Bench(args) => bench::run(&args),
+        Command::Demo(args) => demo::run(&args),
         Command::Run(args) => Ok(run::run(&args)),
     };
     match result {
