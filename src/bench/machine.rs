@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::path::Path;
+use std::time::{SystemTime, UNIX_EPOCH};
 
 use nix::sys::statfs;
 use serde_json::{Value, json};
@@ -81,6 +82,47 @@ impl Machine {
     }
 }
 
+/// Today's date in UTC as `YYYY-MM-DD`, for naming results.
+#[must_use]
+pub fn today() -> String {
+    let seconds = SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .map_or(0, |since| since.as_secs());
+    date(seconds / 86_400)
+}
+
+/// The date of a day counted from 1970-01-01, in the Gregorian calendar.
+fn date(mut days: u64) -> String {
+    let leap = |year: u64| {
+        year.is_multiple_of(4) && (!year.is_multiple_of(100) || year.is_multiple_of(400))
+    };
+    let mut year = 1970;
+    while days >= 365 + u64::from(leap(year)) {
+        days -= 365 + u64::from(leap(year));
+        year += 1;
+    }
+    let lengths = [
+        31,
+        28 + u64::from(leap(year)),
+        31,
+        30,
+        31,
+        30,
+        31,
+        31,
+        30,
+        31,
+        30,
+        31,
+    ];
+    let mut month = 0;
+    while days >= lengths[month] {
+        days -= lengths[month];
+        month += 1;
+    }
+    format!("{year}-{:02}-{:02}", month + 1, days + 1)
+}
+
 /// The value of the first line `NAME <separator> VALUE`, quotes and white space taken off.
 fn field(text: &str, name: &str, separator: char) -> String {
     let value = text.lines().find_map(|line| {
@@ -114,6 +156,21 @@ fn file_system(path: &Path) -> &'static str {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn dates_know_leap_years() {
+        let days = [0, 58, 59, 11_016, 11_017, 19_782, 20_088];
+        let expect = [
+            "1970-01-01",
+            "1970-02-28",
+            "1970-03-01",
+            "2000-02-29",
+            "2000-03-01",
+            "2024-02-29",
+            "2024-12-31",
+        ];
+        assert_eq!(days.map(date), expect);
+    }
 
     #[test]
     fn fields_lose_quotes_and_space() {

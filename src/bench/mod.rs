@@ -29,7 +29,7 @@ pub use child::Sample;
 pub use environment::Environment;
 pub use error::BenchError;
 pub use json::to_json;
-pub use machine::Machine;
+pub use machine::{Machine, today};
 pub use report::{Comparison, Measure, comparison_chart, comparison_table, milliseconds, ratio};
 pub use session::{Session, Settings, State};
 pub use statistics::{Summary, geometric_mean};

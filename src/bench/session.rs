@@ -124,6 +124,31 @@ impl Session {
         Ok(series)
     }
 
+    /// Runs each subject once, in a place of its own, and says which do as the first one does, so that a comparison can
+    /// leave the others out.
+    ///
+    /// # Errors
+    /// When the first one fails. The others' failures are the result's.
+    pub fn audition(
+        &mut self,
+        subjects: &[Subject],
+        exit_code: Option<i32>,
+    ) -> Result<Vec<Result<(), BenchError>>, BenchError> {
+        let mut reference = None;
+        let mut verdicts = Vec::new();
+        for (at, subject) in subjects.iter().enumerate() {
+            let place = self.new_place()?;
+            let verdict = self
+                .run(State::Warm, subject, &place)
+                .and_then(|run| check(subject, &run, &mut reference, exit_code));
+            match verdict {
+                Err(error) if at == 0 => return Err(error),
+                verdict => verdicts.push(verdict),
+            }
+        }
+        Ok(verdicts)
+    }
+
     fn run(&mut self, state: State, subject: &Subject, place: &Path) -> Result<Run, BenchError> {
         if state == State::Cold {
             // What the last cold run wrote must not go to disk during this one.
@@ -310,6 +335,25 @@ mod tests {
             panic!("{error:?}")
         };
         assert_eq!(at, 5);
+    }
+
+    #[test]
+    fn an_audition_tells_who_does_as_the_first() {
+        let scratch = tempfile::tempdir().unwrap();
+        let mut session = Session::new(scratch.path(), Environment::clean());
+        let missing = Subject::new("missing", "/nonexistent", &[]);
+        let subjects = [
+            shell("a", "echo x"),
+            shell("b", "echo y"),
+            missing.clone(),
+            shell("c", "echo x"),
+        ];
+        let verdicts = session.audition(&subjects, Some(0)).unwrap();
+        assert_eq!(
+            verdicts.iter().map(Result::is_ok).collect::<Vec<_>>(),
+            [true, false, false, true]
+        );
+        assert!(session.audition(&[missing], Some(0)).is_err());
     }
 
     #[test]

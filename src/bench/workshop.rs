@@ -25,7 +25,39 @@ pub struct App {
     pub script: &'static str,
     /// Arguments that make it start, do next to nothing and succeed.
     pub args: &'static [&'static str],
+    /// For libraries: the code of a module named like the script, whose `main` the script calls. It is packed into a
+    /// wheel that requires the rest.
+    pub code: Option<&'static str>,
 }
+
+impl App {
+    /// What to install: the module's wheel, which brings the requirements, or the requirements themselves.
+    #[must_use]
+    pub fn wanted(&self) -> Vec<&'static str> {
+        if self.code.is_some() {
+            vec![self.script]
+        } else {
+            self.requirements.to_vec()
+        }
+    }
+}
+
+/// Writes a wheel: module name, its code, the directory, then the requirements (PEP 427).
+const WHEEL: &str = r##"import sys, zipfile
+name, code, directory, *requirements = sys.argv[1:]
+dist_info = f"{name}-1.0.dist-info/"
+metadata = f"Metadata-Version: 2.1\nName: {name}\nVersion: 1.0\n"
+files = {
+    f"{name}.py": code,
+    dist_info + "METADATA": metadata + "".join(f"Requires-Dist: {one}\n" for one in requirements),
+    dist_info + "WHEEL": "Wheel-Version: 1.0\nGenerator: bench\nRoot-Is-Purelib: true\nTag: py3-none-any\n",
+    dist_info + "entry_points.txt": f"[console_scripts]\n{name} = {name}:main\n",
+}
+files[dist_info + "RECORD"] = "".join(f"{file},,\n" for file in [*files, dist_info + "RECORD"])
+with zipfile.ZipFile(f"{directory}/{name}-1.0-py3-none-any.whl", "w", zipfile.ZIP_DEFLATED) as wheel:
+    for file, text in files.items():
+        wheel.writestr(file, text)
+"##;
 
 /// Makes applications for one interpreter.
 #[derive(Debug)]
@@ -89,6 +121,12 @@ impl Workshop {
                 plain(&self.tools.python(), pip)
                     .arg(work)
                     .args(app.requirements),
+            )?;
+            let Some(code) = app.code else { return Ok(()) };
+            execute(
+                plain(&self.python, ["-c", WHEEL, app.script, code])
+                    .arg(work)
+                    .args(app.requirements),
             )
         })?;
         Ok(wheels)
@@ -102,7 +140,8 @@ impl Workshop {
         let wheels = self.wheels(app)?;
         let find_links = format!("--find-links={}", wheels.display());
         let mut install = vec!["--no-index", &find_links];
-        install.extend(app.requirements);
+        let wanted = app.wanted();
+        install.extend(&wanted);
         let venv =
             PythonEnvironment::at(&self.directory(app).join("venv"), &self.python, &install)?;
         Ok(venv.script(app.script))
@@ -115,7 +154,7 @@ impl Workshop {
     pub fn pex(&self, app: &App, variant: &str, options: &[&str]) -> Result<PathBuf, BenchError> {
         let wheels = self.wheels(app)?;
         self.variant(app, variant, |work| {
-            let mut command = plain(&self.tool("pex"), app.requirements);
+            let mut command = plain(&self.tool("pex"), app.wanted());
             command.args(["--no-pypi", "--find-links"]).arg(wheels);
             command
                 .arg("--python")

@@ -27,12 +27,14 @@ const APPS: [App; 2] = [
         requirements: &["cowsay==6.1"],
         script: "cowsay",
         args: &["-t", "Moo"],
+        code: None,
     },
     App {
         name: "elasticsearch-curator",
         requirements: &["elasticsearch-curator==9.0.0"],
         script: "curator",
         args: &["--help"],
+        code: None,
     },
 ];
 

@@ -14,6 +14,7 @@ const APP: App = App {
     requirements: &[],
     script: "homemade",
     args: &["--name", "you"],
+    code: None,
 };
 
 /// Its code.
