@@ -7,7 +7,9 @@
 
 extern crate alloc;
 
+pub mod env;
 pub mod key;
+pub mod paths;
 pub mod plan;
 pub mod replay;
 pub mod seal;
