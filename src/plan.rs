@@ -1,5 +1,7 @@
 //! Collects what a launch consulted, and writes the plan (formats in `pexboot_stub::plan`).
 
+use std::fs::Metadata;
+use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
 pub use pexboot_stub::plan::{Anchor, EnvChange, Exec, Identity, Input, Place, Plan, Value};
@@ -28,5 +30,20 @@ impl Inputs {
     #[must_use]
     pub fn into_list(self) -> Vec<Input> {
         self.list
+    }
+}
+
+/// The identity that `metadata` shows.
+#[must_use]
+pub fn identity(metadata: &Metadata) -> Identity {
+    // The kernel's nanoseconds are below a thousand million.
+    let nanoseconds = |value: i64| u32::try_from(value).unwrap_or_default();
+    Identity {
+        ino: metadata.ino(),
+        size: metadata.size(),
+        mtime: metadata.mtime(),
+        mtime_nsec: nanoseconds(metadata.mtime_nsec()),
+        ctime: metadata.ctime(),
+        ctime_nsec: nanoseconds(metadata.ctime_nsec()),
     }
 }

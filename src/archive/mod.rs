@@ -114,6 +114,31 @@ impl Archive {
         Archive::from_source(source)
     }
 
+    /// The seal of the file at `path`, when a sealed stub heads it; nothing else of the file is read.
+    ///
+    /// # Errors
+    /// When it cannot be read, or its head is damaged.
+    pub fn seal_of(path: &Path) -> Result<Option<Seal>, ArchiveError> {
+        let seal = head::seal(&Source::open(path)?)?;
+        Ok(seal.map(|(seal, _)| seal).filter(|seal| seal.sealed))
+    }
+
+    /// The archive as it was before embedding, without head and appendix; the file itself where it never was embedded.
+    ///
+    /// # Errors
+    /// When it is no longer there as the seal has it: the file was changed after embedding.
+    pub fn original(&self) -> Result<Archive, ArchiveError> {
+        let (offset, size) = match self.seal() {
+            Some(seal) => (seal.stub_size.saturating_add(seal.engine_size), seal.archive_size),
+            None => (0, self.source.len()),
+        };
+        let path = self.path().to_path_buf();
+        match self.source.slice(offset, size, path.clone()) {
+            Some(source) => Archive::from_source(source),
+            None => Err(ArchiveError::NotAZip { path }),
+        }
+    }
+
     fn from_source(source: Source) -> Result<Archive, ArchiveError> {
         let seal = head::seal(&source)?;
         let place = directory::locate(&source)?;

@@ -82,7 +82,7 @@ def _boot():
             return _interpreter(sys, os)
         return _repl(data, pex)
     except (ImportError, OSError):
-        if note[0] == "0" and _damaged(os, data["manifests"]):
+        if note[0] == "0" and _damaged(os, data["entries"]):
             for name, value in undo.items():
                 if value is None:
                     del environ[name]
@@ -268,16 +268,17 @@ def _repl(data, pex):
     return lambda: space["run"](data, pex, sys.modules["__main__"])
 
 
-def _damaged(os, manifests):
-    """Whether something that was unpacked is gone or cut short (manifests: src/store)."""
-    for root, manifest in manifests:
+def _damaged(os, entries):
+    """Whether something that was unpacked is gone or cut short (the manifests of src/store)."""
+    for entry in map(os.fsencode, entries):
         try:
-            with open(manifest, encoding="utf-8", errors="surrogateescape") as file:
-                for line in file:
-                    size, tab, path = line.rstrip("\n").partition("\t")
-                    if tab and size.isdigit() and os.stat(os.path.join(root, path)).st_size != int(size):
-                        return True
-        except OSError:
+            with open(entry + b".manifest", "rb") as file:
+                records = file.read().split(b"\n", 2)[2].split(b"\0")[:-1]
+            for record in records:
+                _, size, path = record.split(b" ", 2)
+                if os.lstat(os.path.join(entry, path)).st_size != int(size):
+                    return True
+        except (OSError, IndexError, ValueError):
             return True
     return False
 

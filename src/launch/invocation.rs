@@ -67,6 +67,12 @@ impl Invocation {
         self.env.iter().find(|(key, _)| key == name).map(|(_, value)| value.as_os_str())
     }
 
+    /// The environment as `NAME=VALUE`.
+    #[must_use]
+    pub fn environment(&self) -> Vec<Vec<u8>> {
+        self.env.iter().map(|(name, value)| [name.as_bytes(), b"=", value.as_bytes()].concat()).collect()
+    }
+
     /// The application's name: the last component of P.
     #[must_use]
     pub fn name(&self) -> &OsStr {

@@ -6,6 +6,7 @@
 mod console;
 mod dispatch;
 mod error;
+mod handover;
 mod invocation;
 mod prepare;
 mod replay;
@@ -16,8 +17,12 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
 use pexboot_stub::replay::{Command, Launch};
+use sha2::{Digest, Sha256};
 
+use crate::archive::Archive;
 use crate::exit::ExitCode;
+use crate::launch::replay::hex;
+use crate::store::{Kind, Store};
 pub use console::Console;
 pub use error::LaunchError;
 pub use invocation::{Current, Invocation};
@@ -61,6 +66,7 @@ pub fn engine() -> i32 {
         .map_err(|source| LaunchError::Io { path: Path::new(&pex).display().to_string(), source })
         .and_then(|invocation| {
             let prepared = prepare(&invocation, &mut console)?;
+            keep_engine(&invocation, &prepared.store);
             execute(&command(&prepared.plan.exec, &invocation))
         });
     match result {
@@ -69,6 +75,20 @@ pub fn engine() -> i32 {
             eprintln!("{error}");
             error.exit_code() as i32
         }
+    }
+}
+
+/// Puts this engine, which may run from memory, into the root for the next cold start. An engine that cannot be kept
+/// is unpacked again then.
+fn keep_engine(invocation: &Invocation, store: &Store) {
+    let Ok(Some(seal)) = Archive::seal_of(&invocation.pex) else { return };
+    let name = hex(&seal.engine_digest);
+    if store.find(Kind::Engine, &name).is_some() {
+        return;
+    }
+    let Ok(engine) = std::fs::read("/proc/self/exe") else { return };
+    if Sha256::digest(&engine).as_slice() == seal.engine_digest {
+        let _ = store.executable(Kind::Engine, &name, &engine);
     }
 }
 
@@ -93,11 +113,7 @@ pub fn keep_standard_descriptors() {
 /// What exactly is executed for this invocation.
 #[must_use]
 pub fn command(exec: &pexboot_stub::plan::Exec, invocation: &Invocation) -> Command {
-    let env: Vec<Vec<u8>> = invocation
-        .env
-        .iter()
-        .map(|(name, value)| [name.as_bytes(), b"=", value.as_bytes()].concat())
-        .collect();
+    let env = invocation.environment();
     let env: Vec<&[u8]> = env.iter().map(Vec::as_slice).collect();
     let args: Vec<&[u8]> = invocation.args.iter().map(|arg| arg.as_bytes()).collect();
     pexboot_stub::replay::command(

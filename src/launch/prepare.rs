@@ -5,11 +5,12 @@ use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
+use crate::archive::Seal;
 use crate::boot::{self, Py};
 use crate::interpreter::{self, Record, Request};
 use crate::launch::dispatch::{self, Run, Target};
-use crate::launch::replay::{boot_id, hex, launch_key};
-use crate::launch::{Invocation, LaunchError, Report};
+use crate::launch::replay::{hex, launch_key};
+use crate::launch::{Invocation, LaunchError, Report, handover};
 use crate::pex::Pex;
 use crate::pex_info::InheritPath;
 use crate::plan::{Anchor, EnvChange, Exec, Input, Inputs, Place, Plan, Value, identity};
@@ -24,8 +25,10 @@ use crate::variables::Variables;
 pub struct Prepared {
     /// The plan, as it was published.
     pub plan: Plan,
-    /// Where it was published.
+    /// Where it was published, below `launches/` of `store`.
     pub directory: PathBuf,
+    /// The root that holds the plan.
+    pub store: Store,
 }
 
 /// A PEX that takes part in a launch: the one that was started, or a member of its PEX_PATH.
@@ -60,6 +63,19 @@ pub fn prepare(invocation: &Invocation, report: &mut dyn Report) -> Result<Prepa
     };
     let (interpreter, selected) = choose(invocation, &pex, &variables, inherit, &store, &mut inputs)?;
     report.say(1, &|| format!("interpreter: `{}`", interpreter.binary.display()));
+
+    if let Some(reason) = handover::reason(&pex, &variables)? {
+        report.say(1, &|| format!("{reason} is left to the PEX's own bootstrap"));
+        let (exec, tree) = handover::exec(invocation, &pex, &interpreter, &store)?;
+        if let Some(tree) = tree {
+            inputs.add(Input::Present(place(&tree), 0));
+        }
+        let home = launch_store(&pex, &variables, store, report)?;
+        let key = launch_key(invocation, seal(&pex), metadata.ino());
+        let plan = Plan { boot_id: home.boot_id().0, inputs: inputs.into_list(), exec };
+        let directory = home.replace(Kind::Launches, &key, &[("plan", &plan.encode())])?;
+        return Ok(Prepared { plan, directory, store: home });
+    }
 
     let main = Member { pex, fingerprint, selected };
     let others = members(invocation, &main.pex, &variables, &interpreter, &mut inputs)?;
@@ -114,7 +130,7 @@ pub fn prepare(invocation: &Invocation, report: &mut dyn Report) -> Result<Prepa
         ("run", run.to_py()),
         ("main", Py::path(&code.last().map(|code| code.join("__main__.py")).unwrap_or_default())),
         ("argv0", Py::None),
-        ("manifests", Py::List(Vec::new())),
+        ("entries", Py::paths(wheels.iter().map(|wheel| &wheel.path).chain(&code).chain(&site.entries))),
         ("repl", if run == Run::Interpreter { Py::str(boot::REPL) } else { Py::None }),
         ("banner", Py::str(&banner(&main))),
         ("summary", Py::str(&summary(&main))),
@@ -140,14 +156,13 @@ pub fn prepare(invocation: &Invocation, report: &mut dyn Report) -> Result<Prepa
     for path in code.iter().chain(&site.entries).chain(wheels.iter().map(|wheel| &wheel.path)) {
         inputs.add(Input::Present(place(path), 0));
     }
-    let seal = main.pex.archive().and_then(|archive| archive.seal());
-    let key = launch_key(invocation, seal, metadata.ino());
+    let key = launch_key(invocation, seal(&main.pex), metadata.ino());
     let name = boot_name(invocation.name(), &interpreter);
     let home = launch_store(&main.pex, &variables, store, report)?;
     let directory = home.root().join(crate::store::FORMAT).join("launches").join(&key);
     argv.push(directory.join(OsStr::from_bytes(&name)).into_os_string().into_vec());
     let plan = Plan {
-        boot_id: boot_id().unwrap_or_default(),
+        boot_id: home.boot_id().0,
         inputs: inputs.into_list(),
         exec: Exec {
             program: argv[0].clone(),
@@ -177,7 +192,7 @@ pub fn prepare(invocation: &Invocation, report: &mut dyn Report) -> Result<Prepa
         ],
     )?;
     report.say(1, &|| format!("launch plan: `{}`", directory.display()));
-    Ok(Prepared { plan, directory })
+    Ok(Prepared { plan, directory, store: home })
 }
 
 /// The root that PEX_ROOT or PEX-INFO names, else the user's.
@@ -314,11 +329,15 @@ fn script(name: &str, members: &[&Member], wheels: &[Unpacked]) -> Result<Run, L
 
 /// Whether the host's `site` is to run, as the original lets it.
 fn host_site(invocation: &Invocation, pex: &Pex) -> bool {
-    let sealed = pex.archive().and_then(|archive| archive.seal()).is_some_and(|seal| seal.options.host_site);
+    let sealed = seal(pex).is_some_and(|seal| seal.options.host_site);
     match invocation.variable("PEXBOOT_HOST_SITE").map(OsStrExt::as_bytes) {
         None | Some(b"") => sealed,
         Some(value) => value != b"0" && !value.eq_ignore_ascii_case(b"false"),
     }
+}
+
+fn seal(pex: &Pex) -> Option<&Seal> {
+    pex.archive().and_then(|archive| archive.seal())
 }
 
 fn place(path: &Path) -> Place {
