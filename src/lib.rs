@@ -35,3 +35,4 @@ pub mod site;
 pub mod store;
 pub mod unpack;
 pub mod variables;
+pub mod venv;
