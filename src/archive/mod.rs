@@ -32,7 +32,7 @@ use directory::Place;
 use source::Source;
 
 /// Longest shebang line that is looked at; Linux itself stops at 256 bytes.
-const SHEBANG: u64 = 4096;
+pub(crate) const SHEBANG: u64 = 4096;
 
 /// A member of an archive.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -192,11 +192,7 @@ impl Archive {
             None => 0,
         };
         let head = self.source.read_up_to(start, SHEBANG)?;
-        let Some(line) = head.strip_prefix(b"#!") else {
-            return Ok(None);
-        };
-        let line = line.split(|byte| *byte == b'\n').next().unwrap_or(line);
-        Ok(Some(line.strip_suffix(b"\r").unwrap_or(line).to_vec()))
+        Ok(shebang(&head))
     }
 
     /// Every member in the order of the central directory; of several with one name only the last.
@@ -232,6 +228,16 @@ impl Archive {
             .collect()
     }
 
+    /// Whether there is any member whose name begins with `prefix`.
+    #[must_use]
+    pub fn any_beginning_with(&self, prefix: &str) -> bool {
+        let name = |index: &u32| self.entries[*index as usize].name.as_str();
+        let start = self.by_name.partition_point(|index| name(index) < prefix);
+        self.by_name
+            .get(start)
+            .is_some_and(|index| name(index).starts_with(prefix))
+    }
+
     /// A member's bytes, inflated and checked against its CRC-32. For members that fit in memory with ease.
     ///
     /// # Errors
@@ -256,6 +262,13 @@ impl Archive {
     pub fn copy(&self, entry: &Entry, out: &mut dyn Write) -> Result<(), ArchiveError> {
         member::copy(&self.source, entry, out)
     }
+}
+
+/// The first line of `head` when it begins with `#!`, without the `#!` and the line's end.
+pub(crate) fn shebang(head: &[u8]) -> Option<Vec<u8>> {
+    let line = head.strip_prefix(b"#!")?;
+    let line = line.split(|byte| *byte == b'\n').next().unwrap_or(line);
+    Some(line.strip_suffix(b"\r").unwrap_or(line).to_vec())
 }
 
 /// Sorts by name and drops all but the last of each.

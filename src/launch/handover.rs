@@ -66,7 +66,7 @@ pub fn exec(
     };
     let runs = tree.clone().unwrap_or_else(|| pex.path.join("__main__.py"));
     argv.push(runs.into_os_string().into_vec());
-    Ok((Exec { program: argv[0].clone(), argv, env }, tree))
+    Ok((Exec { program: argv[0].clone(), argv, interpreter: false, env }, tree))
 }
 
 /// The archive's tree in the root, every member of it.

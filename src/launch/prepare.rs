@@ -13,7 +13,7 @@ use crate::launch::replay::{hex, launch_key};
 use crate::launch::{Invocation, LaunchError, Report, handover};
 use crate::pex::Pex;
 use crate::pex_info::InheritPath;
-use crate::plan::{Anchor, EnvChange, Exec, Input, Inputs, Place, Plan, Value, identity};
+use crate::plan::{EnvChange, Exec, Input, Inputs, Plan, Value, identity, place};
 use crate::resolve::{self, Selected};
 use crate::site;
 use crate::store::{Kind, Store};
@@ -167,6 +167,7 @@ pub fn prepare(invocation: &Invocation, report: &mut dyn Report) -> Result<Prepa
         exec: Exec {
             program: argv[0].clone(),
             argv,
+            interpreter: run == Run::Interpreter,
             env: vec![
                 EnvChange::Set(b"PEX".to_vec(), Value::RealPex),
                 EnvChange::Set(
@@ -338,10 +339,6 @@ fn host_site(invocation: &Invocation, pex: &Pex) -> bool {
 
 fn seal(pex: &Pex) -> Option<&Seal> {
     pex.archive().and_then(|archive| archive.seal())
-}
-
-fn place(path: &Path) -> Place {
-    Place { anchor: Anchor::Root, path: path.as_os_str().as_bytes().to_vec() }
 }
 
 /// The boot's file name: the application's own, so that `ps` shows it. PyPy knows bytecode by `.pyc` alone.

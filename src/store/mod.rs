@@ -29,6 +29,7 @@ mod roots;
 mod stage;
 #[cfg(test)]
 mod tests;
+mod tree;
 
 use std::fs::DirBuilder;
 use std::io::{self, Write};
@@ -39,6 +40,7 @@ use std::sync::Once;
 use nix::errno::Errno;
 
 pub use manifest::BootId;
+pub use tree::Tree;
 
 use lock::Turn;
 use manifest::Manifest;
@@ -429,9 +431,10 @@ impl Store {
         let target = place(root, kind, name);
         self.sweep(root);
         let mut staged = Staged::directory(&tmp(root), self.boot).map_err(at(&tmp(root)))?;
+        let mut tree = Tree::new(staged.path()).map_err(at(staged.path()))?;
         for (name, bytes) in files {
-            let path = staged.path().join(name);
-            create(&path, bytes, false).map_err(at(&path))?;
+            tree.write(name, bytes, false)
+                .map_err(at(&target.join(name)))?;
         }
         make_parent(&target)?;
         if kind.has_manifest() {
@@ -509,23 +512,6 @@ fn make_parent(target: &Path) -> Result<(), StoreError> {
         .mode(0o755)
         .create(parent)
         .map_err(at(parent))
-}
-
-/// Makes a directory in one that a `fill` was given, whatever the umask writable by nobody else.
-pub(crate) fn create_directory(path: &Path) -> io::Result<()> {
-    DirBuilder::new().mode(0o755).create(path)
-}
-
-/// Makes a new file there; `executable` asks for the x bits.
-pub(crate) fn create(path: &Path, bytes: &[u8], executable: bool) -> io::Result<()> {
-    use std::os::unix::fs::OpenOptionsExt;
-    let mode = if executable { 0o755 } else { 0o644 };
-    std::fs::OpenOptions::new()
-        .write(true)
-        .create_new(true)
-        .mode(mode)
-        .open(path)?
-        .write_all(bytes)
 }
 
 /// Whether a rename failed because something stands at the target.

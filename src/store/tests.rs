@@ -33,13 +33,9 @@ fn open(candidates: Candidates) -> (Result<Store, StoreError>, Vec<String>) {
 }
 
 fn fill(path: &Path) -> Result<(), FillError> {
-    create_directory(&path.join("package"))?;
+    let mut tree = Tree::new(path)?;
     for number in 0..FILES {
-        create(
-            &path.join("package").join(format!("{number}.py")),
-            b"content",
-            false,
-        )?;
+        tree.write(&format!("package/{number}.py"), b"content", false)?;
     }
     Ok(())
 }
@@ -242,7 +238,7 @@ fn work_of_the_living_is_not_swept() {
     let root = temp.path().join("root");
     let store = silent(&root);
     let path = store.directory(Kind::Wheels, "ab/x.whl", &mut |path| {
-        create(&path.join("begun"), b"", false)?;
+        std::fs::write(path.join("begun"), "")?;
         // Another start comes along and cleans up.
         publish(&silent(&root), "ab/y.whl");
         assert!(path.join("begun").exists());
@@ -671,4 +667,21 @@ fn a_manifest_reads_back_and_nothing_else_does() {
         !manifest.holds(temp.path()),
         "a file of a link's size is no link"
     );
+}
+
+#[test]
+fn a_tree_takes_safe_paths_only_and_follows_no_link() {
+    let temp = directory();
+    let mut tree = Tree::new(temp.path()).unwrap();
+    for path in ["", "/x", "..", "a/..", "a/../b", "../x", "a//b", "./a"] {
+        assert!(tree.write(path, b"", false).is_err(), "{path:?}");
+    }
+    tree.write("a/b/c.py", b"c", false).unwrap();
+    tree.write("a/b/run", b"r", true).unwrap();
+    assert!(tree.write("a/b/c.py", b"again", false).is_err());
+    tree.link("a/out", Path::new("/tmp")).unwrap();
+    assert!(tree.write("a/out/x", b"", false).is_err());
+    assert!(tree.write("a/out/deep/x", b"", false).is_err());
+    tree.hard_link("d", &temp.path().join("a/b/c.py")).unwrap();
+    assert_eq!(std::fs::read(temp.path().join("d")).unwrap(), b"c");
 }

@@ -6,6 +6,7 @@
 use alloc::vec::Vec;
 
 use crate::env;
+use crate::options;
 use crate::plan::{Anchor, Exec, Identity, Input, Place, Plan, Value};
 
 /// What replay needs to see of the machine.
@@ -224,7 +225,13 @@ pub fn command(exec: &Exec, launch: Launch<'_>) -> Command {
         Value::InvokedPex(before) => [before, launch.pex].concat(),
     };
     let mut argv = exec.argv.clone();
-    argv.extend(launch.args.iter().map(|arg| arg.to_vec()));
+    if exec.interpreter {
+        let (options, args) = options::split(launch.args);
+        let script = argv.pop();
+        argv.extend(options.into_iter().chain(script).chain(args));
+    } else {
+        argv.extend(launch.args.iter().map(|arg| arg.to_vec()));
+    }
     Command {
         program: exec.program.clone(),
         argv,

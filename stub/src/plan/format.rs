@@ -42,6 +42,7 @@ impl Plan {
         write_list(&mut body, &self.exec.argv, |out, text| {
             write_text(out, text)
         });
+        body.push(u8::from(self.exec.interpreter));
         write_list(&mut body, &self.exec.env, write_change);
 
         let mut out = Vec::with_capacity(HEADER + body.len());
@@ -265,6 +266,14 @@ impl Reader<'_> {
         }
     }
 
+    fn flag(&mut self) -> Option<bool> {
+        match self.u8()? {
+            0 => Some(false),
+            1 => Some(true),
+            _ => None,
+        }
+    }
+
     fn place(&mut self) -> Option<Place> {
         let anchor = match self.u8()? {
             0 => Anchor::Root,
@@ -332,6 +341,7 @@ impl Reader<'_> {
             exec: Exec {
                 program: self.text()?,
                 argv: self.list(Self::text)?,
+                interpreter: self.flag()?,
                 env: self.list(Self::change)?,
             },
         };
