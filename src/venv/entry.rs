@@ -1,20 +1,17 @@
 //! `V/__main__.py` and `V/pex`: the application, for whoever starts the environment and not the PEX.
 
 use std::fmt::Write as _;
-use std::fs;
-use std::os::unix::fs::{PermissionsExt, symlink};
-use std::path::Path;
 
+use super::image::Image;
 use super::scripts::Shebang;
-use super::skeleton::write;
-use super::{FillIo, Request, at};
+use super::{FillIo, Request};
 use crate::pex_info::BinPath;
 
 /// The program, which looks for `SETTINGS`.
 const PROGRAM: &str = include_str!("main.py");
 
-/// Writes both, and the PEX-INFO as it was at rest.
-pub(super) fn write_all(request: &Request<'_>, shebang: &Shebang, work: &Path) -> Result<(), FillIo> {
+/// Both, and the PEX-INFO as it was at rest.
+pub(super) fn make(request: &Request<'_>, shebang: &Shebang, image: &mut Image) -> Result<(), FillIo> {
     let info = request.info;
     let mut text = shebang.lines(b"# -*- coding: utf-8 -*-\n");
     text.extend(
@@ -38,12 +35,10 @@ pub(super) fn write_all(request: &Request<'_>, shebang: &Shebang, work: &Path) -
         .bytes(),
     );
     text.extend(PROGRAM.bytes());
-    let main = work.join("__main__.py");
-    write(&main, &text)?;
-    fs::set_permissions(&main, fs::Permissions::from_mode(0o755)).map_err(at(&main))?;
-    let pex = work.join("pex");
-    symlink("__main__.py", &pex).map_err(at(&pex))?;
-    write(&work.join("PEX-INFO"), request.info_bytes)
+    image.text("__main__.py", text, true)?;
+    image.neighbour("pex", "__main__.py".to_owned())?;
+    image.text("PEX-INFO", request.info_bytes.to_vec(), false)?;
+    Ok(())
 }
 
 fn optional(text: Option<&str>) -> String {

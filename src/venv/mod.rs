@@ -13,8 +13,8 @@
 //! directory: what a wheel calls data can't replace what makes up the environment, since that is there first.
 
 mod entry;
+mod image;
 mod layout;
-mod place;
 mod record;
 mod scripts;
 mod skeleton;
@@ -34,8 +34,8 @@ use crate::interpreter::Record;
 use crate::pex_info::PexInfo;
 use crate::store::{FORMAT, Kind, Store, StoreError};
 use crate::unpack::Unpacked;
+use image::{Image, Mode};
 use layout::Layout;
-use place::{Mode, Placer};
 
 /// What a virtual environment is made of.
 #[derive(Debug, Clone, Copy)]
@@ -153,32 +153,28 @@ fn fill(
         python: place.join("bin").join(&layout.python),
         hermetic: request.info.venv_hermetic_scripts,
     };
-    skeleton::make(request, layout, work, place)?;
-    entry::write_all(request, &shebang, work)?;
-
-    let site_packages = work.join(&layout.site_packages);
-    let mut placer = Placer::new(work);
-    // User code comes first, and the first writer stays: it shadows what wheels bring under the same name.
-    placer.children(Mode::Copy, request.code, &site_packages)?;
-    let mode = if request.copies {
-        Mode::HardLink
-    } else {
-        Mode::Symlink
+    // What comes first stays: the environment's own parts, then user code, which so shadows what wheels bring under the
+    // same name, then the wheels in resolve order.
+    let mut image = Image::default();
+    skeleton::make(request, layout, place, &mut image)?;
+    entry::make(request, &shebang, &mut image)?;
+    image.children(Mode::Copy, request.code, &layout.site_packages)?;
+    let installer = wheel::Installer {
+        mode: if request.copies {
+            Mode::HardLink
+        } else {
+            Mode::Symlink
+        },
+        layout,
+        shebang: &shebang,
     };
     let spills = wheel::spills(request);
     for (wheel, spill) in request.wheels.iter().zip(&spills) {
-        wheel::install(
-            wheel,
-            spill.as_deref(),
-            mode,
-            layout,
-            &shebang,
-            work,
-            &mut placer,
-        )?;
+        installer.install(wheel, spill.as_deref(), &mut image)?;
     }
-    wheel::write_spill_paths(&spills, &site_packages)?;
-    Ok(placer.into_clashes())
+    wheel::spill_paths(&spills, layout, &mut image)?;
+    image.write(work)?;
+    Ok(image.into_clashes())
 }
 
 /// The name of the environment: everything that its content depends on but where it lies.

@@ -27,6 +27,15 @@ impl Row {
         }
     }
 
+    /// The row of `path` for a file of these bytes.
+    pub fn of_bytes(path: &str, bytes: &[u8]) -> Row {
+        Row {
+            path: path.to_owned(),
+            hash: format!("sha256={}", base64(&Sha256::digest(bytes))),
+            size: bytes.len().to_string(),
+        }
+    }
+
     /// The row of `path` for the file at `file`.
     pub fn of(path: &str, file: &Path) -> io::Result<Row> {
         let mut file = File::open(file)?;

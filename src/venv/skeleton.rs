@@ -3,62 +3,57 @@
 use std::ffi::OsStr;
 use std::fs;
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
-use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 
+use super::image::{Image, Mode};
 use super::layout::Layout;
-use super::{FillIo, Request, at};
+use super::{FillIo, Request};
 
 /// The settings file.
 const SETTINGS: &str = "pyvenv.cfg";
 /// Our own key in it: the place that the environment was made for.
 const LOCATION: &[u8] = b"location = ";
 
-/// Makes the empty environment in `work` that will be at `place`.
+/// The empty environment that will be at `place`.
 pub(super) fn make(
     request: &Request<'_>,
     layout: &Layout,
-    work: &Path,
     place: &Path,
+    image: &mut Image,
 ) -> Result<(), FillIo> {
-    let bin = work.join("bin");
-    for directory in [
-        bin.clone(),
-        work.join(&layout.include),
-        work.join(&layout.site_packages),
-    ] {
-        fs::create_dir_all(&directory).map_err(at(&directory))?;
-    }
+    image.directory(&layout.include)?;
+    image.directory(&layout.site_packages)?;
     if layout.site_packages.starts_with("lib/") {
         // Builds with `sys.platlibdir` of lib64 look there for extension modules.
-        let link = work.join("lib64");
-        symlink("lib", &link).map_err(at(&link))?;
+        image.neighbour("lib64", "lib".to_owned())?;
     }
-    let base = bin.join(&layout.base);
+    let base = format!("bin/{}", layout.base);
     let binary = &request.interpreter.binary;
     if request.info.venv_copies {
-        fs::copy(binary, &base).map_err(at(binary))?;
+        image.put(Mode::Copy, binary, &base)?;
     } else {
-        symlink(binary, &base).map_err(at(&base))?;
+        image.link(&base, binary)?;
     }
     for alias in &layout.aliases {
-        let link = bin.join(alias);
-        symlink(&layout.base, &link).map_err(at(&link))?;
+        image.neighbour(&format!("bin/{alias}"), layout.base.clone())?;
     }
-    write(&work.join(SETTINGS), &settings(request, place))?;
-    let extra = work.join(&layout.site_packages).join("PEX_EXTRA_SYS_PATH.pth");
-    write(&extra, EXTRA_SYS_PATH.as_bytes())?;
+    image.text(SETTINGS, settings(request, place), false)?;
+    image.text(
+        &format!("{}/PEX_EXTRA_SYS_PATH.pth", layout.site_packages),
+        EXTRA_SYS_PATH.into(),
+        false,
+    )?;
     for (name, template, quote) in ACTIVATE {
         let mut text = Vec::new();
         let prompt = [b"(", request.prompt.as_bytes(), b") "].concat();
-        for part in template.split_inclusive("@") {
+        for part in template.split_inclusive('@') {
             match part {
                 "VENV@" => text.extend(quote(place.as_os_str())),
                 "PROMPT@" => text.extend(quote(OsStr::from_bytes(&prompt))),
                 _ => text.extend(part.strip_suffix('@').unwrap_or(part).bytes()),
             }
         }
-        write(&bin.join(name), &text)?;
+        image.text(&format!("bin/{name}"), text, false)?;
     }
     Ok(())
 }
@@ -149,12 +144,4 @@ fn quote_fish(text: &OsStr) -> Vec<u8> {
         b'\\' => Some(br"\\"),
         _ => None,
     })
-}
-
-/// Writes a new file.
-pub(super) fn write(path: &Path, bytes: &[u8]) -> Result<(), FillIo> {
-    use std::io::Write;
-    fs::File::create_new(path)
-        .and_then(|mut file| file.write_all(bytes))
-        .map_err(at(path))
 }

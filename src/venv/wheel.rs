@@ -4,16 +4,14 @@
 //! its own behind site-packages on `sys.path`, so that portions of a namespace package stay apart and the bytecode of
 //! each can be shared. With copies there is one tree instead.
 
-use std::collections::{BTreeSet, HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::fs;
-use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::Path;
 
+use super::image::{Image, Mode, names};
 use super::layout::Layout;
-use super::place::{Mode, Placer, names};
 use super::record::{self, Row};
 use super::scripts::{self, EntryPoint, Shebang};
-use super::skeleton::write;
 use super::{FillIo, Request, at};
 use crate::unpack::Unpacked;
 
@@ -61,18 +59,20 @@ pub(super) fn spill_directories(spills: &[Option<String>]) -> Vec<&str> {
 }
 
 /// Puts the spill directories on `sys.path`.
-pub(super) fn write_spill_paths(
+pub(super) fn spill_paths(
     spills: &[Option<String>],
-    site_packages: &Path,
+    layout: &Layout,
+    image: &mut Image,
 ) -> Result<(), FillIo> {
     let lines: String = spill_directories(spills)
         .iter()
         .map(|spill| format!("{spill}\n"))
         .collect();
-    if lines.is_empty() {
-        return Ok(());
+    if !lines.is_empty() {
+        let path = format!("{}/{SPILLS}.pth", layout.site_packages);
+        image.text(&path, lines.into_bytes(), false)?;
     }
-    write(&site_packages.join(format!("{SPILLS}.pth")), lines.as_bytes())
+    Ok(())
 }
 
 /// The directories at the top of a tree that an import can name.
@@ -80,7 +80,6 @@ fn packages(tree: &Path) -> Vec<String> {
     names(tree)
         .unwrap_or_default()
         .into_iter()
-        .filter_map(|name| name.into_string().ok())
         .filter(|name| {
             name != "__pycache__"
                 && name != "bin"
@@ -91,213 +90,188 @@ fn packages(tree: &Path) -> Vec<String> {
         .collect()
 }
 
-/// Installs one wheel.
-pub(super) fn install(
-    wheel: &Unpacked,
-    spill: Option<&str>,
-    mode: Mode,
-    layout: &Layout,
-    shebang: &Shebang,
-    work: &Path,
-    placer: &mut Placer,
-) -> Result<(), FillIo> {
-    let tree = &wheel.path;
-    let top = names(tree)?;
-    let is_dist_info = |name: &str| name.ends_with(".dist-info");
-    let dist_info = top
-        .iter()
-        .filter_map(|name| name.to_str())
-        .find(|name| is_dist_info(name));
-    let target = match spill {
-        Some(spill) => format!("{}/{spill}", layout.site_packages),
-        None => layout.site_packages.clone(),
-    };
-    // Old releases unpacked scripts beside the packages.
-    let legacy = !tree.join(NOTES).exists();
-    let entry_points = match dist_info {
-        Some(dist_info) => {
-            match fs::read_to_string(tree.join(dist_info).join("entry_points.txt")) {
-                Ok(text) => scripts::entry_points(&text),
-                Err(_) => Vec::new(),
-            }
-        }
-        None => Vec::new(),
-    };
-    let mut installed = Installed {
-        entry_points: &entry_points,
-        rewritten: BTreeSet::new(),
-        mode,
-        shebang,
-        work,
-    };
-
-    placer.chosen(mode, tree, &work.join(&target), &|name| {
-        name != STASH && name != NOTES && !is_dist_info(name) && !(legacy && name == "bin")
-    })?;
-    for name in top.iter().filter_map(|name| name.to_str()).filter(|name| is_dist_info(name)) {
-        let directory = work.join(&target).join(name);
-        placer.chosen(mode, &tree.join(name), &directory, &|name| {
-            !INSTALLERS.contains(&name)
-        })?;
-    }
-    if legacy && tree.join("bin").is_dir() {
-        installed.scripts(&tree.join("bin"), placer)?;
-    }
-    let stash = tree.join(STASH);
-    if stash.is_dir() {
-        for name in names(&stash)? {
-            let source = stash.join(&name);
-            match name.to_str() {
-                Some("bin") => installed.scripts(&source, placer)?,
-                Some("platlib" | "purelib") => {
-                    placer.children(mode, &source, &work.join(&target))?;
-                }
-                Some("data") => placer.children(mode, &source, work)?,
-                Some("include") => {
-                    // include/site/pythonX.Y, where the wheel's tag need not tell the version.
-                    for version in directories(&source.join("site"))? {
-                        placer.children(mode, &version, &work.join(&layout.headers))?;
-                    }
-                }
-                // Releases around 2.33 put data here itself.
-                _ => placer.put(mode, &source, &work.join(&name))?,
-            }
-        }
-    }
-    for entry in &entry_points {
-        let path = work.join("bin").join(&entry.name);
-        if path.symlink_metadata().is_err() {
-            executable(&path, &entry.script(shebang))?;
-        }
-    }
-    match dist_info {
-        Some(dist_info) => installed.metadata(tree, dist_info, &target, layout, legacy),
-        None => Ok(()),
-    }
-}
-
-fn directories(path: &Path) -> Result<Vec<std::path::PathBuf>, FillIo> {
-    if !path.is_dir() {
-        return Ok(Vec::new());
-    }
-    Ok(names(path)?
-        .iter()
-        .map(|name| path.join(name))
-        .filter(|path| path.is_dir())
-        .collect())
+/// What is the same for every wheel of an environment.
+pub(super) struct Installer<'a> {
+    pub mode: Mode,
+    pub layout: &'a Layout,
+    pub shebang: &'a Shebang,
 }
 
 /// A wheel that is being installed.
-struct Installed<'a> {
-    entry_points: &'a [EntryPoint],
-    /// Scripts whose text is not the wheel's own any more.
-    rewritten: BTreeSet<String>,
-    mode: Mode,
-    shebang: &'a Shebang,
-    work: &'a Path,
+struct Wheel<'a> {
+    tree: &'a Path,
+    /// Its directory on `sys.path`.
+    target: String,
+    /// Whether an old release unpacked it: scripts are beside the packages then.
+    legacy: bool,
+    entry_points: Vec<EntryPoint>,
+    /// Rows of scripts whose text is not the wheel's own.
+    scripts: BTreeMap<String, Row>,
 }
 
-impl Installed<'_> {
-    /// Puts script files into `bin/`, the environment's Python in those that are Python's. Entry points make theirs anew.
-    fn scripts(&mut self, source: &Path, placer: &mut Placer) -> Result<(), FillIo> {
-        let bin = self.work.join("bin");
-        for name in names(source)? {
-            let (from, to) = (source.join(&name), bin.join(&name));
-            let plain = name.to_str().unwrap_or_default();
-            if self.entry_points.iter().any(|entry| entry.name == plain) {
-                continue;
-            }
-            let text = if from.is_file() {
-                scripts::rewritten(&fs::read(&from).map_err(at(&from))?, self.shebang)
-            } else {
-                None
-            };
-            match text {
-                Some(text) if to.symlink_metadata().is_err() => {
-                    executable(&to, &text)?;
-                    self.rewritten.insert(plain.to_owned());
-                }
-                Some(_) => {}
-                None if self.mode == Mode::Symlink && !to.is_dir() => {
-                    if to.symlink_metadata().is_err() {
-                        symlink(&from, &to).map_err(at(&to))?;
+impl Installer<'_> {
+    /// Installs one wheel.
+    pub fn install(
+        &self,
+        wheel: &Unpacked,
+        spill: Option<&str>,
+        image: &mut Image,
+    ) -> Result<(), FillIo> {
+        let tree = wheel.path.as_path();
+        let top = names(tree)?;
+        let is_dist_info = |name: &str| name.ends_with(".dist-info");
+        let dist_info = top.iter().find(|name| is_dist_info(name));
+        let site_packages = &self.layout.site_packages;
+        let mut wheel = Wheel {
+            tree,
+            target: match spill {
+                Some(spill) => format!("{site_packages}/{spill}"),
+                None => site_packages.clone(),
+            },
+            legacy: !top.iter().any(|name| name == NOTES),
+            entry_points: dist_info
+                .and_then(|name| {
+                    fs::read_to_string(tree.join(name).join("entry_points.txt")).ok()
+                })
+                .map(|text| scripts::entry_points(&text))
+                .unwrap_or_default(),
+            scripts: BTreeMap::new(),
+        };
+        image.chosen(self.mode, tree, &wheel.target, &|name| {
+            name != STASH
+                && name != NOTES
+                && !is_dist_info(name)
+                && !(wheel.legacy && name == "bin")
+        })?;
+        for name in top.iter().filter(|name| is_dist_info(name)) {
+            let directory = format!("{}/{name}", wheel.target);
+            image.chosen(self.mode, &tree.join(name), &directory, &|name| {
+                !INSTALLERS.contains(&name)
+            })?;
+        }
+        if wheel.legacy && tree.join("bin").is_dir() {
+            self.script_files(&tree.join("bin"), &mut wheel, image)?;
+        }
+        if tree.join(STASH).is_dir() {
+            self.stash(&mut wheel, image)?;
+        }
+        for entry in std::mem::take(&mut wheel.entry_points) {
+            let path = format!("bin/{}", entry.name);
+            let text = entry.script(self.shebang);
+            wheel.scripts.insert(path.clone(), wheel.row(&path, &text));
+            image.text(&path, text, true)?;
+        }
+        match dist_info {
+            Some(dist_info) => self.metadata(&wheel, dist_info, image),
+            None => Ok(()),
+        }
+    }
+
+    /// What does not go to site-packages.
+    fn stash(&self, wheel: &mut Wheel<'_>, image: &mut Image) -> Result<(), FillIo> {
+        let stash = wheel.tree.join(STASH);
+        for name in names(&stash)? {
+            let source = stash.join(&name);
+            match name.as_str() {
+                "bin" => self.script_files(&source, wheel, image)?,
+                "platlib" | "purelib" => image.children(self.mode, &source, &wheel.target)?,
+                "data" => {
+                    for name in names(&source)? {
+                        image.put(self.mode, &source.join(&name), &name)?;
                     }
                 }
-                None => placer.put(self.mode, &from, &to)?,
+                "include" => {
+                    // include/site/pythonX.Y, where the wheel's tag need not tell the version.
+                    let site = source.join("site");
+                    for version in names(&site)? {
+                        let version = site.join(version);
+                        image.children(self.mode, &version, &self.layout.headers)?;
+                    }
+                }
+                // Releases around 2.33 put data here itself.
+                _ => image.put(self.mode, &source, &name)?,
             }
         }
         Ok(())
     }
 
-    /// Writes INSTALLER, REQUESTED and RECORD, unless another PEX's wheel of the same name and version has them there.
-    fn metadata(
+    /// Puts script files into `bin/`, the environment's Python in those that are Python's. Entry points make theirs anew.
+    fn script_files(
         &self,
-        tree: &Path,
-        dist_info: &str,
-        target: &str,
-        layout: &Layout,
-        legacy: bool,
+        source: &Path,
+        wheel: &mut Wheel<'_>,
+        image: &mut Image,
     ) -> Result<(), FillIo> {
-        let directory = self.work.join(target).join(dist_info);
-        if directory.join("RECORD").symlink_metadata().is_ok() {
-            return Ok(());
+        for name in names(source)? {
+            if wheel.entry_points.iter().any(|entry| entry.name == name) {
+                continue;
+            }
+            let (file, path) = (source.join(&name), format!("bin/{name}"));
+            let text = if file.is_file() {
+                scripts::rewritten(&fs::read(&file).map_err(at(&file))?, self.shebang)
+            } else {
+                None
+            };
+            match text {
+                Some(text) => {
+                    wheel.scripts.insert(path.clone(), wheel.row(&path, &text));
+                    image.text(&path, text, true)?;
+                }
+                None => image.put(self.mode, &file, &path)?,
+            }
         }
-        write(&directory.join("INSTALLER"), b"pex\n")?;
-        write(&directory.join("REQUESTED"), b"")?;
+        Ok(())
+    }
 
+    /// INSTALLER, REQUESTED and RECORD, unless another PEX's wheel of the same name and version has them there.
+    fn metadata(&self, wheel: &Wheel<'_>, dist_info: &str, image: &mut Image) -> Result<(), FillIo> {
+        let path = |name: &str| format!("{}/{dist_info}/{name}", wheel.target);
         let mut rows = Vec::new();
-        for row in self.listed(tree, dist_info)? {
+        for row in wheel.listed(dist_info)? {
             let own = |name: &str| row.path == format!("{dist_info}/{name}");
             if row.path.ends_with(".pyc") || INSTALLERS.into_iter().any(own) {
                 continue;
             }
-            let Some(path) = destination(&row.path, target, layout, legacy) else {
-                continue;
-            };
-            let script = path.strip_prefix("bin/").unwrap_or_default();
-            if self.entry_points.iter().any(|entry| entry.name == script) {
-                continue;
-            }
-            if self.rewritten.contains(script) {
-                rows.push(self.row(&path, target)?);
-            } else {
+            if let Some(path) = destination(&row.path, &wheel.target, self.layout, wheel.legacy)
+                && !wheel.scripts.contains_key(&path)
+            {
                 rows.push(Row {
-                    path: relative(&path, target),
+                    path: relative(&path, &wheel.target),
                     ..row
                 });
             }
         }
-        for entry in self.entry_points {
-            rows.push(self.row(&format!("bin/{}", entry.name), target)?);
-        }
-        for name in ["INSTALLER", "REQUESTED"] {
-            rows.push(self.row(&format!("{target}/{dist_info}/{name}"), target)?);
+        rows.extend(wheel.scripts.values().cloned());
+        for (name, text) in [("INSTALLER", "pex\n"), ("REQUESTED", "")] {
+            rows.push(wheel.row(&path(name), text.as_bytes()));
+            image.text(&path(name), text.into(), false)?;
         }
         rows.push(Row::bare(&format!("{dist_info}/RECORD")));
-        write(&directory.join("RECORD"), record::text(&rows).as_bytes())
+        image.text(&path("RECORD"), record::text(&rows).into_bytes(), false)?;
+        Ok(())
     }
+}
 
-    fn row(&self, path: &str, target: &str) -> Result<Row, FillIo> {
-        let file = self.work.join(path);
-        Row::of(&relative(path, target), &file).map_err(at(&file))
+impl Wheel<'_> {
+    fn row(&self, path: &str, bytes: &[u8]) -> Row {
+        Row::of_bytes(&relative(path, &self.target), bytes)
     }
 
     /// The wheel's files: what its RECORD lists, else what is there.
-    fn listed(&self, tree: &Path, dist_info: &str) -> Result<Vec<Row>, FillIo> {
-        if let Ok(text) = fs::read_to_string(tree.join(dist_info).join("RECORD")) {
+    fn listed(&self, dist_info: &str) -> Result<Vec<Row>, FillIo> {
+        if let Ok(text) = fs::read_to_string(self.tree.join(dist_info).join("RECORD")) {
             return Ok(record::parse(&text));
         }
         let mut rows = Vec::new();
         let mut pending = vec![String::new()];
         while let Some(directory) = pending.pop() {
-            for name in names(&tree.join(&directory))? {
-                let Ok(name) = name.into_string() else { continue };
+            for name in names(&self.tree.join(&directory))? {
                 let path = if directory.is_empty() {
                     name
                 } else {
                     format!("{directory}/{name}")
                 };
-                let file = tree.join(&path);
+                let file = self.tree.join(&path);
                 if file.is_dir() {
                     if !path.ends_with("__pycache__") {
                         pending.push(path);
@@ -343,12 +317,6 @@ fn relative(path: &str, base: &str) -> String {
         base.next();
     }
     base.map(|_| "..").chain(path).collect::<Vec<_>>().join("/")
-}
-
-/// Writes a new script.
-fn executable(path: &Path, text: &[u8]) -> Result<(), FillIo> {
-    write(path, text)?;
-    fs::set_permissions(path, fs::Permissions::from_mode(0o755)).map_err(at(path))
 }
 
 #[cfg(test)]
