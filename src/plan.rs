@@ -35,7 +35,10 @@ impl Inputs {
 
     /// Adds the value of an environment variable that is not part of the key.
     pub fn variable(&mut self, name: &str, value: Option<&OsStr>) {
-        self.add(Input::Variable(name.as_bytes().to_vec(), value.map(|value| value.as_bytes().to_vec())));
+        self.add(Input::Variable(
+            name.as_bytes().to_vec(),
+            value.map(|value| value.as_bytes().to_vec()),
+        ));
     }
 
     /// The inputs, in order.
@@ -63,8 +66,15 @@ pub fn identity(metadata: &Metadata) -> Identity {
 /// Where `path` is: absolute, or from the working directory.
 #[must_use]
 pub fn place(path: &Path) -> Place {
-    let anchor = if path.is_absolute() { Anchor::Root } else { Anchor::Cwd };
-    Place { anchor, path: path.as_os_str().as_bytes().to_vec() }
+    let anchor = if path.is_absolute() {
+        Anchor::Root
+    } else {
+        Anchor::Cwd
+    };
+    Place {
+        anchor,
+        path: path.as_os_str().as_bytes().to_vec(),
+    }
 }
 
 #[cfg(test)]
@@ -84,8 +94,19 @@ mod tests {
         let list = inputs.into_list();
         let place = place(&path);
         assert_eq!(list[0], Input::Absent(place.clone()));
-        assert!(matches!(&list[1], Input::File(at, identity) if *at == place && identity.size == 5 && identity.ino != 0));
-        assert!(matches!(&list[2], Input::File(Place { anchor: Anchor::Cwd, .. }, _)));
+        assert!(
+            matches!(&list[1], Input::File(at, identity) if *at == place && identity.size == 5 && identity.ino != 0)
+        );
+        assert!(matches!(
+            &list[2],
+            Input::File(
+                Place {
+                    anchor: Anchor::Cwd,
+                    ..
+                },
+                _
+            )
+        ));
         assert_eq!(list.len(), 3);
     }
 }

@@ -20,7 +20,10 @@ pub struct Args {
 pub fn run(args: &Args) -> ExitCode {
     let mut console = Console::new();
     let result = Invocation::new(&args.pex, args.args.clone())
-        .map_err(|source| LaunchError::Io { path: args.pex.display().to_string(), source })
+        .map_err(|source| LaunchError::Io {
+            path: args.pex.display().to_string(),
+            source,
+        })
         .and_then(|invocation| start(&invocation, &mut console));
     match result {
         Ok(never) => match never {},

@@ -64,14 +64,19 @@ impl Answer {
             .windows(HEADER.len())
             .position(|window| window == HEADER)
             .ok_or_else(|| "it did not run the script it was given".to_owned())?;
-        let mut answer = Answer { system_site: true, ..Answer::default() };
+        let mut answer = Answer {
+            system_site: true,
+            ..Answer::default()
+        };
         let mut fields = Fields(&output[start + HEADER.len()..]);
         let mut complete = false;
         for (key, value) in &mut fields {
             match key {
                 "version" => answer.version = version(value).ok_or("its version makes no sense")?.0,
                 "implementation-version" => {
-                    answer.implementation_version = version(value).ok_or("its implementation's version makes no sense")?.1;
+                    answer.implementation_version = version(value)
+                        .ok_or("its implementation's version makes no sense")?
+                        .1;
                 }
                 "full-version" => answer.full_version = text(value)?,
                 "executable" => answer.executable = path(value),
@@ -87,7 +92,9 @@ impl Answer {
                 "system-site" => answer.system_site = value == b"1",
                 "path" => answer.path.push(path(value)),
                 "site" => answer.site.push(path(value)),
-                "user-site" => answer.user_site = Some(text(value)?).filter(|value| value.starts_with("~/")),
+                "user-site" => {
+                    answer.user_site = Some(text(value)?).filter(|value| value.starts_with("~/"))
+                }
                 "ext-suffix" => answer.ext_suffix = text(value)?,
                 "magic" => answer.magic = value.to_vec(),
                 "boot" => answer.boot = value.to_vec(),
@@ -111,7 +118,9 @@ impl<'a> Iterator for Fields<'a> {
 
     fn next(&mut self) -> Option<Self::Item> {
         let line_end = self.0.iter().position(|&byte| byte == b'\n')?;
-        let (key, length) = std::str::from_utf8(&self.0[..line_end]).ok()?.split_once(' ')?;
+        let (key, length) = std::str::from_utf8(&self.0[..line_end])
+            .ok()?
+            .split_once(' ')?;
         let rest = &self.0[line_end + 1..];
         let length = length.parse::<usize>().ok()?;
         let value = rest.get(..length)?;
@@ -139,19 +148,25 @@ fn version(value: &[u8]) -> Option<((u32, u32, u32), String)> {
         'f' => String::new(),
         first => format!("{first}{serial}"),
     };
-    Some(((major, minor, micro), format!("{major}.{minor}.{micro}{suffix}")))
+    Some((
+        (major, minor, micro),
+        format!("{major}.{minor}.{micro}{suffix}"),
+    ))
 }
 
 /// `glibc X.Y`, whatever a vendor put behind it.
 fn glibc(value: &[u8]) -> Option<(u32, u32)> {
     let (name, version) = std::str::from_utf8(value).ok()?.split_once(' ')?;
     let (major, rest) = version.split_once('.')?;
-    let digits = rest.find(|c: char| !c.is_ascii_digit()).unwrap_or(rest.len());
+    let digits = rest
+        .find(|c: char| !c.is_ascii_digit())
+        .unwrap_or(rest.len());
     (name == "glibc").then_some((major.parse().ok()?, rest[..digits].parse().ok()?))
 }
 
 fn text(value: &[u8]) -> Result<String, String> {
-    String::from_utf8(value.to_vec()).map_err(|_| "its answer is not UTF-8 where it should be".to_owned())
+    String::from_utf8(value.to_vec())
+        .map_err(|_| "its answer is not UTF-8 where it should be".to_owned())
 }
 
 fn path(value: &[u8]) -> PathBuf {
@@ -170,12 +185,20 @@ mod tests {
         bytes
     }
 
-    const LEAST: [(&str, &str); 3] = [("version", "3 13 0 candidate 2"), ("implementation", "cpython"), ("end", "")];
+    const LEAST: [(&str, &str); 3] = [
+        ("version", "3 13 0 candidate 2"),
+        ("implementation", "cpython"),
+        ("end", ""),
+    ];
 
     #[test]
     fn values_may_hold_any_byte() {
         let mut bytes = b"greetings from a wrapper\n".to_vec();
-        bytes.extend(answer(&[("prefix", "/a\nb 3\nc"), ("path", ""), ("path", "/x y")]));
+        bytes.extend(answer(&[
+            ("prefix", "/a\nb 3\nc"),
+            ("path", ""),
+            ("path", "/x y"),
+        ]));
         bytes.extend(&answer(&LEAST)[HEADER.len()..]);
         let answer = Answer::parse(&bytes).unwrap();
         assert_eq!(answer.prefix, PathBuf::from("/a\nb 3\nc"));
@@ -185,8 +208,14 @@ mod tests {
 
     #[test]
     fn a_pre_release_keeps_its_suffix() {
-        assert_eq!(version(b"3 13 0 candidate 2"), Some(((3, 13, 0), "3.13.0c2".to_owned())));
-        assert_eq!(version(b"3 13 0 final 0"), Some(((3, 13, 0), "3.13.0".to_owned())));
+        assert_eq!(
+            version(b"3 13 0 candidate 2"),
+            Some(((3, 13, 0), "3.13.0c2".to_owned()))
+        );
+        assert_eq!(
+            version(b"3 13 0 final 0"),
+            Some(((3, 13, 0), "3.13.0".to_owned()))
+        );
         assert_eq!(version(b"3 13 final 0"), None);
     }
 
@@ -209,7 +238,12 @@ mod tests {
 
     #[test]
     fn lengths_that_lie_are_refused() {
-        for lie in ["end 99999999999999999999\n\n", "end -1\n\n", "end 1\n\n", "end\n\n"] {
+        for lie in [
+            "end 99999999999999999999\n\n",
+            "end -1\n\n",
+            "end 1\n\n",
+            "end\n\n",
+        ] {
             let mut bytes = answer(&LEAST[..2]);
             bytes.extend(lie.as_bytes());
             assert!(Answer::parse(&bytes).is_err(), "{lie:?}");

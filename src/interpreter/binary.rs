@@ -9,7 +9,9 @@ use nix::unistd::{AccessFlags, access};
 /// meaning would be lost (reference 4.2). A path that cannot be resolved is only made absolute.
 pub(super) fn canonical(path: &Path) -> PathBuf {
     let path = absolute(path);
-    venv_binary(&path).or_else(|| fs::canonicalize(&path).ok()).unwrap_or(path)
+    venv_binary(&path)
+        .or_else(|| fs::canonicalize(&path).ok())
+        .unwrap_or(path)
 }
 
 /// The path from the root, without `.` and `..` components, no link followed.
@@ -37,7 +39,9 @@ fn venv_binary(path: &Path) -> Option<PathBuf> {
     let mut path = path.to_owned();
     // As many links as the kernel would follow.
     for _ in 0..40 {
-        let Ok(target) = fs::read_link(&path) else { break };
+        let Ok(target) = fs::read_link(&path) else {
+            break;
+        };
         let target = absolute(&path.parent()?.join(target));
         if target.parent() != path.parent() {
             break;
@@ -51,11 +55,18 @@ fn venv_binary(path: &Path) -> Option<PathBuf> {
 /// `home` (PEP 405).
 pub(super) fn pyvenv_cfg(path: &Path) -> Option<PathBuf> {
     let bin = path.parent()?;
-    [Some(bin), bin.parent()].into_iter().flatten().map(|directory| directory.join("pyvenv.cfg")).find(|config| {
-        fs::read_to_string(config).is_ok_and(|text| {
-            text.lines().any(|line| line.split_once('=').is_some_and(|(key, _)| key.trim() == "home"))
+    [Some(bin), bin.parent()]
+        .into_iter()
+        .flatten()
+        .map(|directory| directory.join("pyvenv.cfg"))
+        .find(|config| {
+            fs::read_to_string(config).is_ok_and(|text| {
+                text.lines().any(|line| {
+                    line.split_once('=')
+                        .is_some_and(|(key, _)| key.trim() == "home")
+                })
+            })
         })
-    })
 }
 
 /// Whether this user may run the file there.
@@ -67,7 +78,12 @@ pub(super) fn is_executable(path: &Path) -> bool {
 /// character, digits and a letter; case does not count (reference 4.2).
 pub(super) fn is_python_name(name: &str) -> bool {
     let name = name.to_lowercase();
-    let Some(rest) = name.strip_prefix("python").or_else(|| name.strip_prefix("pypy")) else { return false };
+    let Some(rest) = name
+        .strip_prefix("python")
+        .or_else(|| name.strip_prefix("pypy"))
+    else {
+        return false;
+    };
     let mut rest = rest.chars();
     match rest.next() {
         None => return true,
@@ -79,7 +95,9 @@ pub(super) fn is_python_name(name: &str) -> bool {
     }
     let minor = rest.as_str();
     let digits = minor.trim_end_matches(|c: char| c.is_ascii_lowercase());
-    !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit()) && minor.len() - digits.len() <= 1
+    !digits.is_empty()
+        && digits.bytes().all(|byte| byte.is_ascii_digit())
+        && minor.len() - digits.len() <= 1
 }
 
 #[cfg(test)]
@@ -90,10 +108,32 @@ mod tests {
 
     #[test]
     fn names_of_pythons() {
-        for name in ["python", "python3", "python2", "python3.11", "python3.13t", "pypy3.10", "pypy", "Python3", "python3-7", "python3.6m"] {
+        for name in [
+            "python",
+            "python3",
+            "python2",
+            "python3.11",
+            "python3.13t",
+            "pypy3.10",
+            "pypy",
+            "Python3",
+            "python3-7",
+            "python3.6m",
+        ] {
             assert!(is_python_name(name), "{name}");
         }
-        for name in ["python3-config", "python3.11-dbg", "python1", "pythonw", "python3.", "python3.11tt", "python3.t", "jython", "ipython3", ""] {
+        for name in [
+            "python3-config",
+            "python3.11-dbg",
+            "python1",
+            "pythonw",
+            "python3.",
+            "python3.11tt",
+            "python3.t",
+            "jython",
+            "ipython3",
+            "",
+        ] {
             assert!(!is_python_name(name), "{name}");
         }
     }
@@ -107,11 +147,22 @@ mod tests {
         fs::write(root.join("python3.11"), "").unwrap();
         symlink(root.join("python3.11"), bin.join("python3.11")).unwrap();
         symlink("python3.11", bin.join("python")).unwrap();
-        assert_eq!(canonical(&bin.join("python")), root.join("python3.11"), "no pyvenv.cfg");
+        assert_eq!(
+            canonical(&bin.join("python")),
+            root.join("python3.11"),
+            "no pyvenv.cfg"
+        );
         fs::write(root.join("venv/pyvenv.cfg"), "version = 3\n").unwrap();
-        assert_eq!(canonical(&bin.join("python")), root.join("python3.11"), "no home");
+        assert_eq!(
+            canonical(&bin.join("python")),
+            root.join("python3.11"),
+            "no home"
+        );
         fs::write(root.join("venv/pyvenv.cfg"), "home = /usr/bin\n").unwrap();
-        assert_eq!(canonical(&bin.join("../bin/python")), bin.join("python3.11"));
+        assert_eq!(
+            canonical(&bin.join("../bin/python")),
+            bin.join("python3.11")
+        );
         assert_eq!(canonical(&bin.join("python3.11")), bin.join("python3.11"));
         assert_eq!(canonical(&root.join("missing")), root.join("missing"));
     }

@@ -23,9 +23,19 @@ pub(super) fn choose<T>(
     fits: &mut dyn FnMut(&Record) -> Result<T, String>,
 ) -> Result<(Record, T), InterpreterError> {
     let constraints = Constraints::parse(request.constraints)?;
-    let mut choice = Choice { request, surroundings, records, constraints, report: Report::default() };
+    let mut choice = Choice {
+        request,
+        surroundings,
+        records,
+        constraints,
+        report: Report::default(),
+    };
     let (record, fit) = choice.run(inputs, fits)?;
-    let record = if request.base { choice.base(record, inputs)? } else { record };
+    let record = if request.base {
+        choice.base(record, inputs)?
+    } else {
+        record
+    };
     inputs.file(&record.binary);
     for file in &record.depends {
         inputs.file(file);
@@ -56,7 +66,11 @@ impl Choice<'_> {
             Some(path) => Some(self.identify(path, inputs)?),
             None => None,
         };
-        let current = if preferred.is_some() { None } else { self.current(inputs) };
+        let current = if preferred.is_some() {
+            None
+        } else {
+            self.current(inputs)
+        };
 
         let (place, names, preamble) = match (python, python_path) {
             (Some(python), None) => {
@@ -71,11 +85,24 @@ impl Choice<'_> {
             }
             (_, items) => {
                 let list = match items {
-                    Some(items) => items.iter().map(|item| item.display().to_string()).collect::<Vec<_>>().join(":"),
-                    None => self.surroundings.path().map_or("(The PATH is empty!)".into(), |path| path.to_string_lossy().into_owned()),
+                    Some(items) => items
+                        .iter()
+                        .map(|item| item.display().to_string())
+                        .collect::<Vec<_>>()
+                        .join(":"),
+                    None => self
+                        .surroundings
+                        .path()
+                        .map_or("(The PATH is empty!)".into(), |path| {
+                            path.to_string_lossy().into_owned()
+                        }),
                 };
                 let preamble = format!("Failed to find compatible interpreter on path {list}.");
-                (items.map_or(Where::Path, Where::items), Names::Usual, preamble)
+                (
+                    items.map_or(Where::Path, Where::items),
+                    Names::Usual,
+                    preamble,
+                )
             }
         };
 
@@ -90,7 +117,11 @@ impl Choice<'_> {
             (Ok(None), Some(preferred)) => Err(self.excluded(&preferred, None)),
             (Ok(None), None) => {
                 // Nothing was asked for that could be named, and still nothing was found.
-                let preamble = if python_path.is_some() { "Could not find a compatible interpreter." } else { &preamble };
+                let preamble = if python_path.is_some() {
+                    "Could not find a compatible interpreter."
+                } else {
+                    &preamble
+                };
                 if let (Some(_), Some(current)) = (python_path, &current) {
                     self.report.examined(current);
                 }
@@ -102,11 +133,21 @@ impl Choice<'_> {
     }
 
     /// `PEX_PYTHON`, given as a path (E1 where it is not a Python).
-    fn identify(&mut self, path: &Path, inputs: &mut Inputs) -> Result<Rc<Record>, InterpreterError> {
+    fn identify(
+        &mut self,
+        path: &Path,
+        inputs: &mut Inputs,
+    ) -> Result<Rc<Record>, InterpreterError> {
         inputs.file(path);
         let record = match shims::resolve(path, self.surroundings, inputs) {
-            Shim::Inactive => Err(format!("the shim at `{}` is not active; name a Python itself", path.display())),
-            _ if !path.exists() => Err(format!("The interpreter path {} does not exist.", path.display())),
+            Shim::Inactive => Err(format!(
+                "the shim at `{}` is not active; name a Python itself",
+                path.display()
+            )),
+            _ if !path.exists() => Err(format!(
+                "The interpreter path {} does not exist.",
+                path.display()
+            )),
             Shim::Active(python) => self.records.get(&python),
             Shim::No => self.records.get(path),
         };
@@ -123,7 +164,12 @@ impl Choice<'_> {
     fn current(&mut self, inputs: &mut Inputs) -> Option<Rc<Record>> {
         let path = match self.request.current {
             Some(path) => path.to_owned(),
-            None => stand_in::find(self.request.shebang, &self.constraints, self.surroundings, inputs)?,
+            None => stand_in::find(
+                self.request.shebang,
+                &self.constraints,
+                self.surroundings,
+                inputs,
+            )?,
         };
         note(&path, inputs);
         match self.records.get(&path) {
@@ -187,10 +233,12 @@ impl Choice<'_> {
         }
 
         let best = match self.request.strategy {
-            SelectionStrategy::Oldest => first_min(&valid, |(major, minor, patch)| (major, minor, Reverse(patch))),
-            SelectionStrategy::Newest => {
-                first_min(&valid, |(major, minor, patch)| (Reverse(major), Reverse(minor), Reverse(patch)))
-            }
+            SelectionStrategy::Oldest => first_min(&valid, |(major, minor, patch)| {
+                (major, minor, Reverse(patch))
+            }),
+            SelectionStrategy::Newest => first_min(&valid, |(major, minor, patch)| {
+                (Reverse(major), Reverse(minor), Reverse(patch))
+            }),
         };
         if let Some(index) = best {
             return Ok(Some(valid.swap_remove(index)));
@@ -198,7 +246,11 @@ impl Choice<'_> {
         if !refused.is_empty() {
             self.report.constraints = refused;
         } else {
-            let exactly = if let Names::Exactly(name) = names { Some(format!("Basename is {name}")) } else { None };
+            let exactly = if let Names::Exactly(name) = names {
+                Some(format!("Basename is {name}"))
+            } else {
+                None
+            };
             self.report.constraints = self.versions().into_iter().chain(exactly).collect();
             if self.report.constraints.is_empty() {
                 return Ok(None);
@@ -222,7 +274,11 @@ impl Choice<'_> {
     }
 
     /// The interpreter that a virtual environment was made from (reference 4.6).
-    fn base(&mut self, picked: Rc<Record>, inputs: &mut Inputs) -> Result<Rc<Record>, InterpreterError> {
+    fn base(
+        &mut self,
+        picked: Rc<Record>,
+        inputs: &mut Inputs,
+    ) -> Result<Rc<Record>, InterpreterError> {
         let mut record = Rc::clone(&picked);
         // An environment made from one that was made from one: more than a few is a circle.
         for _ in 0..16 {
@@ -232,18 +288,30 @@ impl Choice<'_> {
             inputs.file(&record.binary);
             record.depends.iter().for_each(|file| inputs.file(file));
             let (major, minor, _) = record.version;
-            let name = if record.implementation == "pypy" { "pypy" } else { "python" };
-            let threads = if record.free_threaded == Some(true) { "t" } else { "" };
+            let name = if record.implementation == "pypy" {
+                "pypy"
+            } else {
+                "python"
+            };
+            let threads = if record.free_threaded == Some(true) {
+                "t"
+            } else {
+                ""
+            };
             let bin = record.base_prefix.join("bin");
-            let base = [format!("{name}{major}.{minor}{threads}"), format!("{name}{major}{threads}"), name.to_owned()]
-                .iter()
-                .map(|name| bin.join(name))
-                .filter(|path| {
-                    inputs.file(path);
-                    binary::is_executable(path)
-                })
-                .filter_map(|path| self.records.get(&path).ok())
-                .find(|base| base.version == picked.version && base.abi == picked.abi);
+            let base = [
+                format!("{name}{major}.{minor}{threads}"),
+                format!("{name}{major}{threads}"),
+                name.to_owned(),
+            ]
+            .iter()
+            .map(|name| bin.join(name))
+            .filter(|path| {
+                inputs.file(path);
+                binary::is_executable(path)
+            })
+            .filter_map(|path| self.records.get(&path).ok())
+            .find(|base| base.version == picked.version && base.abi == picked.abi);
             match base {
                 Some(base) => record = base,
                 None => break,
@@ -265,10 +333,14 @@ impl Choice<'_> {
     fn excluded(&mut self, preferred: &Record, found: Option<&Record>) -> InterpreterError {
         self.report = Report::default();
         self.report.examined(preferred);
-        found.into_iter().for_each(|found| self.report.examined(found));
+        found
+            .into_iter()
+            .for_each(|found| self.report.examined(found));
         self.report.constraints = self.asked_for();
         let python = self.request.python.unwrap_or_default();
-        self.failure(&format!("The specified PEX_PYTHON={python} did not meet other constraints."))
+        self.failure(&format!(
+            "The specified PEX_PYTHON={python} did not meet other constraints."
+        ))
     }
 
     /// Everything that was asked for.
@@ -278,7 +350,10 @@ impl Choice<'_> {
             items.push(format!("PEX_PYTHON={python}"));
         }
         if let Some(path) = self.request.python_path.filter(|items| !items.is_empty()) {
-            let list: Vec<String> = path.iter().map(|item| format!("'{}'", item.display())).collect();
+            let list: Vec<String> = path
+                .iter()
+                .map(|item| format!("'{}'", item.display()))
+                .collect();
             let comma = if list.len() == 1 { "," } else { "" };
             items.push(format!("PEX_PYTHON_PATH=({}{comma})", list.join(", ")));
         }
@@ -291,7 +366,9 @@ impl Choice<'_> {
     }
 
     fn failure(&self, preamble: &str) -> InterpreterError {
-        InterpreterError::None { message: self.report.message(preamble) }
+        InterpreterError::None {
+            message: self.report.message(preamble),
+        }
     }
 }
 
@@ -299,7 +376,12 @@ impl Choice<'_> {
 fn note(path: &Path, inputs: &mut Inputs) {
     inputs.file(path);
     if path.is_symlink() && binary::pyvenv_cfg(path).is_none() {
-        for directory in path.parent().into_iter().flat_map(|bin| [Some(bin), bin.parent()]).flatten() {
+        for directory in path
+            .parent()
+            .into_iter()
+            .flat_map(|bin| [Some(bin), bin.parent()])
+            .flatten()
+        {
             inputs.file(&directory.join("pyvenv.cfg"));
         }
     }
@@ -311,7 +393,10 @@ fn is_supported((major, minor, _): (u32, u32, u32)) -> bool {
 }
 
 /// The place of the smallest by `key`; of equals the first.
-fn first_min<T, K: Ord>(list: &[(Rc<Record>, T)], key: impl Fn((u32, u32, u32)) -> K) -> Option<usize> {
+fn first_min<T, K: Ord>(
+    list: &[(Rc<Record>, T)],
+    key: impl Fn((u32, u32, u32)) -> K,
+) -> Option<usize> {
     (0..list.len()).min_by_key(|&index| (key(list[index].0.version), index))
 }
 

@@ -80,11 +80,17 @@ impl Constraint {
     fn parse(text: &str) -> Result<Constraint, InterpreterError> {
         let (implementation, rest) = SPELLINGS
             .iter()
-            .find_map(|(spelling, implementation)| Some((Some(*implementation), text.strip_prefix(spelling)?)))
+            .find_map(|(spelling, implementation)| {
+                Some((Some(*implementation), text.strip_prefix(spelling)?))
+            })
             .unwrap_or((None, text));
         let mut specifiers = Vec::new();
         let mut clauses = Vec::new();
-        for clause in rest.split(',').map(str::trim).filter(|clause| !clause.is_empty()) {
+        for clause in rest
+            .split(',')
+            .map(str::trim)
+            .filter(|clause| !clause.is_empty())
+        {
             specifiers.push(VersionSpecifier::from_str(clause).map_err(|error| InterpreterError::Constraint {
                 constraint: text.to_owned(),
                 why: format!(
@@ -96,7 +102,11 @@ impl Constraint {
         }
         clauses.sort();
         clauses.dedup();
-        Ok(Constraint { implementation, specifiers: specifiers.into_iter().collect(), clauses })
+        Ok(Constraint {
+            implementation,
+            specifiers: specifiers.into_iter().collect(),
+            clauses,
+        })
     }
 
     /// Whether no version at all can satisfy it.
@@ -158,13 +168,26 @@ impl Constraints {
         self.accept_version(Implementation::of(record), record.version)
     }
 
-    fn accept_version(&self, implementation: Option<Implementation>, (major, minor, patch): (u32, u32, u32)) -> bool {
+    fn accept_version(
+        &self,
+        implementation: Option<Implementation>,
+        (major, minor, patch): (u32, u32, u32),
+    ) -> bool {
         let version = Version::new([u64::from(major), u64::from(minor), u64::from(patch)]);
-        self.0.is_empty() || self.0.iter().any(|constraint| constraint.accepts(implementation, &version))
+        self.0.is_empty()
+            || self
+                .0
+                .iter()
+                .any(|constraint| constraint.accepts(implementation, &version))
     }
 
     /// Whether some release of `major.minor` of the implementation may satisfy one of them.
-    pub(super) fn may_accept(&self, implementation: Implementation, major: u32, minor: u32) -> bool {
+    pub(super) fn may_accept(
+        &self,
+        implementation: Implementation,
+        major: u32,
+        minor: u32,
+    ) -> bool {
         // No series so far has had more than some twenty releases.
         (0..=30).any(|patch| self.accept_version(Some(implementation), (major, minor, patch)))
     }
@@ -195,9 +218,18 @@ mod tests {
         items.iter().map(|&item| item.to_owned()).collect()
     }
 
-    fn check(items: &[&str], implementation: Option<Implementation>, version: (u32, u32, u32), accepted: bool) {
+    fn check(
+        items: &[&str],
+        implementation: Option<Implementation>,
+        version: (u32, u32, u32),
+        accepted: bool,
+    ) {
         let constraints = Constraints::parse(&list(items)).unwrap();
-        assert_eq!(constraints.accept_version(implementation, version), accepted, "{items:?} {implementation:?} {version:?}");
+        assert_eq!(
+            constraints.accept_version(implementation, version),
+            accepted,
+            "{items:?} {implementation:?} {version:?}"
+        );
     }
 
     #[test]
@@ -250,15 +282,26 @@ mod tests {
 
     #[test]
     fn rendering_sorts_clauses_textually() {
-        let constraints = Constraints::parse(&list(&["CPython>=3.9, <3.13", "PyPy", "==3.8.*"])).unwrap();
-        assert_eq!(constraints.to_string(), "CPython<3.13,>=3.9 or PyPy or ==3.8.*");
-        assert_eq!(Constraints::parse(&list(&["CPython[gil]>=3.9"])).unwrap().to_string(), "CPython-t>=3.9");
+        let constraints =
+            Constraints::parse(&list(&["CPython>=3.9, <3.13", "PyPy", "==3.8.*"])).unwrap();
+        assert_eq!(
+            constraints.to_string(),
+            "CPython<3.13,>=3.9 or PyPy or ==3.8.*"
+        );
+        assert_eq!(
+            Constraints::parse(&list(&["CPython[gil]>=3.9"]))
+                .unwrap()
+                .to_string(),
+            "CPython-t>=3.9"
+        );
     }
 
     #[test]
     fn what_cannot_be_parsed_is_refused_by_name() {
         for bad in ["3.9", "Jython", "CPython>=x", ">=3.9 <3.10"] {
-            let error = Constraints::parse(&list(&["CPython", bad])).unwrap_err().to_string();
+            let error = Constraints::parse(&list(&["CPython", bad]))
+                .unwrap_err()
+                .to_string();
             assert!(error.contains(&format!("`{bad}`")), "{error}");
         }
     }

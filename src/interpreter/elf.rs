@@ -44,10 +44,19 @@ impl Elf {
             _ => return None,
         };
         let header = if narrow { header } else { bytes(&file, 0, 64)? };
-        let (table, flags_at) = if narrow { (u64::from(u32_at(&header, 28)?), 36) } else { (u64_at(&header, 32)?, 48) };
+        let (table, flags_at) = if narrow {
+            (u64::from(u32_at(&header, 28)?), 36)
+        } else {
+            (u64_at(&header, 32)?, 48)
+        };
         let size = u16_at(&header, flags_at + 6)?;
         let count = u16_at(&header, flags_at + 8)?;
-        let mut elf = Elf { narrow, machine: u16_at(&header, 18)?, flags: u32_at(&header, flags_at)?, ..Elf::default() };
+        let mut elf = Elf {
+            narrow,
+            machine: u16_at(&header, 18)?,
+            flags: u32_at(&header, flags_at)?,
+            ..Elf::default()
+        };
         if count > MAX_HEADERS || usize::from(size) < if narrow { 32 } else { 56 } {
             return None;
         }
@@ -55,14 +64,22 @@ impl Elf {
             let at = table.checked_add(index * u64::from(size))?;
             let entry = bytes(&file, at, u64::from(size))?;
             let (offset, length) = if narrow {
-                (u64::from(u32_at(&entry, 4)?), u64::from(u32_at(&entry, 16)?))
+                (
+                    u64::from(u32_at(&entry, 4)?),
+                    u64::from(u32_at(&entry, 16)?),
+                )
             } else {
                 (u64_at(&entry, 8)?, u64_at(&entry, 32)?)
             };
             match u32_at(&entry, 0)? {
                 PT_INTERP => {
                     let path = bytes(&file, offset, length)?;
-                    elf.loader = Some(path.split(|&byte| byte == 0).next().unwrap_or_default().to_vec());
+                    elf.loader = Some(
+                        path.split(|&byte| byte == 0)
+                            .next()
+                            .unwrap_or_default()
+                            .to_vec(),
+                    );
                 }
                 PT_NOTE if elf.build_id.is_none() => {
                     elf.build_id = bytes(&file, offset, length).and_then(|notes| build_id(&notes));

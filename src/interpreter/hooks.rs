@@ -6,9 +6,16 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// The hooks, in the order in which `site` would come to them.
-pub(super) fn find(user_site: Option<&Path>, site_packages: &[PathBuf], stdlib: &[PathBuf]) -> Vec<PathBuf> {
+pub(super) fn find(
+    user_site: Option<&Path>,
+    site_packages: &[PathBuf],
+    stdlib: &[PathBuf],
+) -> Vec<PathBuf> {
     let mut hooks = Vec::new();
-    for directory in user_site.into_iter().chain(site_packages.iter().map(PathBuf::as_path)) {
+    for directory in user_site
+        .into_iter()
+        .chain(site_packages.iter().map(PathBuf::as_path))
+    {
         let mut files: Vec<PathBuf> = fs::read_dir(directory)
             .into_iter()
             .flatten()
@@ -30,10 +37,14 @@ pub(super) fn find(user_site: Option<&Path>, site_packages: &[PathBuf], stdlib: 
         }
         // The first of that name is the one that is imported.
         hooks.extend(path.clone().find_map(|directory| {
-            [format!("{module}/__init__.py"), format!("{module}.py"), format!("{module}.pyc")]
-                .into_iter()
-                .map(|file| directory.join(file))
-                .find(|file| file.is_file())
+            [
+                format!("{module}/__init__.py"),
+                format!("{module}.py"),
+                format!("{module}.pyc"),
+            ]
+            .into_iter()
+            .map(|file| directory.join(file))
+            .find(|file| file.is_file())
         }));
     }
     hooks
@@ -50,19 +61,46 @@ mod tests {
         for name in ["lib", "site", "user"] {
             fs::create_dir(at(name)).unwrap();
         }
-        for file in ["site/b.pth", "site/a.pth", "user/z.pth", "site/usercustomize.py", "lib/sitecustomize.py", "user/sitecustomize.py", "site/plain.py"] {
+        for file in [
+            "site/b.pth",
+            "site/a.pth",
+            "user/z.pth",
+            "site/usercustomize.py",
+            "lib/sitecustomize.py",
+            "user/sitecustomize.py",
+            "site/plain.py",
+        ] {
             fs::write(at(file), "").unwrap();
         }
         let found = |user: Option<&Path>| {
-            find(user, &[at("site"), at("missing")], &[at("lib.zip"), at("lib")])
-                .iter()
-                .map(|path| path.strip_prefix(root.path()).unwrap().to_str().unwrap().to_owned())
-                .collect::<Vec<_>>()
+            find(
+                user,
+                &[at("site"), at("missing")],
+                &[at("lib.zip"), at("lib")],
+            )
+            .iter()
+            .map(|path| {
+                path.strip_prefix(root.path())
+                    .unwrap()
+                    .to_str()
+                    .unwrap()
+                    .to_owned()
+            })
+            .collect::<Vec<_>>()
         };
         assert_eq!(
             found(Some(&at("user"))),
-            ["user/z.pth", "site/a.pth", "site/b.pth", "lib/sitecustomize.py", "site/usercustomize.py"]
+            [
+                "user/z.pth",
+                "site/a.pth",
+                "site/b.pth",
+                "lib/sitecustomize.py",
+                "site/usercustomize.py"
+            ]
         );
-        assert_eq!(found(None), ["site/a.pth", "site/b.pth", "lib/sitecustomize.py"]);
+        assert_eq!(
+            found(None),
+            ["site/a.pth", "site/b.pth", "lib/sitecustomize.py"]
+        );
     }
 }

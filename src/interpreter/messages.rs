@@ -19,9 +19,12 @@ pub(super) struct Report {
 impl Report {
     pub(super) fn examined(&mut self, record: &Record) {
         let (major, minor, patch) = record.version;
-        let implementation =
-            Implementation::of(record).map_or_else(|| record.implementation.clone(), |known| known.to_string());
-        self.examined.push((record.binary.display().to_string(), format!("{implementation}=={major}.{minor}.{patch}")));
+        let implementation = Implementation::of(record)
+            .map_or_else(|| record.implementation.clone(), |known| known.to_string());
+        self.examined.push((
+            record.binary.display().to_string(),
+            format!("{implementation}=={major}.{minor}.{patch}"),
+        ));
     }
 
     pub(super) fn broken(&mut self, path: PathBuf, why: String) {
@@ -49,20 +52,36 @@ impl Report {
             });
             return parts.join("\n\n");
         }
-        let working = if self.broken.is_empty() { "" } else { "working " };
-        let width = self.examined.iter().map(|(path, _)| path.chars().count()).max().unwrap_or_default();
+        let working = if self.broken.is_empty() {
+            ""
+        } else {
+            "working "
+        };
+        let width = self
+            .examined
+            .iter()
+            .map(|(path, _)| path.chars().count())
+            .max()
+            .unwrap_or_default();
         let list: Vec<String> = self
             .examined
             .iter()
             .enumerate()
             .map(|(index, (path, version))| format!("{}.) {path:>width$} {version}", index + 1))
             .collect();
-        parts.push(format!("Examined the following {working}interpreters:\n{}", list.join("\n")));
+        parts.push(format!(
+            "Examined the following {working}interpreters:\n{}",
+            list.join("\n")
+        ));
         if !self.broken.is_empty() {
-            parts.push(format!("Skipped the following broken interpreters:\n{broken}"));
+            parts.push(format!(
+                "Skipped the following broken interpreters:\n{broken}"
+            ));
         }
         if !self.constraints.is_empty() {
-            parts.push(format!("No {working}interpreter compatible with the requested constraints was found:"));
+            parts.push(format!(
+                "No {working}interpreter compatible with the requested constraints was found:"
+            ));
             parts.extend(self.constraints.iter().map(|constraint| indent(constraint)));
         }
         parts.join("\n\n")
@@ -72,7 +91,13 @@ impl Report {
 /// Indents every line that has something on it.
 fn indent(text: &str) -> String {
     text.lines()
-        .map(|line| if line.trim().is_empty() { line.to_owned() } else { format!("  {line}") })
+        .map(|line| {
+            if line.trim().is_empty() {
+                line.to_owned()
+            } else {
+                format!("  {line}")
+            }
+        })
         .collect::<Vec<_>>()
         .join("\n")
 }
@@ -83,9 +108,17 @@ mod tests {
 
     fn report() -> Report {
         let mut report = Report::default();
-        report.examined.push(("/a/python3.11".to_owned(), "CPython==3.11.7".to_owned()));
-        report.examined.push(("/long/python3.13".to_owned(), "CPython-t==3.13.0".to_owned()));
-        report.constraints = vec!["Version matches CPython==3.5.*".to_owned(), "Failed:\n\n  x".to_owned()];
+        report
+            .examined
+            .push(("/a/python3.11".to_owned(), "CPython==3.11.7".to_owned()));
+        report.examined.push((
+            "/long/python3.13".to_owned(),
+            "CPython-t==3.13.0".to_owned(),
+        ));
+        report.constraints = vec![
+            "Version matches CPython==3.5.*".to_owned(),
+            "Failed:\n\n  x".to_owned(),
+        ];
         report
     }
 
@@ -106,17 +139,28 @@ mod tests {
         report.broken("/b/python".into(), "no such library".to_owned());
         report.broken("/b/python".into(), "again".to_owned());
         let message = report.message("Preamble.");
-        assert!(message.contains("Examined the following working interpreters:\n"), "{message}");
+        assert!(
+            message.contains("Examined the following working interpreters:\n"),
+            "{message}"
+        );
         assert!(message.contains("\n\nSkipped the following broken interpreters:\n1.) /b/python:\nno such library\n\n("), "{message}");
-        assert!(message.contains("\n\nNo working interpreter compatible"), "{message}");
+        assert!(
+            message.contains("\n\nNo working interpreter compatible"),
+            "{message}"
+        );
         assert!(!message.contains("again"), "{message}");
     }
 
     #[test]
     fn nothing_at_all() {
-        assert_eq!(Report::default().message("P."), "P.\n\nNo interpreters could be found on the system.");
+        assert_eq!(
+            Report::default().message("P."),
+            "P.\n\nNo interpreters could be found on the system."
+        );
         let mut report = Report::default();
         report.broken("/b/python".into(), "why".to_owned());
-        assert!(report.message("P.").starts_with("P.\n\nInterpreters were found but they all appear to be broken:\n1.) /b/python:\nwhy"));
+        assert!(report.message("P.").starts_with(
+            "P.\n\nInterpreters were found but they all appear to be broken:\n1.) /b/python:\nwhy"
+        ));
     }
 }

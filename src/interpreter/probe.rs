@@ -46,7 +46,11 @@ pub(super) fn ask(binary: &Path, boot: &str) -> Result<(Answer, Vec<u8>), String
     let mut output = run(binary, &["-I", "-S", "-B", "-c", SCRIPT, boot], PATIENCE)?;
     // Before 3.4 there was no -I.
     if output.stdout.is_empty() && output.stderr.contains("nknown option: -I") {
-        output = run(binary, &["-E", "-s", "-S", "-B", "-c", SCRIPT, boot], PATIENCE)?;
+        output = run(
+            binary,
+            &["-E", "-s", "-S", "-B", "-c", SCRIPT, boot],
+            PATIENCE,
+        )?;
     }
     let answer = Answer::parse(&output.stdout).map_err(|why| complaint(why, &output.stderr))?;
     Ok((answer, output.stdout))
@@ -55,23 +59,34 @@ pub(super) fn ask(binary: &Path, boot: &str) -> Result<(Answer, Vec<u8>), String
 /// The version of a musl loader, which prints it when it is run without arguments (PEP 656).
 pub(super) fn musl_version(loader: &Path) -> Option<(u32, u32)> {
     let output = run(loader, &[], PATIENCE).ok()?;
-    let mut lines = output.stderr.lines().map(str::trim).filter(|line| !line.is_empty());
+    let mut lines = output
+        .stderr
+        .lines()
+        .map(str::trim)
+        .filter(|line| !line.is_empty());
     lines.next().filter(|line| line.starts_with("musl"))?;
     let mut numbers = lines.next()?.strip_prefix("Version ")?.split('.');
     Some((numbers.next()?.parse().ok()?, numbers.next()?.parse().ok()?))
 }
 
 fn complaint(why: String, stderr: &str) -> String {
-    if stderr.is_empty() { why } else { stderr.to_owned() }
+    if stderr.is_empty() {
+        why
+    } else {
+        stderr.to_owned()
+    }
 }
 
 /// Runs `program` to its end.
 fn run(program: &Path, arguments: &[&str], patience: Duration) -> Result<Output, String> {
     let failed = |what: &str, error: &dyn std::fmt::Display| format!("{what}: {error}");
     // Where 0 to 2 are closed, the pipes would take their places and be lost when the child's are set up.
-    let (_reserved, null) = reserve().map_err(|error| failed("could not open /dev/null", &error))?;
-    let (stdout, stdout_writer) = std::io::pipe().map_err(|error| failed("could not make a pipe", &error))?;
-    let (stderr, stderr_writer) = std::io::pipe().map_err(|error| failed("could not make a pipe", &error))?;
+    let (_reserved, null) =
+        reserve().map_err(|error| failed("could not open /dev/null", &error))?;
+    let (stdout, stdout_writer) =
+        std::io::pipe().map_err(|error| failed("could not make a pipe", &error))?;
+    let (stderr, stderr_writer) =
+        std::io::pipe().map_err(|error| failed("could not make a pipe", &error))?;
 
     let spawn = || -> Result<Pid, Errno> {
         let mut files = PosixSpawnFileActions::init()?;
@@ -121,7 +136,10 @@ fn run(program: &Path, arguments: &[&str], patience: Duration) -> Result<Output,
 fn reserve() -> std::io::Result<(Vec<File>, File)> {
     let mut held = Vec::new();
     loop {
-        let file = OpenOptions::new().read(true).write(true).open("/dev/null")?;
+        let file = OpenOptions::new()
+            .read(true)
+            .write(true)
+            .open("/dev/null")?;
         if file.as_raw_fd() > 2 {
             return Ok((held, file));
         }
@@ -130,7 +148,11 @@ fn reserve() -> std::io::Result<(Vec<File>, File)> {
 }
 
 /// Reads both pipes until they end, the limit is passed or time is up.
-fn collect(mut stdout: PipeReader, mut stderr: PipeReader, deadline: Instant) -> Result<Output, String> {
+fn collect(
+    mut stdout: PipeReader,
+    mut stderr: PipeReader,
+    deadline: Instant,
+) -> Result<Output, String> {
     let (mut out, mut err) = (Vec::new(), Vec::new());
     let (mut out_open, mut err_open) = (true, true);
     let mut buffer = vec![0; 64 * 1024];
@@ -155,7 +177,10 @@ fn collect(mut stdout: PipeReader, mut stderr: PipeReader, deadline: Instant) ->
                 Ok(_) => {}
             }
             let ready = |index: usize| fds.get(index).and_then(PollFd::any).unwrap_or(false);
-            (out_open && ready(0), err_open && ready(usize::from(out_open)))
+            (
+                out_open && ready(0),
+                err_open && ready(usize::from(out_open)),
+            )
         };
         if out_ready {
             let count = stdout.read(&mut buffer).unwrap_or(0);
@@ -172,7 +197,10 @@ fn collect(mut stdout: PipeReader, mut stderr: PipeReader, deadline: Instant) ->
             err.extend_from_slice(&buffer[..count.min(room)]);
         }
     }
-    Ok(Output { stdout: out, stderr: String::from_utf8_lossy(&err).trim().to_owned() })
+    Ok(Output {
+        stdout: out,
+        stderr: String::from_utf8_lossy(&err).trim().to_owned(),
+    })
 }
 
 /// Waits for a child that has closed its outputs and so is about to be gone; says whether it is.

@@ -42,7 +42,11 @@ impl Machine {
     /// As the kernel and the environment have it now.
     pub(super) fn here(variable: &dyn Fn(&str) -> Option<OsString>) -> Machine {
         let text = |value: &OsStr| value.to_string_lossy().into_owned();
-        let set = |name| variable(name).filter(|value| !value.is_empty()).map(PathBuf::from);
+        let set = |name| {
+            variable(name)
+                .filter(|value| !value.is_empty())
+                .map(PathBuf::from)
+        };
         let user_base = set("PYTHONUSERBASE").or_else(|| Some(set("HOME")?.join(".local")));
         match nix::sys::utsname::uname() {
             Ok(name) => Machine {
@@ -52,7 +56,10 @@ impl Machine {
                 machine: text(name.machine()),
                 user_base,
             },
-            Err(_) => Machine { user_base, ..Machine::default() },
+            Err(_) => Machine {
+                user_base,
+                ..Machine::default()
+            },
         }
     }
 }
@@ -69,12 +76,18 @@ struct Witness {
 impl Witness {
     fn of(path: &Path) -> std::io::Result<Witness> {
         let identity = identity(&fs::metadata(path)?);
-        Ok(Witness { path: path.to_owned(), identity, proof: proof(path)? })
+        Ok(Witness {
+            path: path.to_owned(),
+            identity,
+            proof: proof(path)?,
+        })
     }
 
     /// Whether the file is still the same: by its identity, or as a copy with the same date and proof.
     fn holds(&self) -> bool {
-        let Ok(metadata) = fs::metadata(&self.path) else { return false };
+        let Ok(metadata) = fs::metadata(&self.path) else {
+            return false;
+        };
         let now = identity(&metadata);
         now == self.identity
             || (now.size == self.identity.size
@@ -83,8 +96,19 @@ impl Witness {
     }
 
     fn write(&self, output: &mut Vec<u8>) {
-        let Identity { ino, size, mtime, mtime_nsec, ctime, ctime_nsec } = self.identity;
-        let mut value = format!("{ino} {size} {mtime} {mtime_nsec} {ctime} {ctime_nsec} {} ", hex(&self.proof)).into_bytes();
+        let Identity {
+            ino,
+            size,
+            mtime,
+            mtime_nsec,
+            ctime,
+            ctime_nsec,
+        } = self.identity;
+        let mut value = format!(
+            "{ino} {size} {mtime} {mtime_nsec} {ctime} {ctime_nsec} {} ",
+            hex(&self.proof)
+        )
+        .into_bytes();
         value.extend_from_slice(self.path.as_os_str().as_bytes());
         field(output, "file", &value);
     }
@@ -102,7 +126,11 @@ impl Witness {
         };
         let proof = unhex(word()?)?;
         let path = PathBuf::from(OsString::from_vec(words.next()?.to_vec()));
-        path.is_absolute().then_some(Witness { path, identity, proof })
+        path.is_absolute().then_some(Witness {
+            path,
+            identity,
+            proof,
+        })
     }
 }
 
@@ -143,7 +171,13 @@ impl Stored {
             .iter()
             .map(|path| Witness::of(path).map_err(|error| format!("`{}`: {error}", path.display())))
             .collect::<Result<_, _>>()?;
-        Ok(Ok(Stored { files, elf, musl, answer, raw }))
+        Ok(Ok(Stored {
+            files,
+            elf,
+            musl,
+            answer,
+            raw,
+        }))
     }
 
     fn encode(&self) -> Vec<u8> {
@@ -151,8 +185,17 @@ impl Stored {
         for file in &self.files {
             file.write(&mut body);
         }
-        let Elf { narrow, machine, flags, .. } = self.elf;
-        field(&mut body, "elf", format!("{} {machine} {flags}", u8::from(narrow)).as_bytes());
+        let Elf {
+            narrow,
+            machine,
+            flags,
+            ..
+        } = self.elf;
+        field(
+            &mut body,
+            "elf",
+            format!("{} {machine} {flags}", u8::from(narrow)).as_bytes(),
+        );
         if let Some((major, minor)) = self.musl {
             field(&mut body, "musl", format!("{major} {minor}").as_bytes());
         }
@@ -190,12 +233,24 @@ impl Stored {
         }
         let raw = raw?;
         let answer = Answer::parse(&raw).ok()?;
-        (!files.is_empty()).then_some(Stored { files, elf, musl, answer, raw })
+        (!files.is_empty()).then_some(Stored {
+            files,
+            elf,
+            musl,
+            answer,
+            raw,
+        })
     }
 
     /// The record, with what only this moment can say.
     fn record(self, machine: &Machine) -> Record {
-        let Stored { files, elf, musl, answer, .. } = self;
+        let Stored {
+            files,
+            elf,
+            musl,
+            answer,
+            ..
+        } = self;
         let (major, minor, _) = answer.version;
         let mut files = files.into_iter().map(|file| file.path);
         let binary = files.next().unwrap_or_default();
@@ -213,14 +268,20 @@ impl Stored {
             musl,
         });
         let user_site = match (&answer.user_site, &machine.user_base) {
-            (Some(below), Some(base)) if answer.system_site => Some(base.join(below.trim_start_matches("~/"))),
+            (Some(below), Some(base)) if answer.system_site => {
+                Some(base.join(below.trim_start_matches("~/")))
+            }
             _ => None,
         };
         Record {
             host_hooks: hooks::find(user_site.as_deref(), &answer.site, &answer.path),
             free_threaded: (cpython && (major, minor) >= (3, 13)).then_some(answer.free_threaded),
             // Tags are `python-abi-platform`.
-            abi: tags.first().and_then(|tag| tag.split('-').nth(1)).unwrap_or("none").to_owned(),
+            abi: tags
+                .first()
+                .and_then(|tag| tag.split('-').nth(1))
+                .unwrap_or("none")
+                .to_owned(),
             markers: markers(&answer, machine),
             version: answer.version,
             tags,
@@ -254,7 +315,10 @@ fn markers(answer: &Answer, machine: &Machine) -> BTreeMap<String, String> {
     let (major, minor, _) = answer.version;
     [
         ("implementation_name", answer.implementation.clone()),
-        ("implementation_version", answer.implementation_version.clone()),
+        (
+            "implementation_version",
+            answer.implementation_version.clone(),
+        ),
         ("os_name", "posix".to_owned()),
         ("platform_machine", machine.machine.clone()),
         ("platform_python_implementation", python),
@@ -286,12 +350,19 @@ impl<'a> Records<'a> {
         find: &'a dyn Fn(&str) -> Option<PathBuf>,
         save: &'a dyn Fn(&str, &[u8]),
     ) -> Records<'a> {
-        Records { machine, find, save, known: RefCell::default() }
+        Records {
+            machine,
+            find,
+            save,
+            known: RefCell::default(),
+        }
     }
 
     /// The record of the interpreter at `path`, or what is wrong with it.
     pub(super) fn get(&self, path: &Path) -> Result<Rc<Record>, String> {
-        self.get_all(std::slice::from_ref(&path.to_owned())).pop().unwrap_or_else(|| Err("not looked at".to_owned()))
+        self.get_all(std::slice::from_ref(&path.to_owned()))
+            .pop()
+            .unwrap_or_else(|| Err("not looked at".to_owned()))
     }
 
     /// The same for many, those that must be asked side by side.
@@ -321,7 +392,11 @@ impl<'a> Records<'a> {
                         Some(stored) => Ok(stored),
                         None => Stored::ask(&real, crate::boot::SOURCE).and_then(|asked| {
                             asked.map_err(|other| {
-                                format!("`{}` says that it is `{}`", real.display(), other.display())
+                                format!(
+                                    "`{}` says that it is `{}`",
+                                    real.display(),
+                                    other.display()
+                                )
                             })
                         }),
                     };
@@ -336,7 +411,12 @@ impl<'a> Records<'a> {
         let known = self.known.borrow();
         canonical
             .iter()
-            .map(|path| known.get(path).cloned().unwrap_or_else(|| Err("not looked at".to_owned())))
+            .map(|path| {
+                known
+                    .get(path)
+                    .cloned()
+                    .unwrap_or_else(|| Err("not looked at".to_owned()))
+            })
             .collect()
     }
 
@@ -362,19 +442,24 @@ impl<'a> Records<'a> {
 /// Asks several interpreters, as many at a time as there are processors.
 fn ask_all(paths: &[PathBuf]) -> Vec<Result<Result<Stored, PathBuf>, String>> {
     let ask = |path: &PathBuf| Stored::ask(path, crate::boot::SOURCE);
-    let width = std::thread::available_parallelism().map_or(1, usize::from).min(paths.len());
+    let width = std::thread::available_parallelism()
+        .map_or(1, usize::from)
+        .min(paths.len());
     if width <= 1 {
         return paths.iter().map(ask).collect();
     }
     let mut answers = Vec::with_capacity(paths.len());
     for group in paths.chunks(width) {
         std::thread::scope(|scope| {
-            let running: Vec<_> = group.iter().map(|path| scope.spawn(move || ask(path))).collect();
-            answers.extend(
-                running
-                    .into_iter()
-                    .map(|thread| thread.join().unwrap_or_else(|_| Err("could not be asked".to_owned()))),
-            );
+            let running: Vec<_> = group
+                .iter()
+                .map(|path| scope.spawn(move || ask(path)))
+                .collect();
+            answers.extend(running.into_iter().map(|thread| {
+                thread
+                    .join()
+                    .unwrap_or_else(|_| Err("could not be asked".to_owned()))
+            }));
         });
     }
     answers
@@ -385,7 +470,12 @@ fn ask_all(paths: &[PathBuf]) -> Vec<Result<Result<Stored, PathBuf>, String>> {
 fn key(path: &Path) -> Option<String> {
     let metadata = fs::metadata(path).ok()?;
     let mut hash = Sha256::new();
-    for part in [HEADER, probe::SCRIPT.as_bytes(), crate::boot::SOURCE.as_bytes(), path.as_os_str().as_bytes()] {
+    for part in [
+        HEADER,
+        probe::SCRIPT.as_bytes(),
+        crate::boot::SOURCE.as_bytes(),
+        path.as_os_str().as_bytes(),
+    ] {
         hash.update((part.len() as u64).to_le_bytes());
         hash.update(part);
     }
@@ -410,20 +500,25 @@ fn proof(path: &Path) -> std::io::Result<Vec<u8>> {
 }
 
 fn hex(bytes: &[u8]) -> String {
-    bytes.iter().fold(String::with_capacity(bytes.len() * 2), |mut text, byte| {
-        // Writing to a string cannot fail.
-        let _ = write!(text, "{byte:02x}");
-        text
-    })
+    bytes
+        .iter()
+        .fold(String::with_capacity(bytes.len() * 2), |mut text, byte| {
+            // Writing to a string cannot fail.
+            let _ = write!(text, "{byte:02x}");
+            text
+        })
 }
 
 fn unhex(text: &str) -> Option<Vec<u8>> {
     if !text.is_ascii() || text.len() % 2 != 0 {
         return None;
     }
-    (0..text.len()).step_by(2).map(|at| u8::from_str_radix(&text[at..at + 2], 16).ok()).collect()
+    (0..text.len())
+        .step_by(2)
+        .map(|at| u8::from_str_radix(&text[at..at + 2], 16).ok())
+        .collect()
 }
 
 #[cfg(test)]
 #[path = "record_tests.rs"]
-mod record_tests;
+pub(super) mod record_tests;

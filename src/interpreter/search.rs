@@ -36,9 +36,9 @@ impl Where {
     pub(super) fn admits(&self, python: &Path) -> bool {
         match self {
             Where::Path => true,
-            Where::Items(items) => {
-                items.iter().any(|item| item == python || python.parent().is_some_and(|parent| parent == item))
-            }
+            Where::Items(items) => items
+                .iter()
+                .any(|item| item == python || python.parent().is_some_and(|parent| parent == item)),
         }
     }
 }
@@ -54,7 +54,9 @@ pub(super) enum Names<'a> {
 
 impl Names<'_> {
     pub(super) fn accept(self, path: &Path) -> bool {
-        let Some(name) = path.file_name().and_then(OsStr::to_str) else { return false };
+        let Some(name) = path.file_name().and_then(OsStr::to_str) else {
+            return false;
+        };
         match self {
             Names::Usual => binary::is_python_name(name),
             Names::Exactly(exact) => name == exact,
@@ -64,7 +66,12 @@ impl Names<'_> {
 
 /// Every candidate binary in order, shims replaced by what they stand for and left out where they stand for nothing.
 /// Everything that was looked at becomes an input.
-pub(super) fn candidates(place: &Where, names: Names<'_>, surroundings: &Surroundings, inputs: &mut Inputs) -> Vec<PathBuf> {
+pub(super) fn candidates(
+    place: &Where,
+    names: Names<'_>,
+    surroundings: &Surroundings,
+    inputs: &mut Inputs,
+) -> Vec<PathBuf> {
     let items = match place {
         Where::Path => {
             inputs.variable("PATH", surroundings.path());
@@ -95,7 +102,11 @@ pub(super) fn candidates(place: &Where, names: Names<'_>, surroundings: &Surroun
 /// A file stands for itself, a directory for its entries sorted by name.
 fn expand(item: &Path, names: Names<'_>) -> Vec<PathBuf> {
     if item.is_file() {
-        return if names.accept(item) { vec![item.to_owned()] } else { Vec::new() };
+        return if names.accept(item) {
+            vec![item.to_owned()]
+        } else {
+            Vec::new()
+        };
     }
     let mut files: Vec<PathBuf> = fs::read_dir(item)
         .into_iter()

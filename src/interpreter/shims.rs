@@ -37,9 +37,13 @@ const MAX_SCRIPT: u64 = 4096;
 
 /// Says what the file at `path` is, and notes what that depends on.
 pub(super) fn resolve(path: &Path, surroundings: &Surroundings, inputs: &mut Inputs) -> Shim {
-    let Some(manager) = manager(path) else { return Shim::No };
+    let Some(manager) = manager(path) else {
+        return Shim::No;
+    };
     inputs.file(path);
-    let Some(shim) = View::of(path, surroundings) else { return Shim::Inactive };
+    let Some(shim) = View::of(path, surroundings) else {
+        return Shim::Inactive;
+    };
     let found = match manager {
         Manager::Pyenv => shim.pyenv(inputs),
         Manager::Asdf => shim.asdf(inputs),
@@ -57,14 +61,21 @@ fn manager(path: &Path) -> Option<Manager> {
         }
     }
     let mut script = Vec::new();
-    fs::File::open(path).ok()?.take(MAX_SCRIPT).read_to_end(&mut script).ok()?;
+    fs::File::open(path)
+        .ok()?
+        .take(MAX_SCRIPT)
+        .read_to_end(&mut script)
+        .ok()?;
     if !script.starts_with(b"#!") {
         return None;
     }
     let script = String::from_utf8_lossy(&script);
     // The command that the line with `exec` runs, and its first argument: `exec "/…/pyenv" exec "$program" "$@"`.
     script.lines().find_map(|line| {
-        let mut words = line.trim().split_whitespace().map(|word| word.trim_matches(['"', '\'']));
+        let mut words = line
+            .trim()
+            .split_whitespace()
+            .map(|word| word.trim_matches(['"', '\'']));
         if words.next()? != "exec" {
             return None;
         }
@@ -90,7 +101,11 @@ struct View<'a> {
 impl<'a> View<'a> {
     fn of(path: &'a Path, surroundings: &'a Surroundings) -> Option<View<'a>> {
         let root = path.parent()?.parent()?.to_owned();
-        Some(View { name: path.file_name()?.to_str()?, root, surroundings })
+        Some(View {
+            name: path.file_name()?.to_str()?,
+            root,
+            surroundings,
+        })
     }
 
     /// pyenv: `PYENV_VERSION`, else the nearest `.python-version`, else the global `version`; the first of those
@@ -125,38 +140,57 @@ impl<'a> View<'a> {
 
     /// asdf: `ASDF_PYTHON_VERSION`, else the nearest `.tool-versions` that speaks of Python, the home's last.
     fn asdf(&self, inputs: &mut Inputs) -> Option<PathBuf> {
-        let versions = self.from_variable("ASDF_PYTHON_VERSION", inputs).or_else(|| {
-            self.upward(&[".tool-versions"], inputs).or_else(|| {
-                let file = self.surroundings.home()?.join(".tool-versions");
-                inputs.file(&file);
-                configured(&file)
-            })
-        })?;
+        let versions = self
+            .from_variable("ASDF_PYTHON_VERSION", inputs)
+            .or_else(|| {
+                self.upward(&[".tool-versions"], inputs).or_else(|| {
+                    let file = self.surroundings.home()?.join(".tool-versions");
+                    inputs.file(&file);
+                    configured(&file)
+                })
+            })?;
         self.first_installed(&versions, inputs)
     }
 
     /// mise: `MISE_PYTHON_VERSION`, else the nearest configuration that speaks of Python, the global one last.
     fn mise(&self, inputs: &mut Inputs) -> Option<PathBuf> {
-        const FILES: [&str; 5] = ["mise.local.toml", "mise.toml", ".mise.toml", ".config/mise.toml", ".tool-versions"];
-        let versions = self.from_variable("MISE_PYTHON_VERSION", inputs).or_else(|| {
-            self.upward(&FILES, inputs).or_else(|| {
-                let config = match self.surroundings.variable("XDG_CONFIG_HOME") {
-                    Some(config) => PathBuf::from(config),
-                    None => self.surroundings.home()?.join(".config"),
-                };
-                inputs.variable("XDG_CONFIG_HOME", self.surroundings.variable("XDG_CONFIG_HOME"));
-                let file = config.join("mise/config.toml");
-                inputs.file(&file);
-                configured(&file)
-            })
-        })?;
+        const FILES: [&str; 5] = [
+            "mise.local.toml",
+            "mise.toml",
+            ".mise.toml",
+            ".config/mise.toml",
+            ".tool-versions",
+        ];
+        let versions = self
+            .from_variable("MISE_PYTHON_VERSION", inputs)
+            .or_else(|| {
+                self.upward(&FILES, inputs).or_else(|| {
+                    let config = match self.surroundings.variable("XDG_CONFIG_HOME") {
+                        Some(config) => PathBuf::from(config),
+                        None => self.surroundings.home()?.join(".config"),
+                    };
+                    inputs.variable(
+                        "XDG_CONFIG_HOME",
+                        self.surroundings.variable("XDG_CONFIG_HOME"),
+                    );
+                    let file = config.join("mise/config.toml");
+                    inputs.file(&file);
+                    configured(&file)
+                })
+            })?;
         self.first_installed(&versions, inputs)
     }
 
     fn from_variable(&self, name: &str, inputs: &mut Inputs) -> Option<Vec<String>> {
         let value = self.surroundings.variable(name);
         inputs.variable(name, value);
-        Some(value?.to_str()?.split_whitespace().map(str::to_owned).collect())
+        Some(
+            value?
+                .to_str()?
+                .split_whitespace()
+                .map(str::to_owned)
+                .collect(),
+        )
     }
 
     /// The versions named by the nearest file, of these names in this order per directory, that names any.
@@ -166,7 +200,11 @@ impl<'a> View<'a> {
             self.surroundings.upward(name, inputs);
         }
         for directory in self.surroundings.cwd.ancestors() {
-            for file in names.iter().map(|name| directory.join(name)).filter(|file| file.is_file()) {
+            for file in names
+                .iter()
+                .map(|name| directory.join(name))
+                .filter(|file| file.is_file())
+            {
                 inputs.file(&file);
                 if let Some(versions) = configured(&file) {
                     return Some(versions);
@@ -223,8 +261,14 @@ fn newest(directory: &Path, prefix: &str) -> Option<String> {
             "latest" => version,
             _ => version.strip_prefix(prefix)?.strip_prefix(['.', '-'])?,
         };
-        let rest = if threads { rest.strip_suffix('t')? } else { rest };
-        rest.split(['.', '-']).map(|part| part.trim_start_matches('v').parse().ok()).collect()
+        let rest = if threads {
+            rest.strip_suffix('t')?
+        } else {
+            rest
+        };
+        rest.split(['.', '-'])
+            .map(|part| part.trim_start_matches('v').parse().ok())
+            .collect()
     };
     fs::read_dir(directory)
         .ok()?
@@ -248,14 +292,20 @@ fn words(file: &Path) -> Vec<String> {
 /// The versions of Python that a `.tool-versions` or a TOML file names, `None` where it says nothing of Python.
 fn configured(file: &Path) -> Option<Vec<String>> {
     let text = read(file);
-    let versions: Vec<String> = if file.extension().is_some_and(|extension| extension == "toml") {
+    let versions: Vec<String> = if file
+        .extension()
+        .is_some_and(|extension| extension == "toml")
+    {
         // Of TOML just the documented forms: `python = "3.12"`, `["3.12", "3.11"]`, `{ version = "3.12" }`.
         let mut in_tools = false;
         let line = text.lines().map(str::trim).find(|line| {
             if line.starts_with('[') {
                 in_tools = *line == "[tools]";
             }
-            in_tools && line.split_once('=').is_some_and(|(key, _)| key.trim().trim_matches('"') == "python")
+            in_tools
+                && line
+                    .split_once('=')
+                    .is_some_and(|(key, _)| key.trim().trim_matches('"') == "python")
         })?;
         let (_, value) = line.split_once('=')?;
         let value = value.trim();
@@ -264,12 +314,19 @@ fn configured(file: &Path) -> Option<Vec<String>> {
             None => value,
         };
         let strings = value.split('"').skip(1).step_by(2).map(str::to_owned);
-        if value.starts_with('[') { strings.collect() } else { strings.take(1).collect() }
+        if value.starts_with('[') {
+            strings.collect()
+        } else {
+            strings.take(1).collect()
+        }
     } else {
-        let line = text.lines().map(|line| line.split('#').next().unwrap_or_default()).find_map(|line| {
-            let mut words = line.split_whitespace();
-            matches!(words.next()?, "python").then(|| words.map(str::to_owned).collect())
-        });
+        let line = text
+            .lines()
+            .map(|line| line.split('#').next().unwrap_or_default())
+            .find_map(|line| {
+                let mut words = line.split_whitespace();
+                matches!(words.next()?, "python").then(|| words.map(str::to_owned).collect())
+            });
         line?
     };
     Some(versions)

@@ -15,11 +15,23 @@ struct Sandbox {
 
 impl Sandbox {
     fn new(versions: &[&str], folder: &str) -> Sandbox {
-        let sandbox = Sandbox { directory: tempfile::tempdir().unwrap(), variables: BTreeMap::new() };
+        let sandbox = Sandbox {
+            directory: tempfile::tempdir().unwrap(),
+            variables: BTreeMap::new(),
+        };
         for version in versions {
-            let minor = version.rsplit_once('.').map_or(*version, |(minor, _)| minor);
-            for name in ["python".to_owned(), "python3".to_owned(), format!("python{minor}")] {
-                sandbox.executable(&format!("root/{folder}/{version}/bin/{name}"), "#!/bin/sh\n");
+            let minor = version
+                .rsplit_once('.')
+                .map_or(*version, |(minor, _)| minor);
+            for name in [
+                "python".to_owned(),
+                "python3".to_owned(),
+                format!("python{minor}"),
+            ] {
+                sandbox.executable(
+                    &format!("root/{folder}/{version}/bin/{name}"),
+                    "#!/bin/sh\n",
+                );
             }
         }
         fs::create_dir_all(sandbox.at("work/deep")).unwrap();
@@ -59,14 +71,23 @@ impl Sandbox {
     fn resolve(&self, name: &str) -> (Shim, Vec<Input>) {
         let mut variables = self.variables.clone();
         variables.insert("HOME".into(), self.at("home").into());
-        let surroundings = Surroundings { variables, cwd: self.at("work/deep") };
+        let surroundings = Surroundings {
+            variables,
+            cwd: self.at("work/deep"),
+        };
         let mut inputs = Inputs::default();
-        let shim = resolve(&self.at(&format!("root/shims/{name}")), &surroundings, &mut inputs);
+        let shim = resolve(
+            &self.at(&format!("root/shims/{name}")),
+            &surroundings,
+            &mut inputs,
+        );
         (shim, inputs.into_list())
     }
 
     fn check(&self, name: &str, expected: Option<&str>) {
-        let expected = expected.map_or(Shim::Inactive, |path| Shim::Active(self.at(&format!("root/{path}"))));
+        let expected = expected.map_or(Shim::Inactive, |path| {
+            Shim::Active(self.at(&format!("root/{path}")))
+        });
         assert_eq!(self.resolve(name).0, expected, "{name}");
     }
 }
@@ -96,7 +117,11 @@ fn pyenv_minors_of_two_digits_are_shims_too() {
 #[test]
 fn pyenv_prefixes_mean_the_newest_installed() {
     let sandbox = Sandbox::pyenv(&["3.9.2", "3.9.18", "3.10.13"]);
-    for (version, expected) in [("3.9", "3.9.18"), ("python-3.10", "3.10.13"), ("3", "3.10.13")] {
+    for (version, expected) in [
+        ("3.9", "3.9.18"),
+        ("python-3.10", "3.10.13"),
+        ("3", "3.10.13"),
+    ] {
         sandbox.write("root/version", version);
         sandbox.check("python", Some(&format!("versions/{expected}/bin/python")));
     }
@@ -111,8 +136,15 @@ fn what_pyenv_consulted_becomes_inputs() {
     let sandbox = Sandbox::pyenv(&["3.9.18"]);
     sandbox.write("root/version", "3.9.18\n");
     let inputs = sandbox.resolve("python3").1;
-    assert!(inputs.contains(&Input::FirstUpward(b".python-version".to_vec(), None)), "{inputs:?}");
-    for file in ["root/version", "root/shims/python3", "root/versions/3.9.18/bin/python3"] {
+    assert!(
+        inputs.contains(&Input::FirstUpward(b".python-version".to_vec(), None)),
+        "{inputs:?}"
+    );
+    for file in [
+        "root/version",
+        "root/shims/python3",
+        "root/versions/3.9.18/bin/python3",
+    ] {
         let mut expected = Inputs::default();
         expected.file(&sandbox.at(file));
         assert!(inputs.contains(&expected.into_list()[0]), "{file}");
@@ -145,11 +177,17 @@ fn mise_reads_its_own_files_and_tool_versions() {
     fs::create_dir_all(sandbox.at("root/shims")).unwrap();
     symlink(sandbox.at("bin/mise"), sandbox.at("root/shims/python3")).unwrap();
     sandbox.check("python3", None);
-    sandbox.write("home/.config/mise/config.toml", "[settings]\npython = \"x\"\n[tools]\npython = [\"3.9\", \"3.11\"]\n");
+    sandbox.write(
+        "home/.config/mise/config.toml",
+        "[settings]\npython = \"x\"\n[tools]\npython = [\"3.9\", \"3.11\"]\n",
+    );
     sandbox.check("python3", Some("installs/python/3.9.18/bin/python3"));
     sandbox.write("work/.tool-versions", "python 3.11.7\n");
     sandbox.check("python3", Some("installs/python/3.11.7/bin/python3"));
-    sandbox.write("work/mise.toml", "[tools]\n\"python\" = { version = \"3.9.18\", virtualenv = \".venv\" }\n");
+    sandbox.write(
+        "work/mise.toml",
+        "[tools]\n\"python\" = { version = \"3.9.18\", virtualenv = \".venv\" }\n",
+    );
     sandbox.check("python3", Some("installs/python/3.9.18/bin/python3"));
     sandbox.set("MISE_PYTHON_VERSION", "latest");
     sandbox.check("python3", Some("installs/python/3.11.7/bin/python3"));
@@ -158,7 +196,10 @@ fn mise_reads_its_own_files_and_tool_versions() {
 #[test]
 fn other_files_are_no_shims() {
     let sandbox = Sandbox::pyenv(&[]);
-    sandbox.executable("root/shims/wrapper", "#!/bin/sh\n# runs pyenv exec\nexec /usr/bin/python3 \"$@\"\n");
+    sandbox.executable(
+        "root/shims/wrapper",
+        "#!/bin/sh\n# runs pyenv exec\nexec /usr/bin/python3 \"$@\"\n",
+    );
     sandbox.executable("root/shims/binary", "\u{7f}ELF exec pyenv exec");
     for name in ["wrapper", "binary", "missing"] {
         let (shim, inputs) = sandbox.resolve(name);

@@ -35,7 +35,11 @@ impl Shebang {
             "env" => {
                 // Options and assignments of `env -S` stand before the name.
                 let name = words.find(|word| !word.starts_with('-') && !word.contains('='))?;
-                Some(if name.contains('/') { Shebang::File(name.into()) } else { Shebang::Name(name.to_owned()) })
+                Some(if name.contains('/') {
+                    Shebang::File(name.into())
+                } else {
+                    Shebang::Name(name.to_owned())
+                })
             }
             "sh" | "bash" | "dash" => Some(Shebang::Shell),
             _ => Some(Shebang::File(program.into())),
@@ -63,7 +67,9 @@ pub(super) fn find(
             }
         }
         Shebang::Name(name) => by_name(&name, surroundings, inputs),
-        Shebang::Shell => shell_names(constraints).iter().find_map(|name| by_name(name, surroundings, inputs)),
+        Shebang::Shell => shell_names(constraints)
+            .iter()
+            .find_map(|name| by_name(name, surroundings, inputs)),
     }
 }
 
@@ -96,14 +102,26 @@ fn by_name(name: &str, surroundings: &Surroundings, inputs: &mut Inputs) -> Opti
 /// CPython before PyPy; then those without a minor version.
 fn shell_names(constraints: &Constraints) -> Vec<String> {
     let series = |implementation: Implementation, minor: u32| {
-        let name = if implementation == Implementation::PyPy { "pypy" } else { "python" };
-        let threads = if implementation == Implementation::FreeThreaded { "t" } else { "" };
+        let name = if implementation == Implementation::PyPy {
+            "pypy"
+        } else {
+            "python"
+        };
+        let threads = if implementation == Implementation::FreeThreaded {
+            "t"
+        } else {
+            ""
+        };
         format!("{name}3.{minor}{threads}")
     };
     let mut names = Vec::new();
     if !constraints.is_empty() {
         for minor in MINORS {
-            let cpython = if minor < 13 { Implementation::CPython } else { Implementation::Gil };
+            let cpython = if minor < 13 {
+                Implementation::CPython
+            } else {
+                Implementation::Gil
+            };
             for implementation in [cpython, Implementation::FreeThreaded, Implementation::PyPy] {
                 let exists = implementation != Implementation::FreeThreaded || minor >= 13;
                 if exists && constraints.may_accept(implementation, 3, minor) {
@@ -131,11 +149,26 @@ mod tests {
 
     #[test]
     fn lines_that_pex_writes() {
-        check("/usr/bin/env python3.11", Some(Shebang::Name("python3.11".to_owned())));
-        check("/usr/bin/env -S python3.11 -sE", Some(Shebang::Name("python3.11".to_owned())));
-        check("/usr/bin/env -S A=b /opt/python -I", Some(Shebang::File("/opt/python".into())));
-        check("/usr/bin/python3.9 -E", Some(Shebang::File("/usr/bin/python3.9".into())));
-        check(" /opt/venv/bin/python", Some(Shebang::File("/opt/venv/bin/python".into())));
+        check(
+            "/usr/bin/env python3.11",
+            Some(Shebang::Name("python3.11".to_owned())),
+        );
+        check(
+            "/usr/bin/env -S python3.11 -sE",
+            Some(Shebang::Name("python3.11".to_owned())),
+        );
+        check(
+            "/usr/bin/env -S A=b /opt/python -I",
+            Some(Shebang::File("/opt/python".into())),
+        );
+        check(
+            "/usr/bin/python3.9 -E",
+            Some(Shebang::File("/usr/bin/python3.9".into())),
+        );
+        check(
+            " /opt/venv/bin/python",
+            Some(Shebang::File("/opt/venv/bin/python".into())),
+        );
         check("/bin/sh", Some(Shebang::Shell));
         check("/usr/bin/env", None);
         check("", None);
@@ -148,6 +181,9 @@ mod tests {
         assert_eq!(names[..3], ["python3.9", "python3.10", "python3.11"]);
         assert_eq!(names[3], "python3.19");
         assert_eq!(names.last().unwrap(), "pypy");
-        assert_eq!(shell_names(&Constraints::default())[..2], ["python3.19", "python3.18"]);
+        assert_eq!(
+            shell_names(&Constraints::default())[..2],
+            ["python3.19", "python3.18"]
+        );
     }
 }

@@ -24,17 +24,25 @@ pub(super) struct Surroundings {
 impl Surroundings {
     /// Those of this process.
     pub(super) fn here() -> Surroundings {
-        Surroundings { variables: std::env::vars_os().collect(), cwd: std::env::current_dir().unwrap_or_default() }
+        Surroundings {
+            variables: std::env::vars_os().collect(),
+            cwd: std::env::current_dir().unwrap_or_default(),
+        }
     }
 
     /// A variable, `None` where it is unset or empty.
     pub(super) fn variable(&self, name: &str) -> Option<&OsStr> {
-        self.variables.get(OsStr::new(name)).map(OsString::as_os_str).filter(|value| !value.is_empty())
+        self.variables
+            .get(OsStr::new(name))
+            .map(OsString::as_os_str)
+            .filter(|value| !value.is_empty())
     }
 
     /// `PATH` as it stands.
     pub(super) fn path(&self) -> Option<&OsStr> {
-        self.variables.get(OsStr::new("PATH")).map(OsString::as_os_str)
+        self.variables
+            .get(OsStr::new("PATH"))
+            .map(OsString::as_os_str)
     }
 
     /// `$HOME`.
@@ -48,7 +56,11 @@ impl Surroundings {
         let mut directories: Vec<PathBuf> = match self.variable("PATH") {
             None => WELL_KNOWN.iter().map(PathBuf::from).collect(),
             // An empty item is the working directory.
-            Some(path) => path.as_bytes().split(|&byte| byte == b':').map(|item| self.cwd.join(OsStr::from_bytes(item))).collect(),
+            Some(path) => path
+                .as_bytes()
+                .split(|&byte| byte == b':')
+                .map(|item| self.cwd.join(OsStr::from_bytes(item)))
+                .collect(),
         };
         let mut seen = std::collections::BTreeSet::new();
         directories.retain(|directory| seen.insert(directory.clone()));
@@ -57,7 +69,9 @@ impl Surroundings {
 
     /// The executables called `name` along the search path; whoever takes one notes the lookup by [`Self::note_first`].
     pub(super) fn on_path<'a>(&self, name: &'a str) -> impl Iterator<Item = PathBuf> + use<'a> {
-        self.search_path().into_iter().map(move |directory| directory.join(name))
+        self.search_path()
+            .into_iter()
+            .map(move |directory| directory.join(name))
     }
 
     /// Notes that the first executable called `name` on `PATH` was looked for, and what was found.
@@ -72,8 +86,14 @@ impl Surroundings {
 
     /// The nearest regular file called `name` from the working directory upward; notes the lookup.
     pub(super) fn upward(&self, name: &str, inputs: &mut Inputs) -> Option<PathBuf> {
-        let found = self.cwd.ancestors().map(|directory| directory.join(name)).find(|path| path.is_file());
-        let hit = found.as_ref().map(|path| path.as_os_str().as_bytes().to_vec());
+        let found = self
+            .cwd
+            .ancestors()
+            .map(|directory| directory.join(name))
+            .find(|path| path.is_file());
+        let hit = found
+            .as_ref()
+            .map(|path| path.as_os_str().as_bytes().to_vec());
         inputs.add(Input::FirstUpward(name.as_bytes().to_vec(), hit));
         if let Some(path) = &found {
             inputs.file(path);

@@ -55,23 +55,42 @@ pub fn exec(
 ) -> Result<(Exec, Option<PathBuf>), LaunchError> {
     let mut argv = vec![interpreter.binary.clone().into_os_string().into_vec()];
     if let Some(current) = &invocation.current {
-        argv.extend(current.options.iter().map(|option| option.clone().into_vec()));
+        argv.extend(
+            current
+                .options
+                .iter()
+                .map(|option| option.clone().into_vec()),
+        );
     }
     let (tree, env) = match pex.archive() {
         Some(archive) => (
             Some(unpacked(pex, archive, store)?),
-            vec![EnvChange::Set(b"__PEX_EXE__".to_vec(), Value::InvokedPex(Vec::new()))],
+            vec![EnvChange::Set(
+                b"__PEX_EXE__".to_vec(),
+                Value::InvokedPex(Vec::new()),
+            )],
         ),
         None => (None, Vec::new()),
     };
     let runs = tree.clone().unwrap_or_else(|| pex.path.join("__main__.py"));
     argv.push(runs.into_os_string().into_vec());
-    Ok((Exec { program: argv[0].clone(), argv, interpreter: false, env }, tree))
+    Ok((
+        Exec {
+            program: argv[0].clone(),
+            argv,
+            interpreter: false,
+            env,
+        },
+        tree,
+    ))
 }
 
 /// The archive's tree in the root, every member of it.
 fn unpacked(pex: &Pex, archive: &Archive, store: &Store) -> Result<PathBuf, LaunchError> {
-    let io = |source| LaunchError::Io { path: pex.path.display().to_string(), source };
+    let io = |source| LaunchError::Io {
+        path: pex.path.display().to_string(),
+        source,
+    };
     let original = archive.original().map_err(crate::pex::PexError::from)?;
     let digest = digest(&original).map_err(io)?;
     Ok(store.directory(Kind::Originals, &digest, &mut |work| fill(&original, work))?)
@@ -79,7 +98,9 @@ fn unpacked(pex: &Pex, archive: &Archive, store: &Store) -> Result<PathBuf, Laun
 
 fn fill(archive: &Archive, work: &Path) -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
     for entry in archive.entries() {
-        let Some(name) = safe_relative(&entry.name) else { continue };
+        let Some(name) = safe_relative(&entry.name) else {
+            continue;
+        };
         let path = work.join(&name);
         if entry.is_directory() {
             std::fs::create_dir_all(&path)?;
@@ -106,7 +127,8 @@ fn digest(archive: &Archive) -> std::io::Result<String> {
     let mut hash = Sha256::new();
     let mut buffer = vec![0; 1 << 16];
     while offset < end {
-        let count = usize::try_from(end - offset).map_or(buffer.len(), |left| left.min(buffer.len()));
+        let count =
+            usize::try_from(end - offset).map_or(buffer.len(), |left| left.min(buffer.len()));
         archive.file().read_exact_at(&mut buffer[..count], offset)?;
         hash.update(&buffer[..count]);
         offset += count as u64;

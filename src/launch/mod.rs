@@ -44,7 +44,9 @@ pub fn start(invocation: &Invocation, report: &mut dyn Report) -> Result<Infalli
     if !invocation.repair
         && let Some(plan) = replay::find(invocation)
     {
-        report.say(1, &|| "replaying the launch plan: every input still holds".to_owned());
+        report.say(1, &|| {
+            "replaying the launch plan: every input still holds".to_owned()
+        });
         // A plan that held a moment ago can still fail to start; preparing anew is the answer then.
         let _ = execute(&command(&plan.exec, invocation));
     }
@@ -63,7 +65,10 @@ pub fn engine() -> i32 {
     };
     let args = std::env::args_os().skip(1).collect();
     let result = Invocation::new(Path::new(&pex), args)
-        .map_err(|source| LaunchError::Io { path: Path::new(&pex).display().to_string(), source })
+        .map_err(|source| LaunchError::Io {
+            path: Path::new(&pex).display().to_string(),
+            source,
+        })
         .and_then(|invocation| {
             let prepared = prepare(&invocation, &mut console)?;
             keep_engine(&invocation, &prepared.store);
@@ -81,12 +86,16 @@ pub fn engine() -> i32 {
 /// Puts this engine, which may run from memory, into the root for the next cold start. An engine that cannot be kept
 /// is unpacked again then.
 fn keep_engine(invocation: &Invocation, store: &Store) {
-    let Ok(Some(seal)) = Archive::seal_of(&invocation.pex) else { return };
+    let Ok(Some(seal)) = Archive::seal_of(&invocation.pex) else {
+        return;
+    };
     let name = hex(&seal.engine_digest);
     if store.find(Kind::Engine, &name).is_some() {
         return;
     }
-    let Ok(engine) = std::fs::read("/proc/self/exe") else { return };
+    let Ok(engine) = std::fs::read("/proc/self/exe") else {
+        return;
+    };
     if Sha256::digest(&engine).as_slice() == seal.engine_digest {
         let _ = store.executable(Kind::Engine, &name, &engine);
     }
@@ -104,7 +113,11 @@ pub fn keep_standard_descriptors() {
     ];
     // The lowest free number is taken, so each open fills the next gap.
     for _ in closed.iter().filter(|closed| **closed) {
-        if let Ok(null) = open("/dev/null", OFlag::O_RDWR | OFlag::O_CLOEXEC, nix::sys::stat::Mode::empty()) {
+        if let Ok(null) = open(
+            "/dev/null",
+            OFlag::O_RDWR | OFlag::O_CLOEXEC,
+            nix::sys::stat::Mode::empty(),
+        ) {
             let _ = null.into_raw_fd();
         }
     }
@@ -136,7 +149,8 @@ fn execute(command: &Command) -> Result<Infallible, LaunchError> {
             .collect()
     };
     let program = CString::new(command.program.as_slice()).map_err(|_| LaunchError::Nul)?;
-    let error = nix::unistd::execve(&program, &strings(&command.argv)?, &strings(&command.env)?).unwrap_err();
+    let error = nix::unistd::execve(&program, &strings(&command.argv)?, &strings(&command.env)?)
+        .unwrap_err();
     Err(LaunchError::Exec {
         program: String::from_utf8_lossy(&command.program).into_owned(),
         source: error.into(),

@@ -25,6 +25,17 @@ fn name_in(entry: &[u8]) -> Option<&[u8]> {
         .and_then(|end| entry.get(..end))
 }
 
+/// `env` with `entry` (`NAME=VALUE`) in place of every variable of that name.
+#[must_use]
+pub fn with<'e>(env: &[&'e [u8]], entry: &'e [u8]) -> Vec<&'e [u8]> {
+    let others = |other: &&&'e [u8]| name_in(other).is_none() || name_in(other) != name_in(entry);
+    env.iter()
+        .filter(others)
+        .copied()
+        .chain(Some(entry))
+        .collect()
+}
+
 /// `env` without the variables of `drop`, then with `changes` applied in order; `fill` knows each [`Value`].
 pub(crate) fn changed(
     env: &[&[u8]],
@@ -166,6 +177,10 @@ mod tests {
             &["A=/real", "B=1"],
         );
         check(&["B=1"], &[set], &["B=1", "A=/real"]);
+        assert_eq!(
+            with(&[b"A=1", b"B=1", b"A", b"A=2"], b"A=3"),
+            [b"B=1".as_slice(), b"A", b"A=3"]
+        );
     }
 
     #[test]

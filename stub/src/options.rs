@@ -62,18 +62,30 @@ mod tests {
     fn options_end_where_python_ends_them() {
         let check = |line: &str, options: &str, boot: &str| {
             let args: Vec<&[u8]> = line.split_whitespace().map(str::as_bytes).collect();
-            let words = |text: &str| text.split_whitespace().map(|word| word.as_bytes().to_vec()).collect::<Vec<_>>();
+            let words = |text: &str| {
+                text.split_whitespace()
+                    .map(|word| word.as_bytes().to_vec())
+                    .collect::<Vec<_>>()
+            };
             assert_eq!(split(&args), (words(options), words(boot)), "{line}");
         };
         check("", "", "");
         check("-c code -u", "", "-c code -u");
         check("-u -m mod -x", "-u", "-m mod -x");
         check("-um pyspark.daemon a", "-u", "-m pyspark.daemon a");
-        check("-OWignore -X dev -W error f.py -i", "-OWignore -X dev -W error", "f.py -i");
+        check(
+            "-OWignore -X dev -W error f.py -i",
+            "-OWignore -X dev -W error",
+            "f.py -i",
+        );
         check("-Ic1+1 a", "-I", "-c 1+1 a");
         check("- -u", "", "- -u");
         check("--version", "--version", "");
-        check("--check-hash-based-pycs always f.py", "--check-hash-based-pycs always", "f.py");
+        check(
+            "--check-hash-based-pycs always f.py",
+            "--check-hash-based-pycs always",
+            "f.py",
+        );
         check("-i", "-i", "");
         check("-W", "-W", "");
     }
