@@ -3,7 +3,7 @@
 use std::ffi::OsStr;
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::os::unix::fs::MetadataExt;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use crate::archive::Seal;
 use crate::boot::{self, Py};
@@ -18,7 +18,7 @@ use crate::resolve::{self, Selected};
 use crate::site;
 use crate::store::{Kind, Store};
 use crate::unpack::{self, Unpacked};
-use crate::variables::Variables;
+use crate::variables::{Mode, Variables};
 
 /// A launch that is ready.
 #[derive(Debug)]
@@ -107,7 +107,7 @@ pub fn prepare(invocation: &Invocation, report: &mut dyn Report) -> Result<Prepa
     let mut wheels: Vec<Unpacked> = Vec::new();
     let mut code = Vec::new();
     for member in &all {
-        let unpacked = unpack::wheels(&member.pex, &member.fingerprint, &member.selected, &store)?;
+        let unpacked = unpack::wheels(&member.pex, &member.selected, &store)?;
         wheels.extend(
             unpacked
                 .into_iter()
@@ -321,10 +321,8 @@ fn launch_store(
     report: &mut dyn Report,
 ) -> Result<Store, LaunchError> {
     if variables.from_rc.contains("PEX_ROOT") {
-        let without = Variables {
-            root: None,
-            ..variables.clone()
-        };
+        let mut without = variables.clone();
+        without.root = None;
         return open_store(pex, &without, report);
     }
     Ok(store)
@@ -442,30 +440,23 @@ fn members(
 
 /// The script of that name: console and gui scripts of the selected wheels, then files (reference 6.2).
 fn script(name: &str, members: &[&Member], wheels: &[Unpacked]) -> Result<Run, LaunchError> {
-    let mut found: Option<(String, String)> = None;
-    for (member, wheel) in members
+    let selected: Vec<Selected> = members
         .iter()
-        .flat_map(|member| member.selected.iter().map(move |wheel| (member, wheel)))
-    {
-        let Some(text) = member.pex.entry_points(&wheel.name)? else {
-            continue;
-        };
-        let Some(entry) = resolve::entry_points::script(&text, name) else {
-            continue;
-        };
-        let project = wheel.name.split('-').next().unwrap_or_default().to_owned();
-        match &found {
-            Some((other, _)) if *other != project => {
-                return Err(LaunchError::Refused(format!(
-                    "Ambiguous script specification {name} matches multiple entry points: {other} and {project}"
-                )));
-            }
-            Some(_) => {}
-            None => found = Some((project, entry)),
+        .flat_map(|member| member.selected.clone())
+        .collect();
+    let found = resolve::entry_points::script(name, Mode::Zipapp, &selected, &mut |wheel| {
+        let of = |member: &&&Member| member.selected.iter().any(|one| one.name == wheel);
+        match members.iter().find(of) {
+            Some(member) => member
+                .pex
+                .entry_points(wheel)
+                .map_err(|error| error.to_string()),
+            None => Ok(None),
         }
-    }
-    if let Some((_, entry)) = found {
-        return dispatch::entry_point(&entry);
+    })
+    .map_err(|error| LaunchError::Refused(error.to_string()))?;
+    if let Some(entry) = found {
+        return Ok(entry.into());
     }
     for wheel in wheels {
         for stash in [".prefix/bin", "bin"] {

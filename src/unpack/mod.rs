@@ -46,7 +46,12 @@ pub enum UnpackError {
 ///
 /// # Errors
 /// When one cannot be unpacked or is not what PEX-INFO promises.
-pub fn wheels(pex: &Pex, fingerprint: &[u8; 32], selected: &[Selected], store: &Store) -> Result<Vec<Unpacked>, UnpackError> {
+pub fn wheels(
+    pex: &Pex,
+    fingerprint: &[u8; 32],
+    selected: &[Selected],
+    store: &Store,
+) -> Result<Vec<Unpacked>, UnpackError> {
     let _ = (pex, fingerprint, selected, store);
     todo!()
 }

@@ -12,4 +12,5 @@ mod apps;
 mod checklist;
 mod fixtures;
 mod harness;
+mod surroundings;
 mod tidy;
