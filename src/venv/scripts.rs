@@ -3,6 +3,8 @@
 use std::os::unix::ffi::OsStrExt;
 use std::path::PathBuf;
 
+use crate::resolve::entry_points::EntryPoint;
+
 /// The first lines of every Python script of an environment.
 #[derive(Debug, Clone)]
 pub(super) struct Shebang {
@@ -49,16 +51,15 @@ impl Shebang {
 
 /// A console or gui script.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct EntryPoint {
-    /// The script's name.
+pub(super) struct Script {
+    /// Its name.
     pub name: String,
-    module: String,
-    attributes: Vec<String>,
+    entry: EntryPoint,
 }
 
 /// The console and gui scripts that an entry_points.txt calls for, in that order. What is no name of a file or no name
 /// in Python is passed over.
-pub(super) fn entry_points(text: &str) -> Vec<EntryPoint> {
+pub(super) fn entry_points(text: &str) -> Vec<Script> {
     let mut found = [Vec::new(), Vec::new()];
     let mut group = None;
     for line in text.lines().map(str::trim) {
@@ -81,34 +82,25 @@ pub(super) fn entry_points(text: &str) -> Vec<EntryPoint> {
     found.concat()
 }
 
-fn entry_point(name: &str, value: &str) -> Option<EntryPoint> {
-    let spec = value.split('[').next().unwrap_or_default();
-    let (module, attributes) = match spec.split_once(':') {
-        Some((module, attributes)) => (module.trim(), Some(attributes.trim())),
-        None => (spec.trim(), None),
-    };
+fn entry_point(name: &str, value: &str) -> Option<Script> {
+    let entry = EntryPoint::parse(value)?;
     let dotted = |text: &str| {
         text.split('.')
             .all(|part| !part.is_empty() && part.chars().all(|c| c == '_' || c.is_alphanumeric()))
     };
     let plain = !name.is_empty() && !name.contains(['/', '\0']) && name != "." && name != "..";
-    (plain && dotted(module) && attributes.is_none_or(dotted)).then(|| EntryPoint {
+    (plain && dotted(&entry.module) && entry.attributes.iter().all(|name| dotted(name))).then(|| Script {
         name: name.to_owned(),
-        module: module.to_owned(),
-        attributes: attributes
-            .iter()
-            .flat_map(|attributes| attributes.split('.'))
-            .map(str::to_owned)
-            .collect(),
+        entry,
     })
 }
 
-impl EntryPoint {
-    /// The script's text.
-    pub fn script(&self, shebang: &Shebang) -> Vec<u8> {
+impl Script {
+    /// Its text.
+    pub fn text(&self, shebang: &Shebang) -> Vec<u8> {
         let mut text = shebang.lines(b"# -*- coding: utf-8 -*-\n");
-        let module = &self.module;
-        if self.attributes.is_empty() {
+        let EntryPoint { module, attributes } = &self.entry;
+        if attributes.is_empty() {
             text.extend(
                 format!(
                     "import sys\n\nif __name__ == \"__main__\":\n    import runpy\n\n    \
@@ -117,7 +109,7 @@ impl EntryPoint {
                 .bytes(),
             );
         } else {
-            let attributes = self.attributes.join(".");
+            let attributes = attributes.join(".");
             text.extend(
                 format!(
                     "import sys\nfrom importlib import import_module\n\n\
@@ -213,7 +205,7 @@ mod tests {
         let found = entry_points(text);
         let names: Vec<_> = found.iter().map(|entry| entry.name.as_str()).collect();
         assert_eq!(names, ["one", "mod", "win"]);
-        let script = String::from_utf8(found[0].script(&shebang("/v/bin/python3.11"))).unwrap();
+        let script = String::from_utf8(found[0].text(&shebang("/v/bin/python3.11"))).unwrap();
         assert!(script.starts_with("#!/v/bin/python3.11 -I\n# -*- coding: utf-8 -*-\n"), "{script}");
         assert!(script.contains("entry = import_module(\"app.cli\").Main.run\n"), "{script}");
     }

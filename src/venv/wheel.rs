@@ -11,7 +11,7 @@ use std::path::Path;
 use super::image::{Image, Mode, names};
 use super::layout::Layout;
 use super::record::{self, Row};
-use super::scripts::{self, EntryPoint, Shebang};
+use super::scripts::{self, Script, Shebang};
 use super::{FillIo, Request, at};
 use crate::unpack::Unpacked;
 
@@ -104,7 +104,7 @@ struct Wheel<'a> {
     target: String,
     /// Whether an old release unpacked it: scripts are beside the packages then.
     legacy: bool,
-    entry_points: Vec<EntryPoint>,
+    entry_points: Vec<Script>,
     /// Rows of scripts whose text is not the wheel's own.
     scripts: BTreeMap<String, Row>,
 }
@@ -157,7 +157,7 @@ impl Installer<'_> {
         }
         for entry in std::mem::take(&mut wheel.entry_points) {
             let path = format!("bin/{}", entry.name);
-            let text = entry.script(self.shebang);
+            let text = entry.text(self.shebang);
             wheel.scripts.insert(path.clone(), wheel.row(&path, &text));
             image.text(&path, text, true)?;
         }
