@@ -82,7 +82,11 @@ impl Parts<'_> {
 
     /// Python's options that are not the mode's: those of the PEX, and those that the user gave a Python which ran it.
     pub fn options(&self) -> impl Iterator<Item = Vec<u8>> {
-        let given = self.invocation.current.iter().flat_map(|current| &current.options);
+        let given = self
+            .invocation
+            .current
+            .iter()
+            .flat_map(|current| &current.options);
         let injected = self.main().pex.info.inject_python_args.iter();
         injected
             .map(|arg| arg.clone().into_bytes())
@@ -97,7 +101,10 @@ impl Parts<'_> {
             ("repl", if repl { Py::str(boot::REPL) } else { Py::None }),
             ("banner", Py::str(&banner(self.main()))),
             ("summary", Py::str(&summary(self.main()))),
-            ("history", Py::Bool(self.variables.interpreter_history.unwrap_or_default())),
+            (
+                "history",
+                Py::Bool(self.variables.interpreter_history.unwrap_or_default()),
+            ),
             ("history_file", file.map_or(Py::None, |path| Py::path(path))),
         ]
     }

@@ -32,7 +32,7 @@ pub(super) fn start(parts: &Parts<'_>, inherit: InheritPath) -> Result<Start, La
         wheels.reverse();
         wheels.iter_mut().for_each(|wheel| wheel.entries.reverse());
     }
-    let site = site::assemble(&wheels, interpreter, store)?;
+    let site = site::assemble(&wheels, store)?;
 
     let (target, inject) = dispatch::target(&parts.main().pex.info, variables)?;
     let run = match target {
@@ -114,7 +114,10 @@ pub(super) fn start(parts: &Parts<'_>, inherit: InheritPath) -> Result<Start, La
         argv.push(b"-S".to_vec());
     }
 
-    let needs = code.iter().chain(&site.entries).chain(wheels.iter().map(|wheel| &wheel.path));
+    let needs = code
+        .iter()
+        .chain(&site.entries)
+        .chain(wheels.iter().map(|wheel| &wheel.path));
     Ok(Start {
         needs: needs.cloned().collect(),
         argv,
