@@ -1,7 +1,7 @@
 //! The end record and the central directory of a zip (APPNOTE 4.3.12 to 4.3.16).
 //!
-//! This is the reader of a launch: one pass, one allocation a name. On 70,000 entries it takes a quarter of the time of
-//! `zip`, which keeps every field of every entry and an index of its own. The rules where the format leaves room are
+//! This is the reader of a launch: one pass, one allocation a name. On 70,000 entries it takes half the time of `zip`,
+//! which keeps every field of every entry, and the engine does without the bytes of one more library. The rules where the format leaves room are
 //! CPython's (`zipimport`, `zipfile`), so that both see the same members; where a file contradicts itself it is refused.
 
 use super::bytes::{u16_at, u32_at, u64_at};
@@ -45,8 +45,10 @@ pub(crate) struct Place {
     pub shift: u64,
     /// Its entries.
     pub count: u64,
-    /// The first byte behind the end record and its comment.
-    pub end: u64,
+    /// First byte of the comment behind the end record.
+    pub comment: u64,
+    /// Bytes of the comment.
+    pub comment_size: u64,
 }
 
 /// Finds the central directory.
@@ -93,8 +95,9 @@ fn examine(
         u64::from(u32_at(record, 12)),
         u64::from(u32_at(record, 16)),
     );
-    let end = window_start + position as u64 + (END_SIZE as u64 + u64::from(u16_at(record, 20)));
-    let end = end.min(source.len());
+    let comment = window_start + (position + END_SIZE) as u64;
+    // Cut off at the end of the file, as Python does.
+    let comment_size = u64::from(u16_at(record, 20)).min(source.len() - comment);
     let zip64 = match zip64(source, window, window_start, position)? {
         Ok(zip64) => zip64,
         Err(fault) => return Ok(Err(fault)),
@@ -144,7 +147,8 @@ fn examine(
         size,
         shift,
         count,
-        end,
+        comment,
+        comment_size,
     }))
 }
 

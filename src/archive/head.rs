@@ -20,16 +20,34 @@ const MOST_NAMES: u64 = 1 << 16;
 
 /// The seal in the ELF at the beginning of `source` when there is one, filled in or not, and its offset.
 pub(super) fn seal(source: &Source) -> Result<Option<(Seal, u64)>, ArchiveError> {
-    let Some(offset) = seal_offset(source)? else {
+    let read = |offset, len| source.read_up_to(offset, len);
+    let Some(offset) = offset(&read)? else {
         return Ok(None);
     };
-    let bytes = source.read_up_to(offset, SEAL_SIZE as u64)?;
-    Ok(Seal::decode(&bytes).map(|seal| (seal, offset)))
+    Ok(Seal::decode(&read(offset, SEAL_SIZE as u64)?).map(|seal| (seal, offset)))
 }
 
-/// Where the seal's section lies.
-fn seal_offset(source: &Source) -> Result<Option<u64>, ArchiveError> {
-    let header = source.read_up_to(0, ELF_HEADER)?;
+/// Where in the bytes of a stub its seal stands; `None` when it has none.
+#[cfg(feature = "cli")]
+pub(crate) fn seal_offset(stub: &[u8]) -> Option<usize> {
+    let read = |offset: u64, len: u64| {
+        let start = usize::try_from(offset)
+            .unwrap_or(usize::MAX)
+            .min(stub.len());
+        let len = usize::try_from(len)
+            .unwrap_or(usize::MAX)
+            .min(stub.len() - start);
+        Ok::<_, std::convert::Infallible>(stub[start..start + len].to_vec())
+    };
+    let Ok(offset) = offset(&read);
+    let offset = usize::try_from(offset?).ok()?;
+    Seal::decode(stub.get(offset..offset.checked_add(SEAL_SIZE)?)?)?;
+    Some(offset)
+}
+
+/// Where the seal's section lies; `read` gives at most so many bytes from an offset on.
+fn offset<E>(read: &impl Fn(u64, u64) -> Result<Vec<u8>, E>) -> Result<Option<u64>, E> {
+    let header = read(0, ELF_HEADER)?;
     // Magic, class 64, little-endian.
     if header.len() < ELF_HEADER as usize || header[..6] != *b"\x7fELF\x02\x01" {
         return Ok(None);
@@ -43,7 +61,7 @@ fn seal_offset(source: &Source) -> Result<Option<u64>, ArchiveError> {
     if size != SECTION_HEADER || count > MOST_SECTIONS || u64::from(names) >= count {
         return Ok(None);
     }
-    let table = source.read_up_to(table, count * SECTION_HEADER)?;
+    let table = read(table, count * SECTION_HEADER)?;
     if table.len() as u64 != count * SECTION_HEADER {
         return Ok(None);
     }
@@ -51,7 +69,7 @@ fn seal_offset(source: &Source) -> Result<Option<u64>, ArchiveError> {
     let Some(names) = sections().nth(usize::from(names)) else {
         return Ok(None);
     };
-    let names = source.read_up_to(u64_at(names, 24), u64_at(names, 32).min(MOST_NAMES))?;
+    let names = read(u64_at(names, 24), u64_at(names, 32).min(MOST_NAMES))?;
     let found = sections().find(|section| {
         let name = names.get(u32_at(section, 0) as usize..).unwrap_or(&[]);
         name.strip_prefix(SEAL_SECTION.as_bytes())

@@ -1,0 +1,320 @@
+# The boot: runs before the application, in its process, and leaves no trace but a settled interpreter.
+#
+# It reads the launch's data (a marshalled dict beside this file, written by src/boot/mod.rs), settles sys.path, the
+# environment, sys.argv and __main__, and gives back what is to be called. It imports nothing that Python has not
+# imported by then or that the application's own start would not import at once; everything rare is imported where it
+# is needed. It runs on every Python 3 from 3.5 on.
+
+
+def _boot():
+    import sys
+    from marshal import loads
+
+    main = sys.modules["__main__"]
+    here = main.__file__.rpartition("/")[0]
+    with open(here + "/data", "rb") as file:
+        data = loads(file.read())
+
+    # Where Python was started with -S: what the host's site would have set up, without running any of its hooks.
+    import os
+    if sys.flags.no_site:
+        import site
+
+        site.setquit()
+        site.setcopyright()
+        site.sethelper()
+        site.ENABLE_USER_SITE = not sys.flags.no_user_site
+        if not sys.flags.isolated:
+            site.enablerlcompleter()
+
+    environ = os.environ
+    note = environ.pop("_PEXBOOT")
+    pex = note[1:]
+
+    undo = {}
+    venv = data["venv"]
+    if venv:
+        _enter_venv(sys, data, here, environ, undo)
+    else:
+        _settle_path(sys, data, here, environ)
+    if data["strip"]:
+        for name in [name for name in environ if name.startswith("PEX_")]:
+            undo[name] = environ.pop(name)
+    if data["extra"]:
+        undo["PYTHONPATH"] = inherited = environ.get("PYTHONPATH")
+        children = data["extra"] if data["inherit"] == "false" or not inherited else [inherited] + data["extra"]
+        environ["PYTHONPATH"] = ":".join(children)
+    for name, value in data["inject_env"]:
+        environ.setdefault(name, value)
+    for name, resource in data["bind"]:
+        environ[name] = _resource(sys, os, resource)
+
+    # A spec by this name tells multiprocessing's spawn that there is no main module to import again. In a virtual
+    # environment there is one: its own `pex`.
+    main.__spec__ = None if venv else type(sys.__spec__)("__main__", main.__loader__)
+    main.__file__ = data["main"]
+    main.__dict__.pop("__cached__", None)
+
+    inject_args = data["inject_args"]
+    if inject_args:
+        inject_args = _format(inject_args, environ)
+    kind, what, attrs = data["run"]
+    if kind == "repl" and len(sys.argv) > 1:
+        kind = "interpreter"
+    sys.argv[0] = environ["PEX"] + data["argv0"] if venv else data["argv0"] or pex
+    sys.argv[1:1] = inject_args
+
+    try:
+        for sitedir, line in data["import_lines"]:
+            _import_line(sys, sitedir, line)
+        if kind == "call":
+            function = _callable(sys, what, attrs, venv)
+        elif kind == "module":
+            function = _module(what)
+        elif kind == "script":
+            function = _script(what, attrs)
+        elif kind == "interpreter":
+            function = _interpreter(sys, os, venv)
+        else:
+            function = _repl(data, pex)
+    except (ImportError, OSError):
+        if note[0] == "0" and _damaged(os, data["entries"]):
+            for name, value in undo.items():
+                if value is None:
+                    environ.pop(name, None)
+                else:
+                    environ[name] = value
+            environ["_PEXBOOT_REPAIR"] = "1"
+            os.execv(pex, [pex] + sys.argv[1 + len(inject_args):])
+        raise
+
+    for name in [name for name in main.__dict__ if name[:2] != "__"]:
+        del main.__dict__[name]
+    return function
+
+
+def _callable(sys, module, attrs, venv):
+    __import__(module)
+    function = sys.modules[module]
+    for attr in attrs:
+        try:
+            function = getattr(function, attr)
+        except AttributeError as error:
+            if venv:
+                raise
+            raise ImportError("Could not resolve {} in {}: {}".format(".".join(attrs), module, error))
+    return function
+
+
+def _settle_path(sys, data, here, environ):
+    """Puts sys.path in the order of the PEX's inherit mode, from what this Python has."""
+    path = [entry for entry in sys.path if entry != here]
+    code, extra, site = data["code"], data["extra"], data["site"]
+    inherit = data["inherit"]
+    if inherit == "false":
+        if not sys.flags.no_site:
+            path = _scrub(sys, path)
+        sys.path[:] = code + path + extra + site
+        return
+    # site has made the entries of PYTHONPATH absolute and dropped repeated ones; find them again.
+    inherited = []
+    for entry in (environ.get("PYTHONPATH") or "").split(":"):
+        entry = entry and _absolute(entry)
+        if entry and entry in path:
+            path.remove(entry)
+            inherited.append(entry)
+    if inherit == "prefer":
+        sys.path[:] = inherited + code + path + extra + site
+    else:
+        sys.path[:] = site + code + path + inherited + extra
+
+
+def _enter_venv(sys, data, here, environ, undo):
+    """Makes this process one of the virtual environment's, whose Python has settled sys.path."""
+    venv = data["venv"]
+    # Python that is not isolated puts the directory of its script first: the environment, had it started `pex` there.
+    sys.path[:] = [venv if entry == here else entry for entry in sys.path]
+    for name in ("VIRTUAL_ENV", "PATH", "__PEX_EXTRA_SYS_PATH__"):
+        undo[name] = environ.get(name)
+    environ["VIRTUAL_ENV"] = venv
+    before, behind = data["path"]
+    if before or behind:
+        environ["PATH"] = ":".join(filter(None, (before, environ.get("PATH"), behind)))
+    # Children that run in the environment get the same sys.path.
+    if data["strip"] and "PEX_EXTRA_SYS_PATH" in environ:
+        environ["__PEX_EXTRA_SYS_PATH__"] = environ["PEX_EXTRA_SYS_PATH"]
+
+
+def _absolute(entry):
+    from os.path import abspath
+
+    return abspath(entry)
+
+
+def _scrub(sys, path):
+    """Drops what the host's site added, and the modules that its hooks imported from there."""
+    import os
+
+    stdlib = os.path.dirname(os.__file__)
+    archive = "python{}{}.zip".format(*sys.version_info)
+    own = [
+        entry
+        for entry in path
+        if os.path.basename(entry) == archive
+        or entry == stdlib
+        or (entry.startswith(stdlib + "/") and "-packages" not in entry[len(stdlib):])
+    ]
+    for name, module in list(sys.modules.items()):
+        file = getattr(module, "__file__", None)
+        if file and name != "__main__" and not any(file.startswith(entry + "/") for entry in own):
+            del sys.modules[name]
+        elif file is None and hasattr(module, "__path__") and not hasattr(module, "__spec__"):
+            del sys.modules[name]
+    for entry in [entry for entry in sys.path_importer_cache if entry not in own]:
+        del sys.path_importer_cache[entry]
+    sys.excepthook = sys.__excepthook__
+    sys.displayhook = sys.__displayhook__
+    return own
+
+
+def _import_line(sys, sitedir, line):
+    """Runs an import line of a .pth file; such lines look for `sitedir` in the frame that runs them."""
+    try:
+        exec(line)
+    except Exception:
+        import traceback
+
+        print("Error processing a .pth line of {}:\n".format(sitedir), file=sys.stderr)
+        print("  " + line, file=sys.stderr)
+        traceback.print_exc()
+
+
+def _resource(sys, os, resource):
+    if os.path.isabs(resource) or ".." in resource.split("/"):
+        sys.exit("The following resource binding spec is invalid: {}".format(resource))
+    for entry in sys.path:
+        path = os.path.join(entry, *resource.split("/"))
+        if os.path.exists(path):
+            return os.path.abspath(path)
+    sys.exit(
+        "There was no resource file {} found on the sys.path corresponding to the given resource binding "
+        "spec.".format(resource)
+    )
+
+
+def _format(args, environ):
+    class Environment(object):
+        def __getattr__(self, name):
+            return environ.get(name, "")
+
+        __getitem__ = __getattr__
+
+    class Pex(object):
+        env = Environment()
+
+    return [arg.format(pex=Pex) for arg in args]
+
+
+def _module(name):
+    import runpy
+
+    def run():
+        runpy.run_module(name, run_name="__main__", alter_sys=True)
+
+    return run
+
+
+def _execute(name, source, argv, venv=None):
+    """Compiles and runs source as __main__, as `python` itself would show it to the code."""
+    import sys
+
+    sys.argv[:] = argv
+    try:
+        code = compile(source, name, "exec", 0, True)
+    except SyntaxError as error:
+        if venv:
+            raise
+        sys.exit("Unable to parse {}: {}".format(name, error))
+    main = sys.modules["__main__"]
+    main.__file__ = name
+    return lambda: exec(code, main.__dict__)
+
+
+def _script(name, path):
+    import sys
+
+    with open(path, "rb") as file:
+        source = file.read()
+    argv = [name] + sys.argv[1:]
+    first = source.split(b"\n", 1)[0]
+    if first.startswith(b"#!") and (b"python" in first or b"pypy" in first):
+        return _execute(path, source, argv)
+
+    def run():
+        import subprocess
+
+        try:
+            code = subprocess.call([path] + argv[1:])
+        except OSError as error:
+            return "Could not invoke script {}: {!r}".format(path, error)
+        return code
+
+    return run
+
+
+def _interpreter(sys, os, venv):
+    """Runs what `python` would have run with these arguments (reference 6.10)."""
+    sys.path.insert(0, "")
+    args = sys.argv[1:]
+    if args[0] in ("-c", "-m") and len(args) < 2:
+        sys.stderr.write("Argument expected for the {} option\n".format(args[0]))
+        sys.exit(2 if venv else 1)
+    if args[0] == "-c":
+        return _execute("-c <cmd>", args[1], ["-c"] + args[2:], venv)
+    if args[0] == "-m":
+        sys.argv[:] = args[1:]
+        return _module(args[1])
+    try:
+        if args[0] == "-":
+            return _execute("-", sys.stdin.read(), args, venv)
+        path = args[0]
+        if not os.path.isfile(path):
+            path = os.path.join(path, "__main__.py")
+        with open(path, "rb") as file:
+            source = file.read()
+    except (IOError, OSError) as error:
+        if venv:
+            raise
+        sys.exit("Could not open {} in the environment [{}]: {}".format(args[0], sys.argv[0], error))
+    # As under `python FILE`: children of multiprocessing find the script again by its name.
+    sys.modules["__main__"].__spec__ = None
+    return _execute(args[0], source, args, venv)
+
+
+def _repl(data, pex):
+    import sys
+
+    sys.path.insert(0, "")
+    space = {"__name__": "pexboot.repl"}
+    exec(compile(data["repl"], "<pexboot repl>", "exec", 0, True), space)
+    return lambda: space["run"](data, pex, sys.modules["__main__"])
+
+
+def _damaged(os, entries):
+    """Whether something that was unpacked is gone or cut short (the manifests of src/store)."""
+    for entry in map(os.fsencode, entries):
+        try:
+            with open(entry + b".manifest", "rb") as file:
+                records = file.read().split(b"\n", 2)[2].split(b"\0")[:-1]
+            for record in records:
+                _, size, path = record.split(b" ", 2)
+                if os.lstat(os.path.join(entry, path)).st_size != int(size):
+                    return True
+        except (OSError, IndexError, ValueError):
+            return True
+    return False
+
+
+# One expression, so that tracebacks show one line of ours, and without sys.exit where nothing was returned, so that
+# `python -i` stays quiet.
+(lambda result: result is None or __import__("sys").exit(result))(_boot()())

@@ -29,7 +29,8 @@ impl BootId {
     const UNKNOWN: BootId = BootId([0xff; 16]);
 
     /// The running boot.
-    pub(super) fn current() -> BootId {
+    #[must_use]
+    pub fn current() -> BootId {
         std::fs::read("/proc/sys/kernel/random/boot_id")
             .ok()
             .and_then(|text| BootId::parse(text.trim_ascii()))

@@ -87,6 +87,9 @@ pub struct Exec {
     pub program: Vec<u8>,
     /// `argv` up to where the user's arguments follow.
     pub argv: Vec<Vec<u8>>,
+    /// Whether the PEX acts as an interpreter: Python's own options among the user's arguments go in front of the last
+    /// item of `argv`.
+    pub interpreter: bool,
     /// Changes to the environment, in order.
     pub env: Vec<EnvChange>,
 }

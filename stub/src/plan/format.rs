@@ -42,6 +42,7 @@ impl Plan {
         write_list(&mut body, &self.exec.argv, |out, text| {
             write_text(out, text)
         });
+        body.push(u8::from(self.exec.interpreter));
         write_list(&mut body, &self.exec.env, write_change);
 
         let mut out = Vec::with_capacity(HEADER + body.len());
@@ -254,13 +255,25 @@ impl Reader<'_> {
 
     /// Grows with what is really there: a length that lies costs nothing.
     fn list<T>(&mut self, item: impl Fn(&mut Self) -> Option<T>) -> Option<Vec<T>> {
-        (0..self.length()?).map(|_| item(self)).collect()
+        let mut list = Vec::new();
+        for _ in 0..self.length()? {
+            list.push(item(self)?);
+        }
+        Some(list)
     }
 
     fn option(&mut self) -> Option<Option<Vec<u8>>> {
         match self.u8()? {
             0 => Some(None),
             1 => self.text().map(Some),
+            _ => None,
+        }
+    }
+
+    fn flag(&mut self) -> Option<bool> {
+        match self.u8()? {
+            0 => Some(false),
+            1 => Some(true),
             _ => None,
         }
     }
@@ -332,6 +345,7 @@ impl Reader<'_> {
             exec: Exec {
                 program: self.text()?,
                 argv: self.list(Self::text)?,
+                interpreter: self.flag()?,
                 env: self.list(Self::change)?,
             },
         };

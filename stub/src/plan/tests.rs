@@ -42,6 +42,7 @@ fn full() -> Plan {
         exec: Exec {
             program: b"/usr/bin/python3".to_vec(),
             argv: vec![b"python3".to_vec(), Vec::new(), b"-S".to_vec()],
+            interpreter: true,
             env: vec![
                 EnvChange::Remove(b"A".to_vec()),
                 EnvChange::RemovePrefix(b"PEX_".to_vec()),

@@ -380,6 +380,7 @@ fn a_command_is_the_plan_filled_in() {
     let exec = Exec {
         program: b"/bin/python".to_vec(),
         argv: vec![b"python".to_vec(), b"-S".to_vec()],
+        interpreter: false,
         env: vec![
             crate::plan::EnvChange::RemovePrefix(b"PEX_".to_vec()),
             crate::plan::EnvChange::Set(b"PEX".to_vec(), Value::RealPex),

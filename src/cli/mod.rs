@@ -1,0 +1,68 @@
+//! The command line: one file per subcommand; this one only knows their names.
+
+mod bench;
+mod demo;
+mod embed;
+mod error;
+mod info;
+mod run;
+mod strip;
+
+use clap::{Parser, Subcommand};
+use error::CliError;
+
+use crate::exit::ExitCode;
+
+/// Starts PEX files at once, by a native stub in front of the zip.
+#[derive(Debug, Parser)]
+#[command(name = "pexboot", version, max_term_width = 100)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Measure how fast a PEX starts, as it is and embedded
+    Bench(bench::Args),
+    /// Build real PEXes, embed them and show how fast they start
+    Demo(demo::Args),
+    /// Put the native stub in front of a PEX
+    Embed(embed::Args),
+    /// Tell what a PEX is and what is in it
+    Info(info::Args),
+    /// Run a PEX natively, embedded or not
+    Run(run::Args),
+    /// Give the original PEX back, byte for byte
+    Strip(strip::Args),
+}
+
+/// Runs the command line of this process; gives its exit code.
+#[must_use]
+pub fn main() -> i32 {
+    crate::launch::keep_standard_descriptors();
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => {
+            // Help and version come here too, with an exit code of their own.
+            let _ = error.print();
+            return error.exit_code();
+        }
+    };
+    let done = |()| ExitCode::Success;
+    let result = match cli.command {
+        Command::Bench(args) => bench::run(&args).map_err(CliError::from),
+        Command::Demo(args) => demo::run(&args).map_err(CliError::from),
+        Command::Embed(args) => embed::run(&args).map(done),
+        Command::Info(args) => info::run(&args).map(done),
+        Command::Run(args) => Ok(run::run(&args)),
+        Command::Strip(args) => strip::run(&args).map(done),
+    };
+    match result {
+        Ok(code) => code as i32,
+        Err(error) => {
+            eprintln!("pexboot: {error}");
+            error.code as i32
+        }
+    }
+}

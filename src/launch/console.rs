@@ -1,0 +1,55 @@
+//! What a launch says on stderr.
+
+use std::time::Instant;
+
+use crate::launch::Report;
+
+/// Lines on stderr, each with the name of this program; what was decided with the time since the start.
+#[derive(Debug)]
+pub struct Console {
+    level: u8,
+    start: Instant,
+}
+
+impl Console {
+    /// A console that shows what is worth `PEX_VERBOSE`'s value in `env`.
+    #[must_use]
+    pub fn new() -> Console {
+        let level = std::env::var("PEX_VERBOSE")
+            .ok()
+            .and_then(|value| value.parse().ok())
+            .unwrap_or(0);
+        Console {
+            level,
+            start: Instant::now(),
+        }
+    }
+
+    /// Whether anything that was decided is shown at all.
+    #[must_use]
+    pub fn explains(&self) -> bool {
+        self.level > 0
+    }
+}
+
+impl Default for Console {
+    fn default() -> Self {
+        Console::new()
+    }
+}
+
+impl Report for Console {
+    fn warn(&mut self, line: &str) {
+        eprintln!("pexboot: {line}");
+    }
+
+    fn say(&mut self, level: u8, line: &dyn Fn() -> String) {
+        if level <= self.level {
+            eprintln!(
+                "pexboot: {:8.2} ms: {}",
+                self.start.elapsed().as_secs_f64() * 1e3,
+                line()
+            );
+        }
+    }
+}

@@ -1,0 +1,104 @@
+//! One start of one PEX, as the operating system described it.
+
+use std::ffi::{OsStr, OsString};
+use std::os::unix::ffi::{OsStrExt, OsStringExt};
+use std::path::{Path, PathBuf};
+
+/// Names P to the engine, and to a stub that runs from a copy.
+pub const FILE: &str = "_PEXBOOT_FILE";
+/// Names the interpreter that is already running, and its options.
+pub const CURRENT: &str = "_PEXBOOT_CURRENT";
+/// Set by a boot that met a damaged cache.
+pub const REPAIR: &str = "_PEXBOOT_REPAIR";
+
+/// One start of one PEX.
+#[derive(Debug, Clone)]
+pub struct Invocation {
+    /// P: as invoked, absolute, not normalised.
+    pub pex: PathBuf,
+    /// P with every link resolved.
+    pub real: PathBuf,
+    /// The arguments behind `argv[0]`.
+    pub args: Vec<OsString>,
+    /// The environment.
+    pub env: Vec<(OsString, OsString)>,
+    /// The Python that already runs (`python app.pex`).
+    pub current: Option<Current>,
+    /// Check what is in the cache and mend it before the launch.
+    pub repair: bool,
+}
+
+/// A Python that is already running.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Current {
+    /// Its `sys.executable`.
+    pub python: PathBuf,
+    /// The options it was started with.
+    pub options: Vec<OsString>,
+}
+
+impl Invocation {
+    /// The start of `pex` with `args` in the environment of this process.
+    ///
+    /// # Errors
+    /// When the working directory, needed to make `pex` absolute, is gone, or `pex` cannot be found.
+    pub fn new(pex: &Path, args: Vec<OsString>) -> std::io::Result<Invocation> {
+        let pex = if pex.is_absolute() {
+            pex.to_owned()
+        } else {
+            std::env::current_dir()?.join(pex)
+        };
+        let real = pex.canonicalize()?;
+        let env: Vec<(OsString, OsString)> = std::env::vars_os().collect();
+        let find = |name: &str| {
+            env.iter()
+                .find(|(key, _)| key == name)
+                .map(|(_, value)| value)
+        };
+        Ok(Invocation {
+            current: find(CURRENT).map(|value| Current::parse(value)),
+            repair: find(REPAIR).is_some(),
+            pex,
+            real,
+            args,
+            env,
+        })
+    }
+
+    /// The value of an environment variable.
+    #[must_use]
+    pub fn variable(&self, name: &str) -> Option<&OsStr> {
+        self.env
+            .iter()
+            .find(|(key, _)| key == name)
+            .map(|(_, value)| value.as_os_str())
+    }
+
+    /// The environment as `NAME=VALUE`.
+    #[must_use]
+    pub fn environment(&self) -> Vec<Vec<u8>> {
+        self.env
+            .iter()
+            .map(|(name, value)| [name.as_bytes(), b"=", value.as_bytes()].concat())
+            .collect()
+    }
+
+    /// The application's name: the last component of P.
+    #[must_use]
+    pub fn name(&self) -> &OsStr {
+        self.pex.file_name().unwrap_or(OsStr::new("pex"))
+    }
+}
+
+impl Current {
+    /// Reads what an embedded `__main__.py` puts into `_PEXBOOT_CURRENT`: the executable, then each option behind a
+    /// unit separator.
+    fn parse(value: &OsStr) -> Current {
+        let mut parts = value.as_bytes().split(|byte| *byte == 0x1F);
+        let part = |bytes: &[u8]| OsString::from_vec(bytes.to_vec());
+        Current {
+            python: PathBuf::from(part(parts.next().unwrap_or_default())),
+            options: parts.map(part).collect(),
+        }
+    }
+}

@@ -1,0 +1,465 @@
+//! Prepare: everything that turns a PEX and its settings into a launch plan.
+
+use std::ffi::OsStr;
+use std::os::unix::ffi::{OsStrExt, OsStringExt};
+use std::os::unix::fs::MetadataExt;
+use std::path::PathBuf;
+
+use crate::archive::Seal;
+use crate::boot::{self, Py};
+use crate::interpreter::{self, Record, Request};
+use crate::launch::dispatch::Run;
+use crate::launch::replay::{hex, launch_key};
+use crate::launch::{Invocation, LaunchError, Report, handover, venv, zipapp};
+use crate::pex::Pex;
+use crate::pex_info::InheritPath;
+use crate::plan::{EnvChange, Exec, Input, Inputs, Plan, Value, identity, place};
+use crate::resolve::{self, Selected};
+use crate::store::{Kind, Store};
+use crate::unpack::{self, Unpacked};
+use crate::variables::{Mode, Variables};
+
+/// A launch that is ready.
+#[derive(Debug)]
+pub struct Prepared {
+    /// The plan, as it was published.
+    pub plan: Plan,
+    /// Where it was published, below `launches/` of `store`.
+    pub directory: PathBuf,
+    /// The root that holds the plan.
+    pub store: Store,
+}
+
+/// A PEX that takes part in a launch: the one that was started, or a member of its PEX_PATH.
+pub(super) struct Member {
+    pub pex: Pex,
+    pub fingerprint: [u8; 32],
+    pub selected: Vec<Selected>,
+}
+
+/// What both modes start from.
+pub(super) struct Parts<'a> {
+    pub invocation: &'a Invocation,
+    pub variables: &'a Variables,
+    pub interpreter: &'a Record,
+    /// The PEX that was started, then the members of its PEX_PATH.
+    pub members: Vec<Member>,
+    pub store: Store,
+}
+
+/// How the application is started.
+pub(super) struct Start {
+    /// The command, up to where the boot follows.
+    pub argv: Vec<Vec<u8>>,
+    /// Changes to the environment.
+    pub env: Vec<EnvChange>,
+    /// Whether the PEX acts as an interpreter.
+    pub interpreter: bool,
+    /// What the boot reads; `None` where the command is complete without it.
+    pub data: Option<Py>,
+    /// What must be there for the command to work.
+    pub needs: Vec<PathBuf>,
+}
+
+impl Parts<'_> {
+    /// The PEX that was started.
+    pub fn main(&self) -> &Member {
+        &self.members[0]
+    }
+
+    /// The selected wheels of all members, unpacked, each once.
+    pub fn wheels(&self) -> Result<Vec<Unpacked>, LaunchError> {
+        let mut wheels: Vec<Unpacked> = Vec::new();
+        for member in &self.members {
+            for wheel in unpack::wheels(&member.pex, &member.selected, &self.store)? {
+                if !wheels.contains(&wheel) {
+                    wheels.push(wheel);
+                }
+            }
+        }
+        Ok(wheels)
+    }
+
+    /// Python's options that are not the mode's: those of the PEX, and those that the user gave a Python which ran it.
+    pub fn options(&self) -> impl Iterator<Item = Vec<u8>> {
+        let given = self
+            .invocation
+            .current
+            .iter()
+            .flat_map(|current| &current.options);
+        let injected = self.main().pex.info.inject_python_args.iter();
+        injected
+            .map(|arg| arg.clone().into_bytes())
+            .chain(given.map(|option| option.as_bytes().to_vec()))
+    }
+
+    /// The lines of the interactive session: its banner, and what `pex` tells there; with the history's settings.
+    pub fn session(&self, run: &Run) -> [(&'static str, Py); 5] {
+        let repl = *run == Run::Interpreter;
+        let file = self.variables.interpreter_history_file.as_ref();
+        [
+            ("repl", if repl { Py::str(boot::REPL) } else { Py::None }),
+            ("banner", Py::str(&banner(self.main()))),
+            ("summary", Py::str(&summary(self.main()))),
+            (
+                "history",
+                Py::Bool(self.variables.interpreter_history.unwrap_or_default()),
+            ),
+            ("history_file", file.map_or(Py::None, |path| Py::path(path))),
+        ]
+    }
+}
+
+/// Prepares the launch and publishes its plan.
+///
+/// # Errors
+/// When anything it needs is missing, damaged or refused; nothing half-made is left behind.
+pub fn prepare(invocation: &Invocation, report: &mut dyn Report) -> Result<Prepared, LaunchError> {
+    let mut inputs = Inputs::default();
+    let pex = Pex::open(&invocation.pex)?;
+    let metadata = std::fs::metadata(&invocation.pex).map_err(|source| LaunchError::Io {
+        path: invocation.pex.display().to_string(),
+        source,
+    })?;
+    inputs.add(Input::Pex(identity(&metadata)));
+    let variables = Variables::read(&invocation.env, &invocation.pex, &mut inputs)?;
+    let fingerprint = pex.fingerprint()?;
+    report.say(1, &|| {
+        format!(
+            "`{}` has fingerprint {}",
+            invocation.pex.display(),
+            hex(&fingerprint)
+        )
+    });
+
+    let store = open_store(&pex, &variables, report)?;
+    report.say(1, &|| format!("root: `{}`", store.root().display()));
+
+    let inherit = match variables.inherit_path {
+        None | Some(InheritPath::False) => pex.info.inherit_path,
+        Some(inherit) => inherit,
+    };
+    let mode = venv::mode(&pex.info, &variables)?;
+    variables.check(mode)?;
+    // A virtual environment is always made from a base interpreter.
+    let base = mode == Mode::Venv || inherit == InheritPath::False;
+    let (interpreter, selected) = choose(invocation, &pex, &variables, base, &store, &mut inputs)?;
+    report.say(1, &|| {
+        format!("interpreter: `{}`", interpreter.binary.display())
+    });
+
+    if let Some(reason) = handover::reason(&pex, &variables, mode)? {
+        report.say(1, &|| {
+            format!("{reason} is left to the PEX's own bootstrap")
+        });
+        let (exec, tree) = handover::exec(invocation, &pex, &interpreter, &store)?;
+        if let Some(tree) = tree {
+            inputs.add(Input::Present(place(&tree), 0));
+        }
+        let home = launch_store(&pex, &variables, store, report)?;
+        let key = launch_key(invocation, seal(&pex), metadata.ino());
+        let plan = Plan {
+            boot_id: home.boot_id().0,
+            inputs: inputs.into_list(),
+            exec,
+        };
+        let directory = home.replace(Kind::Launches, &key, &[("plan", &plan.encode())])?;
+        return Ok(Prepared {
+            plan,
+            directory,
+            store: home,
+        });
+    }
+
+    let main = Member {
+        pex,
+        fingerprint,
+        selected,
+    };
+    let others = members(invocation, &main.pex, &variables, &interpreter, &mut inputs)?;
+    let parts = Parts {
+        invocation,
+        variables: &variables,
+        interpreter: &interpreter,
+        members: std::iter::once(main).chain(others).collect(),
+        store,
+    };
+    let start = match mode {
+        Mode::Zipapp => zipapp::start(&parts, inherit)?,
+        Mode::Venv => venv::start(&parts, report)?,
+    };
+    publish(parts, start, inputs, metadata.ino(), report)
+}
+
+/// Writes the launch's directory: the plan, the boot under the application's name, and what the boot reads.
+fn publish(
+    parts: Parts<'_>,
+    start: Start,
+    mut inputs: Inputs,
+    ino: u64,
+    report: &mut dyn Report,
+) -> Result<Prepared, LaunchError> {
+    let Parts {
+        invocation,
+        variables,
+        interpreter,
+        members,
+        store,
+    } = parts;
+    let pex = &members[0].pex;
+    for path in &start.needs {
+        inputs.add(Input::Present(place(path), 0));
+    }
+    let key = launch_key(invocation, seal(pex), ino);
+    let name = boot_name(invocation.name(), interpreter);
+    let home = launch_store(pex, variables, store, report)?;
+    let directory = home
+        .root()
+        .join(crate::store::FORMAT)
+        .join("launches")
+        .join(&key);
+    let mut exec = Exec {
+        program: start.argv[0].clone(),
+        argv: start.argv,
+        interpreter: start.interpreter,
+        env: vec![EnvChange::Set(b"PEX".to_vec(), Value::RealPex)],
+    };
+    exec.env.extend(start.env);
+    let plan = |exec: Exec| Plan {
+        boot_id: home.boot_id().0,
+        inputs: inputs.clone().into_list(),
+        exec,
+    };
+    let Some(data) = start.data else {
+        let plan = plan(exec);
+        let directory = home.replace(Kind::Launches, &key, &[("plan", &plan.encode())])?;
+        return Ok(Prepared {
+            plan,
+            directory,
+            store: home,
+        });
+    };
+    exec.argv.push(
+        directory
+            .join(OsStr::from_bytes(&name))
+            .into_os_string()
+            .into_vec(),
+    );
+    // A plan that says "repaired" would keep the boot from repairing ever again.
+    let note = |repaired: &str| {
+        let mut exec = exec.clone();
+        exec.env.push(EnvChange::Set(
+            b"_PEXBOOT".to_vec(),
+            Value::InvokedPex(repaired.as_bytes().to_vec()),
+        ));
+        plan(exec)
+    };
+    let name = String::from_utf8_lossy(&name).into_owned();
+    home.replace(
+        Kind::Launches,
+        &key,
+        &[
+            (&name, interpreter.boot.as_slice()),
+            ("data", &data.marshal()),
+            ("plan", &note("0").encode()),
+        ],
+    )?;
+    report.say(1, &|| format!("launch plan: `{}`", directory.display()));
+    Ok(Prepared {
+        plan: note(if invocation.repair { "1" } else { "0" }),
+        directory,
+        store: home,
+    })
+}
+
+/// The root that PEX_ROOT or PEX-INFO names, else the user's.
+fn open_store(
+    pex: &Pex,
+    variables: &Variables,
+    report: &mut dyn Report,
+) -> Result<Store, LaunchError> {
+    let explicit = variables
+        .root
+        .clone()
+        .or_else(|| pex.info.pex_root.as_deref().map(expand_user));
+    Ok(Store::open(explicit.as_deref(), &mut |line| {
+        report.warn(line)
+    })?)
+}
+
+/// Where the stub will look for the plan: it reads no rc files, so a root named there holds everything but the plan.
+fn launch_store(
+    pex: &Pex,
+    variables: &Variables,
+    store: Store,
+    report: &mut dyn Report,
+) -> Result<Store, LaunchError> {
+    if variables.from_rc.contains("PEX_ROOT") {
+        let mut without = variables.clone();
+        without.root = None;
+        return open_store(pex, &without, report);
+    }
+    Ok(store)
+}
+
+/// `~` and `~/x` by HOME; anything else as it is.
+fn expand_user(path: &str) -> PathBuf {
+    let home = || {
+        std::env::var_os("HOME")
+            .filter(|home| !home.is_empty())
+            .map(PathBuf::from)
+    };
+    match path.strip_prefix('~') {
+        Some("") => home().unwrap_or_else(|| path.into()),
+        Some(rest) if rest.starts_with('/') => {
+            home().map_or_else(|| path.into(), |home| home.join(&rest[1..]))
+        }
+        _ => path.into(),
+    }
+}
+
+/// The interpreter, and the wheels of the main PEX that it activates.
+fn choose(
+    invocation: &Invocation,
+    pex: &Pex,
+    variables: &Variables,
+    base: bool,
+    store: &Store,
+    inputs: &mut Inputs,
+) -> Result<(Record, Vec<Selected>), LaunchError> {
+    let shebang = match pex.archive() {
+        Some(archive) => archive.shebang().map_err(crate::pex::PexError::from)?,
+        None => None,
+    };
+    let request = Request {
+        shebang: shebang.as_deref(),
+        current: invocation
+            .current
+            .as_ref()
+            .map(|current| current.python.as_path()),
+        constraints: &pex.info.interpreter_constraints,
+        strategy: pex.info.interpreter_selection_strategy,
+        python: variables.python.as_deref(),
+        python_path: variables.python_path.as_deref(),
+        base,
+    };
+    let ignore_errors = variables.ignore_errors.unwrap_or(pex.info.ignore_errors);
+    Ok(interpreter::choose(
+        &request,
+        store,
+        inputs,
+        &mut |record| select(pex, ignore_errors, record).map_err(|error| error.to_string()),
+    )?)
+}
+
+fn select(
+    pex: &Pex,
+    ignore_errors: bool,
+    interpreter: &Record,
+) -> Result<Vec<Selected>, resolve::ResolveError> {
+    let label = pex.path.display().to_string();
+    resolve::resolve(&pex.info, ignore_errors, interpreter, &label, &mut |name| {
+        pex.metadata(name).map_err(|error| error.to_string())
+    })
+}
+
+/// The members of PEX_PATH, each resolved on its own (reference 7.5).
+fn members(
+    invocation: &Invocation,
+    main: &Pex,
+    variables: &Variables,
+    interpreter: &Record,
+    inputs: &mut Inputs,
+) -> Result<Vec<Member>, LaunchError> {
+    let mut paths: Vec<PathBuf> = Vec::new();
+    for path in main
+        .info
+        .pex_paths
+        .iter()
+        .map(|path| expand_user(path))
+        .chain(variables.path.iter().cloned())
+    {
+        if !paths.contains(&path) {
+            paths.push(path);
+        }
+    }
+    let mut members = Vec::new();
+    for path in paths {
+        inputs.file(&path);
+        let absolute = if path.is_absolute() {
+            path
+        } else {
+            std::env::current_dir()
+                .map_err(|source| LaunchError::Io {
+                    path: ".".to_owned(),
+                    source,
+                })?
+                .join(path)
+        };
+        if absolute == invocation.pex {
+            continue;
+        }
+        let pex = Pex::open(&absolute)?;
+        let fingerprint = pex.fingerprint()?;
+        let ignore_errors = variables.ignore_errors.unwrap_or(pex.info.ignore_errors);
+        let selected = select(&pex, ignore_errors, interpreter)?;
+        members.push(Member {
+            pex,
+            fingerprint,
+            selected,
+        });
+    }
+    Ok(members)
+}
+
+pub(super) fn seal(pex: &Pex) -> Option<&Seal> {
+    pex.archive().and_then(|archive| archive.seal())
+}
+
+/// The boot's file name: the application's own, so that `ps` shows it. PyPy knows bytecode by `.pyc` alone.
+fn boot_name(name: &OsStr, interpreter: &Record) -> Vec<u8> {
+    let mut name = name.as_bytes().to_vec();
+    if name == b"data" || name == b"plan" {
+        name.extend(b".pex");
+    }
+    if interpreter.implementation != "cpython" && !name.ends_with(b".pyc") {
+        name.extend(b".pyc");
+    }
+    name
+}
+
+fn banner(main: &Member) -> String {
+    let version = main.pex.info.pex_version.as_deref().unwrap_or("");
+    let (requirements, wheels) = (main.pex.info.requirements.len(), main.selected.len());
+    if wheels == 0 {
+        return format!("Pex {version} hermetic environment with no dependencies.");
+    }
+    let plural =
+        |count: usize, word: &str| format!("{count} {word}{}", if count == 1 { "" } else { "s" });
+    format!(
+        "Pex {version} hermetic environment with {} and {}.",
+        plural(requirements, "requirement"),
+        plural(wheels, "activated distribution")
+    )
+}
+
+fn summary(main: &Member) -> String {
+    let mut lines = vec!["Running from PEX file: {pex}".to_owned()];
+    if !main.selected.is_empty() {
+        lines.push("Requirements:".to_owned());
+        lines.extend(
+            main.pex
+                .info
+                .requirements
+                .iter()
+                .map(|requirement| format!("  {requirement}")),
+        );
+        lines.push("Activated Distributions:".to_owned());
+        lines.extend(
+            main.selected
+                .iter()
+                .map(|wheel| format!("  {}", wheel.name)),
+        );
+    }
+    lines.join("\n")
+}
