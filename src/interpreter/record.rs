@@ -160,12 +160,12 @@ impl Stored {
         files.extend(binary::pyvenv_cfg(path));
         files.extend(answer.libraries.iter().cloned());
         let mut musl = None;
-        if let Some(loader) = &elf.loader {
-            if loader.windows(4).any(|window| window == b"musl") {
-                let loader = PathBuf::from(OsString::from_vec(loader.clone()));
-                musl = probe::musl_version(&loader);
-                files.push(loader);
-            }
+        if let Some(loader) = &elf.loader
+            && loader.windows(4).any(|window| window == b"musl")
+        {
+            let loader = PathBuf::from(OsString::from_vec(loader.clone()));
+            musl = probe::musl_version(&loader);
+            files.push(loader);
         }
         let files = files
             .iter()
@@ -510,7 +510,7 @@ fn hex(bytes: &[u8]) -> String {
 }
 
 fn unhex(text: &str) -> Option<Vec<u8>> {
-    if !text.is_ascii() || text.len() % 2 != 0 {
+    if !text.is_ascii() || !text.len().is_multiple_of(2) {
         return None;
     }
     (0..text.len())
