@@ -76,7 +76,10 @@ impl Facts {
         let engine = seal.as_ref().map(|seal| {
             json!({ "sha256": hex(&seal.engine_digest), "size": seal.engine_full_size, "stored": seal.engine_size })
         });
-        let wheels = self.wheels.iter().map(|(name, size)| json!({ "name": name, "size": size }));
+        let wheels = self
+            .wheels
+            .iter()
+            .map(|(name, size)| json!({ "name": name, "size": size }));
         json!({
             "path": pex.path.to_string_lossy(),
             "layout": layout(pex.layout),
@@ -152,7 +155,9 @@ impl Facts {
 
 fn size_of(pex: &Pex, name: &str) -> Result<Option<u64>, PexError> {
     Ok(match pex.wheel(name) {
-        Ok(WheelSource::Chroot { members, .. }) => Some(members.iter().map(|member| member.size).sum()),
+        Ok(WheelSource::Chroot { members, .. }) => {
+            Some(members.iter().map(|member| member.size).sum())
+        }
         Ok(WheelSource::WheelFile { wheel, .. }) => Some(wheel.extent().1),
         Err(PexError::NoWheel { .. }) => None,
         Err(error) => return Err(error),
@@ -236,7 +241,10 @@ mod tests {
             "             a-1-py3-none-any.whl  1,234 bytes",
             "             gone-1-py3-none-any.whl  missing",
         ] {
-            assert!(text.lines().any(|found| found == line), "{line:?} in\n{text}");
+            assert!(
+                text.lines().any(|found| found == line),
+                "{line:?} in\n{text}"
+            );
         }
     }
 
@@ -245,7 +253,10 @@ mod tests {
         let (facts, _temp) = facts();
         let json = facts.json();
         assert_eq!(json["embedded"], false);
-        assert_eq!(json["wheels"][0], json!({ "name": "a-1-py3-none-any.whl", "size": 1234 }));
+        assert_eq!(
+            json["wheels"][0],
+            json!({ "name": "a-1-py3-none-any.whl", "size": 1234 })
+        );
         assert_eq!(json["wheels"][1]["size"], Value::Null);
         assert_eq!(json["pex_info"]["entry_point"], "m:f\u{1b}[2J");
         assert_eq!(json["sizes"]["head"], 0);
