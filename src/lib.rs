@@ -19,6 +19,8 @@
 //! ask it something; only the entry points print.
 
 pub mod archive;
+#[cfg(feature = "cli")]
+pub mod bench;
 pub mod boot;
 #[cfg(feature = "cli")]
 pub mod cli;
@@ -27,6 +29,8 @@ pub mod embed;
 pub mod exit;
 pub mod interpreter;
 pub mod launch;
+#[cfg(feature = "cli")]
+pub mod parts;
 pub mod pex;
 pub mod pex_info;
 pub mod plan;
@@ -35,3 +39,4 @@ pub mod site;
 pub mod store;
 pub mod unpack;
 pub mod variables;
+pub mod venv;

@@ -15,6 +15,7 @@ mod layout;
 pub(crate) mod member;
 mod names;
 mod source;
+mod stamps;
 #[cfg(test)]
 pub(crate) mod testing;
 #[cfg(test)]
@@ -29,6 +30,7 @@ pub use error::{ArchiveError, DirectoryFault, MemberFault};
 pub(crate) use head::seal_offset;
 pub use names::{Tree, safe_relative};
 pub use pexboot_stub::seal::Seal;
+pub use stamps::Stamp;
 
 use directory::Place;
 use source::Source;

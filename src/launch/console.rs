@@ -24,6 +24,12 @@ impl Console {
             start: Instant::now(),
         }
     }
+
+    /// Whether anything that was decided is shown at all.
+    #[must_use]
+    pub fn explains(&self) -> bool {
+        self.level > 0
+    }
 }
 
 impl Default for Console {

@@ -10,6 +10,8 @@ mod handover;
 mod invocation;
 mod prepare;
 mod replay;
+mod venv;
+mod zipapp;
 
 use std::convert::Infallible;
 use std::ffi::CString;
@@ -22,6 +24,7 @@ use sha2::{Digest, Sha256};
 use crate::archive::Archive;
 use crate::exit::ExitCode;
 use crate::launch::replay::hex;
+use crate::plan::Plan;
 use crate::store::{Kind, Store};
 pub use console::Console;
 pub use error::LaunchError;
@@ -41,17 +44,21 @@ pub trait Report {
 /// # Errors
 /// When the launch cannot be prepared, or the interpreter cannot be executed.
 pub fn start(invocation: &Invocation, report: &mut dyn Report) -> Result<Infallible, LaunchError> {
-    if !invocation.repair
-        && let Some(plan) = replay::find(invocation)
-    {
-        report.say(1, &|| {
-            "replaying the launch plan: every input still holds".to_owned()
-        });
+    if let Some(plan) = replay(invocation, report) {
         // A plan that held a moment ago can still fail to start; preparing anew is the answer then.
         let _ = execute(&command(&plan.exec, invocation));
     }
     let prepared = prepare(invocation, report)?;
     execute(&command(&prepared.plan.exec, invocation))
+}
+
+/// The plan of an earlier launch, if every input it depended on still holds.
+fn replay(invocation: &Invocation, report: &mut dyn Report) -> Option<Plan> {
+    let plan = (!invocation.repair).then(|| replay::find(invocation))??;
+    report.say(1, &|| {
+        "replaying the launch plan: every input still holds".to_owned()
+    });
+    Some(plan)
 }
 
 /// The engine's whole life: the stub has named P and found no plan that holds. Gives the exit code of a failure.
@@ -70,6 +77,12 @@ pub fn engine() -> i32 {
             source,
         })
         .and_then(|invocation| {
+            // The stub has looked for a plan already, unless it was to be told about.
+            if console.explains()
+                && let Some(plan) = replay(&invocation, &mut console)
+            {
+                return execute(&command(&plan.exec, &invocation));
+            }
             let prepared = prepare(&invocation, &mut console)?;
             keep_engine(&invocation, &prepared.store);
             execute(&command(&prepared.plan.exec, &invocation))

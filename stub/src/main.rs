@@ -54,7 +54,12 @@ fn launch(process: &Process) -> Failure {
         process.euid,
         machine::cwd,
     );
-    if env::get(&process.env, b"_PEXBOOT_REPAIR").is_none() {
+    // A launch that is asked to explain itself takes the engine's way: it replays too, and says so.
+    let silent = matches!(
+        env::get(&process.env, b"PEX_VERBOSE"),
+        None | Some(b"" | b"0")
+    );
+    if silent && env::get(&process.env, b"_PEXBOOT_REPAIR").is_none() {
         warm::replay(process, &seal, &file, &roots);
     }
     engine::start(process, &seal, &file, &roots)

@@ -1,7 +1,7 @@
 //! Real applications, each started by its own bootstrap and embedded, cold and warm: same exit code, same output.
 
 use crate::fixtures::{App, Built, legacy};
-use crate::harness::Case;
+use crate::harness::{Case, long_tier};
 
 /// Runs a command both ways and says what its output must contain, so that two equal failures do not pass.
 #[track_caller]
@@ -245,4 +245,51 @@ fn pytest_runs_a_suite_with_its_plugins() {
 fn flake8_finds_its_plugins() {
     let pex = App::flake8().build();
     check(&pex, &["--version"], 0, "flake8-bugbear");
+}
+
+#[test]
+fn ansible_says_its_version_and_runs_a_module() {
+    if !long_tier("ansible-core") {
+        return;
+    }
+    let pex = App::ansible().build();
+    let case = Case::new(&pex).args(["--version"]).ignore_stderr();
+    assert!(case.agrees().ok().stdout.contains("[core 2.18.6]"));
+    let case = Case::new(&pex)
+        .args(["localhost", "-c", "local", "-m", "debug", "-a", "msg=moo"])
+        .ignore_stderr();
+    assert!(case.agrees().ok().stdout.contains("moo"));
+}
+
+#[test]
+fn aws_says_its_version() {
+    if long_tier("awscli") {
+        check(&App::aws().build(), &["--version"], 0, "aws-cli/1.40.20");
+    }
+}
+
+#[test]
+fn poetry_says_its_version() {
+    if long_tier("poetry") {
+        check(&App::poetry().build(), &["--version"], 0, "2.1.3");
+    }
+}
+
+#[test]
+fn google_cloud_storage_imports_through_its_namespaces() {
+    if long_tier("google-cloud-storage") {
+        let code = "import google.cloud.storage as s, google.auth; print('google', s.__version__)";
+        check(&App::storage().build(), &["-c", code], 0, "google 3.1.0");
+    }
+}
+
+#[test]
+fn scikit_learn_fits_a_frame_of_pandas() {
+    if !long_tier("scikit-learn and pandas") {
+        return;
+    }
+    let code = "import pandas as p; from sklearn.linear_model import LinearRegression as L; \
+                d = p.DataFrame({'x': [1, 2, 3], 'y': [2, 4, 6]}); \
+                print('slope', round(L().fit(d[['x']], d['y']).coef_[0], 6))";
+    check(&App::learn().build(), &["-c", code], 0, "slope 2.0");
 }

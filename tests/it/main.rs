@@ -12,4 +12,6 @@ mod apps;
 mod checklist;
 mod fixtures;
 mod harness;
+mod surroundings;
+mod stub;
 mod tidy;

@@ -176,7 +176,9 @@ fn item_70_script_and_module_exclude_each_other() {
     Case::new(&pex)
         .env("PEX_SCRIPT", "x")
         .env("PEX_MODULE", "y")
-        .holds(|run| drop(run.refused()));
+        .holds(|run| {
+            run.refused();
+        });
 }
 
 #[test]
@@ -282,7 +284,9 @@ fn item_76_resources_are_bound_to_files() {
         .agrees()
         .ok()
         .prints("True bound");
-    Case::new(&pex("res/missing.txt")).holds(|run| drop(run.refused().says("res/missing.txt")));
+    Case::new(&pex("res/missing.txt")).holds(|run| {
+        run.refused().says("res/missing.txt");
+    });
 }
 
 #[test]

@@ -105,10 +105,8 @@ fn item_53_an_absolute_pex_python_is_used_or_refused() {
         .info("interpreter_constraints", json!([constraint]))
         .build();
     case(&pex).holds(|run| {
-        drop(
-            run.refused()
-                .says("Failed to find a compatible PEX_PYTHON="),
-        )
+        run.refused()
+            .says("Failed to find a compatible PEX_PYTHON=");
     });
 }
 
@@ -150,7 +148,9 @@ fn item_56_an_absolute_pex_python_outside_pex_python_path_is_refused() {
     let case = on_path(Case::new(&pex), &[stand_in])
         .env("PEX_PYTHON", stand_in.path.to_str().unwrap())
         .with(move |start, stage| start.env("PEX_PYTHON_PATH", stage.bin("listed", &[listed])));
-    case.holds(|run| drop(run.refused().says("did not meet other constraints")));
+    case.holds(|run| {
+        run.refused().says("did not meet other constraints");
+    });
 }
 
 #[test]
@@ -231,7 +231,9 @@ fn item_61_free_threaded_constraints() {
             .info("interpreter_constraints", json!([constraint]))
             .build()
     };
-    on_path(Case::new(&pex("CPython+t>=3.13")), &[debian]).holds(|run| drop(run.refused()));
+    on_path(Case::new(&pex("CPython+t>=3.13")), &[debian]).holds(|run| {
+        run.refused();
+    });
     on_path(Case::new(&pex("CPython-t>=3.9")), &[debian]).holds(ran(debian));
 }
 

@@ -206,7 +206,9 @@ fn item_46_ignore_errors_does_not_forgive_a_root_without_any_dist() {
         .requires("zz")
         .info("ignore_errors", true)
         .build();
-    Case::new(&pex).holds(|run| drop(run.refused().says("zz")));
+    Case::new(&pex).holds(|run| {
+        run.refused().says("zz");
+    });
 }
 
 #[test]
@@ -238,4 +240,17 @@ fn item_49_a_pre_release_may_be_the_highest() {
         .wheel(Wheel::new("p", "1.0"))
         .wheel(Wheel::new("p", "2.0rc1"));
     check(&pex, "p", &["p 2.0rc1"]);
+}
+
+/// Not on the list, but measured (5.3): of equal versions, the wheel that is listed last.
+#[test]
+fn of_equal_versions_the_one_without_a_build_tag_is_used() {
+    let build = |tag: &str| {
+        let text = format!("WHO = 'build {tag}'\n");
+        Wheel::empty("p", "1.0").build_tag(tag).file("p.py", &text)
+    };
+    let pex = || Pex::probe("build_tags").requires("p");
+    let tagged = || pex().wheel(build("1")).wheel(build("10")).wheel(build("2"));
+    check(&tagged(), "p", &["build 2"]);
+    check(&tagged().wheel(Wheel::new("p", "1.0")), "p", &["p 1.0"]);
 }

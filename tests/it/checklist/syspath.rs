@@ -348,9 +348,9 @@ fn item_30_pex_path_puts_the_last_member_first_and_its_dists_last() {
 #[test]
 fn item_31_a_missing_member_of_pex_path_is_refused() {
     let pex = Pex::probe("item31").build();
-    Case::new(&pex)
-        .env("PEX_PATH", "no-such.pex")
-        .holds(|run| drop(run.refused().says("no-such.pex")));
+    Case::new(&pex).env("PEX_PATH", "no-such.pex").holds(|run| {
+        run.refused().says("no-such.pex");
+    });
 }
 
 #[test]
@@ -362,7 +362,7 @@ fn item_32_metadata_lists_exactly_the_selected_dists() {
         .wheel(Wheel::new("bb", "1.0"))
         .wheel(Wheel::new("unreached", "1.0"))
         .build();
-    Case::new(&pex)
-        .every_python()
-        .holds(|run| drop(run.ok().prints("['aa', 'bb']")));
+    Case::new(&pex).every_python().holds(|run| {
+        run.ok().prints("['aa', 'bb']");
+    });
 }

@@ -37,6 +37,14 @@ pub fn long() -> bool {
     tier() == "long"
 }
 
+/// The same for a test that is large as a whole; notes that the first tier leaves it out.
+pub fn long_tier(case: &str) -> bool {
+    if !long() {
+        coverage::note(&format!("long tier only: {case}"));
+    }
+    long()
+}
+
 fn tier() -> String {
     std::env::var("PEXBOOT_TESTS").unwrap_or_default()
 }
