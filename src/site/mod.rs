@@ -61,34 +61,16 @@ pub fn assemble(wheels: &[Unpacked], store: &Store) -> Result<Site, StoreError> 
     if units.len() < 2 {
         return Ok(alone(units));
     }
-    let mut merged = Directory::default();
-    let mut spilled = merge::Names::default();
-    let mut places = Vec::with_capacity(units.len());
-    for unit in &units {
-        let merges = unit.inside && {
-            let listed =
-                merge::list(&unit.path, unit.native).map_err(|error| io(&unit.path, error))?;
-            let names = listed.names();
-            let fits = !names.meet(&spilled)
-                && merged
-                    .accepts(&listed)
-                    .map_err(|error| io(&unit.path, error))?;
-            if fits {
-                merged
-                    .merge(listed)
-                    .map_err(|error| io(&unit.path, error))?;
-            } else {
-                spilled.extend(names);
-            }
-            fits
-        };
-        places.push(merges);
-    }
-
-    let name = key(wheels, store);
-    let site = store.directory(Kind::Sites, &name, &mut |root| {
-        Ok(links::build(root, &merged, &store_of(store))?)
-    })?;
+    let (merged, places) = plan(&units)?;
+    let site = match beside(wheels, store) {
+        Some(site) => site,
+        None => {
+            let home = home(store.root());
+            store.directory(Kind::Sites, &key(wheels, &home), &mut |root| {
+                Ok(links::build(root, &merged, &home)?)
+            })?
+        }
+    };
     let spilled = units.iter().zip(&places).filter(|(_, merges)| !**merges);
     let entries = std::iter::once(site.clone())
         .chain(spilled.map(|(unit, _)| unit.path.clone()))
@@ -105,6 +87,36 @@ pub fn assemble(wheels: &[Unpacked], store: &Store) -> Result<Site, StoreError> 
         entries,
         import_lines,
     })
+}
+
+/// What the units merge to, and which of them do.
+fn plan(units: &[Unit]) -> Result<(Directory, Vec<bool>), StoreError> {
+    let mut merged = Directory::default();
+    let mut spilled = merge::Names::default();
+    // Behind something that cannot be looked into (a zip on the path) nothing may be moved forward.
+    let mut closed = false;
+    let mut places = Vec::with_capacity(units.len());
+    for unit in units {
+        let failed = |error| io(&unit.path, error);
+        if !unit.path.is_dir() {
+            closed = true;
+            places.push(false);
+            continue;
+        }
+        let listed = merge::list(&unit.path, unit.native).map_err(failed)?;
+        let names = listed.names();
+        let fits = unit.inside
+            && !closed
+            && !names.meet(&spilled)
+            && merged.accepts(&listed).map_err(failed)?;
+        if fits {
+            merged.merge(listed).map_err(failed)?;
+        } else {
+            spilled.extend(names);
+        }
+        places.push(fits);
+    }
+    Ok((merged, places))
 }
 
 /// The units of these wheels, each directory once.
@@ -155,9 +167,23 @@ fn alone(units: Vec<Unit>) -> Site {
     site
 }
 
-/// The name of the site of these wheels: the same in every root whose wheels are its own, wherever it is mounted.
-fn key(wheels: &[Unpacked], store: &Store) -> String {
-    let home = store_of(store);
+/// The site of these wheels in the root that they all lie in, where that root is not the one that is written to (a seed,
+/// a read-only root).
+fn beside(wheels: &[Unpacked], store: &Store) -> Option<PathBuf> {
+    // `HOME/wheels/SHA256/NAME.whl`
+    let home = wheels.first()?.path.ancestors().nth(3)?;
+    if home == self::home(store.root()) || !wheels.iter().all(|wheel| wheel.path.starts_with(home))
+    {
+        return None;
+    }
+    store
+        .find(Kind::Sites, &key(wheels, home))
+        .filter(|site| site.starts_with(home))
+}
+
+/// The name of the site of these wheels as seen from `home`: what lies below it counts by its path from there, so that a
+/// root can be moved; anything else by its absolute path.
+fn key(wheels: &[Unpacked], home: &Path) -> String {
     let mut hash = Sha256::new();
     hash.update(b"pexboot site 1\0");
     let mut text = |bytes: &[u8]| {
@@ -165,7 +191,7 @@ fn key(wheels: &[Unpacked], store: &Store) -> String {
         hash.update(bytes);
     };
     for wheel in wheels {
-        let path = wheel.path.strip_prefix(&home).unwrap_or(&wheel.path);
+        let path = wheel.path.strip_prefix(home).unwrap_or(&wheel.path);
         text(path.as_os_str().as_encoded_bytes());
         wheel
             .entries
@@ -173,15 +199,13 @@ fn key(wheels: &[Unpacked], store: &Store) -> String {
             .for_each(|entry| text(entry.as_bytes()));
         text(b"");
     }
-    pexboot_stub::key::hex(&hash.finalize().into())
-        .iter()
-        .map(|&digit| char::from(digit))
-        .collect()
+    let digits = pexboot_stub::key::hex(&hash.finalize().into());
+    digits.into_iter().map(char::from).collect()
 }
 
-/// The directory of the format version in the root that is written to.
-fn store_of(store: &Store) -> PathBuf {
-    store.root().join(crate::store::FORMAT)
+/// The directory of the format version in a root.
+fn home(root: &Path) -> PathBuf {
+    root.join(crate::store::FORMAT)
 }
 
 fn io(path: &Path, source: std::io::Error) -> StoreError {
