@@ -29,6 +29,8 @@ pub mod embed;
 pub mod exit;
 pub mod interpreter;
 pub mod launch;
+#[cfg(feature = "cli")]
+pub mod parts;
 pub mod pex;
 pub mod pex_info;
 pub mod plan;

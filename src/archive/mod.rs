@@ -1,12 +1,42 @@
 //! A zip file as pex writes it and as embedding leaves it: central directory, members, seal.
 //!
-//! The central directory is read once through `zip` over a mapping whose bounds were checked; members are read by
-//! `pread`, since a mapped file that shrinks kills the process. Nothing here writes.
+//! The central directory is read once, members by `pread` each time. Every claim is checked before it is acted upon: a
+//! damaged or hostile file gives an error that says what it is, never a panic and never more memory than its own size
+//! bounds. Nothing here writes.
+//!
+//! The central directory is not mapped: a file that is overwritten while it is being read would kill the process
+//! (SIGBUS), and reading costs but 3 ms more where there are 70,000 entries.
 
+mod bytes;
+pub(crate) mod directory;
+mod error;
+mod head;
+mod layout;
+pub(crate) mod member;
+mod names;
+mod source;
+mod stamps;
+#[cfg(test)]
+pub(crate) mod testing;
+#[cfg(test)]
+mod tests;
+
+use std::fs::File;
 use std::io::Write;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
+pub use error::{ArchiveError, DirectoryFault, MemberFault};
+#[cfg(feature = "cli")]
+pub(crate) use head::seal_offset;
+pub use names::{Tree, safe_relative};
 pub use pexboot_stub::seal::Seal;
+pub use stamps::Stamp;
+
+use directory::Place;
+use source::Source;
+
+/// Longest shebang line that is looked at; Linux itself stops at 256 bytes.
+pub(crate) const SHEBANG: u64 = 4096;
 
 /// A member of an archive.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -29,23 +59,34 @@ pub struct Entry {
     pub unix_mode: u32,
 }
 
+impl Entry {
+    /// Whether it stands for a directory.
+    #[must_use]
+    pub fn is_directory(&self) -> bool {
+        self.name.ends_with('/')
+    }
+
+    /// Whether it becomes an executable file: its mode says *regular file* and has any x bit (reference 9.1).
+    #[must_use]
+    pub fn is_executable(&self) -> bool {
+        self.unix_mode & 0o170_000 == 0o100_000 && self.unix_mode & 0o111 != 0
+    }
+
+    /// Whether its bytes are encrypted, in either way (APPNOTE 4.4.4, bits 0 and 6).
+    pub(crate) fn is_encrypted(&self) -> bool {
+        self.flags & (1 | 1 << 6) != 0
+    }
+}
+
 /// An open zip file. Cheap to share between threads: every read is a `pread`.
 #[derive(Debug)]
 pub struct Archive {
-    _private: (),
-}
-
-/// Why a file is not a readable archive.
-#[derive(Debug, thiserror::Error)]
-pub enum ArchiveError {
-    /// The system refused.
-    #[error("`{}`: {source}", path.display())]
-    Io {
-        /// The file.
-        path: PathBuf,
-        /// What the system said.
-        source: std::io::Error,
-    },
+    source: Source,
+    seal: Option<(Seal, u64)>,
+    place: Place,
+    entries: Vec<Entry>,
+    /// Indices into `entries`, by name.
+    by_name: Vec<u32>,
 }
 
 impl Archive {
@@ -56,20 +97,112 @@ impl Archive {
     /// # Errors
     /// When it cannot be read, is not a zip, or is one that no pex ever wrote (see docs/errors.md).
     pub fn open(path: &Path) -> Result<Archive, ArchiveError> {
-        let _ = path;
-        todo!()
+        Archive::from_source(Source::open(path)?)
+    }
+
+    /// Opens a stored member that is an archive of its own (a wheel file), in place.
+    ///
+    /// # Errors
+    /// When the member is compressed, or as [`Archive::open`].
+    pub fn open_member(&self, entry: &Entry) -> Result<Archive, ArchiveError> {
+        let fault = |fault| self.source.member(&entry.name, fault);
+        if entry.method != layout::STORED || entry.is_encrypted() {
+            return Err(fault(MemberFault::NotStored));
+        }
+        let offset = member::data_offset(&self.source, entry)?;
+        let path = self.path().join(entry.name.trim_start_matches('/'));
+        let source = self
+            .source
+            .slice(offset, entry.size, path)
+            .ok_or_else(|| fault(MemberFault::Bounds))?;
+        Archive::from_source(source)
+    }
+
+    /// The seal of the file at `path`, when a sealed stub heads it; nothing else of the file is read.
+    ///
+    /// # Errors
+    /// When it cannot be read, or its head is damaged.
+    pub fn seal_of(path: &Path) -> Result<Option<Seal>, ArchiveError> {
+        let seal = head::seal(&Source::open(path)?)?;
+        Ok(seal.map(|(seal, _)| seal).filter(|seal| seal.sealed))
+    }
+
+    /// The archive as it was before embedding, without head and appendix; the file itself where it never was embedded.
+    ///
+    /// # Errors
+    /// When it is no longer there as the seal has it: the file was changed after embedding.
+    pub fn original(&self) -> Result<Archive, ArchiveError> {
+        let (offset, size) = match self.seal() {
+            Some(seal) => (
+                seal.stub_size.saturating_add(seal.engine_size),
+                seal.archive_size,
+            ),
+            None => (0, self.source.len()),
+        };
+        let path = self.path().to_path_buf();
+        match self.source.slice(offset, size, path.clone()) {
+            Some(source) => Archive::from_source(source),
+            None => Err(ArchiveError::NotAZip { path }),
+        }
+    }
+
+    fn from_source(source: Source) -> Result<Archive, ArchiveError> {
+        let seal = head::seal(&source)?;
+        let place = directory::locate(&source)?;
+        let directory = source.read_up_to(place.start, place.size)?;
+        let mut entries = directory::parse(&source, &place, &directory)?;
+        layout::check(&source, &entries, place.start)?;
+        let by_name = index(&mut entries);
+        Ok(Archive {
+            source,
+            seal,
+            place,
+            entries,
+            by_name,
+        })
+    }
+
+    /// The central directory as it stands, and where.
+    #[cfg(feature = "cli")]
+    pub(crate) fn raw_directory(&self) -> Result<(Place, Vec<u8>), ArchiveError> {
+        Ok((
+            self.place,
+            self.source.read_up_to(self.place.start, self.place.size)?,
+        ))
+    }
+
+    /// The comment at the end of the archive.
+    #[cfg(feature = "cli")]
+    pub(crate) fn comment(&self) -> Result<Vec<u8>, ArchiveError> {
+        self.source
+            .read_up_to(self.place.comment, self.place.comment_size)
     }
 
     /// The path it was opened by.
     #[must_use]
     pub fn path(&self) -> &Path {
-        todo!()
+        self.source.path()
+    }
+
+    /// The open file.
+    #[must_use]
+    pub fn file(&self) -> &File {
+        self.source.file()
+    }
+
+    /// Where in [`Archive::file`] the archive begins, and its bytes: the whole file, or a member's data.
+    #[must_use]
+    pub fn extent(&self) -> (u64, u64) {
+        (self.source.start(), self.source.len())
     }
 
     /// The seal, when a sealed stub heads the file.
     #[must_use]
     pub fn seal(&self) -> Option<&Seal> {
-        todo!()
+        self.seal
+            .as_ref()
+            .map(|(seal, _)| seal)
+            .filter(|seal| seal.sealed)
     }
 
     /// The first line of the original archive when it begins with `#!`, without the `#!` and the line's end.
@@ -77,20 +210,55 @@ impl Archive {
     /// # Errors
     /// When it cannot be read.
     pub fn shebang(&self) -> Result<Option<Vec<u8>>, ArchiveError> {
-        todo!()
+        let start = match self.seal() {
+            Some(seal) => seal.stub_size.saturating_add(seal.engine_size),
+            None => 0,
+        };
+        let head = self.source.read_up_to(start, SHEBANG)?;
+        Ok(shebang(&head))
     }
 
     /// Every member in the order of the central directory; of several with one name only the last.
     #[must_use]
     pub fn entries(&self) -> &[Entry] {
-        todo!()
+        &self.entries
     }
 
     /// The member of that name.
     #[must_use]
     pub fn find(&self, name: &str) -> Option<&Entry> {
-        let _ = name;
-        todo!()
+        let found = self
+            .by_name
+            .binary_search_by(|&index| self.entries[index as usize].name.as_str().cmp(name))
+            .ok()?;
+        Some(&self.entries[self.by_name[found] as usize])
+    }
+
+    /// Every member whose name begins with `prefix`, in the order of the central directory.
+    #[must_use]
+    pub fn beginning_with(&self, prefix: &str) -> Vec<&Entry> {
+        let name = |index: &u32| self.entries[*index as usize].name.as_str();
+        let start = self.by_name.partition_point(|index| name(index) < prefix);
+        let mut found: Vec<u32> = self.by_name[start..]
+            .iter()
+            .take_while(|index| name(index).starts_with(prefix))
+            .copied()
+            .collect();
+        found.sort_unstable();
+        found
+            .into_iter()
+            .map(|index| &self.entries[index as usize])
+            .collect()
+    }
+
+    /// Whether there is any member whose name begins with `prefix`.
+    #[must_use]
+    pub fn any_beginning_with(&self, prefix: &str) -> bool {
+        let name = |index: &u32| self.entries[*index as usize].name.as_str();
+        let start = self.by_name.partition_point(|index| name(index) < prefix);
+        self.by_name
+            .get(start)
+            .is_some_and(|index| name(index).starts_with(prefix))
     }
 
     /// A member's bytes, inflated and checked against its CRC-32. For members that fit in memory with ease.
@@ -98,16 +266,58 @@ impl Archive {
     /// # Errors
     /// When it cannot be read, is damaged or is larger than `limit` bytes.
     pub fn read(&self, entry: &Entry, limit: u64) -> Result<Vec<u8>, ArchiveError> {
-        let _ = (entry, limit);
-        todo!()
+        if entry.size > limit {
+            let (path, name) = (self.path().to_path_buf(), entry.name.clone());
+            return Err(ArchiveError::TooLarge {
+                path,
+                name,
+                size: entry.size,
+                limit,
+            });
+        }
+        member::read(&self.source, entry)
     }
 
     /// Writes a member's bytes, inflated and checked, to `out`; memory stays bounded whatever its size.
     ///
     /// # Errors
-    /// As [`Archive::read`]; errors of `out` come back as they are.
+    /// As [`Archive::read`]; errors of `out` come back as they are, in [`ArchiveError::Output`].
     pub fn copy(&self, entry: &Entry, out: &mut dyn Write) -> Result<(), ArchiveError> {
-        let _ = (entry, out);
-        todo!()
+        member::copy(&self.source, entry, out)
     }
+}
+
+/// The first line of `head` when it begins with `#!`, without the `#!` and the line's end.
+pub(crate) fn shebang(head: &[u8]) -> Option<Vec<u8>> {
+    let line = head.strip_prefix(b"#!")?;
+    let line = line.split(|byte| *byte == b'\n').next().unwrap_or(line);
+    Some(line.strip_suffix(b"\r").unwrap_or(line).to_vec())
+}
+
+/// Sorts by name and drops all but the last of each.
+fn index(entries: &mut Vec<Entry>) -> Vec<u32> {
+    let sorted = |entries: &[Entry]| {
+        // A directory is bounded to a size at which four bytes are enough for an index.
+        let mut by_name: Vec<u32> = (0..entries.len() as u32).collect();
+        // Stable, so that the last of a name stays the last.
+        by_name.sort_by(|&a, &b| entries[a as usize].name.cmp(&entries[b as usize].name));
+        by_name
+    };
+    let by_name = sorted(entries);
+    let same = |pair: &[u32]| entries[pair[0] as usize].name == entries[pair[1] as usize].name;
+    let doomed: Vec<u32> = by_name
+        .windows(2)
+        .filter(|pair| same(pair))
+        .map(|pair| pair[0])
+        .collect();
+    if doomed.is_empty() {
+        return by_name;
+    }
+    let mut doomed: std::collections::HashSet<u32> = doomed.into_iter().collect();
+    let mut index = 0;
+    entries.retain(|_| {
+        index += 1;
+        !doomed.remove(&(index - 1))
+    });
+    sorted(entries)
 }

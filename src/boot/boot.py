@@ -50,8 +50,6 @@ def _boot():
     main.__spec__ = type(sys.__spec__)("__main__", main.__loader__)
     main.__file__ = data["main"]
     main.__dict__.pop("__cached__", None)
-    for name in [name for name in main.__dict__ if name[:2] != "__"]:
-        del main.__dict__[name]
 
     inject_args = data["inject_args"]
     if inject_args:
@@ -66,23 +64,17 @@ def _boot():
         for sitedir, line in data["import_lines"]:
             _import_line(sys, sitedir, line)
         if kind == "call":
-            __import__(what)
-            function = sys.modules[what]
-            for attr in attrs:
-                try:
-                    function = getattr(function, attr)
-                except AttributeError as error:
-                    raise ImportError("Could not resolve {} in {}: {}".format(".".join(attrs), what, error))
-            return function
-        if kind == "module":
-            return _module(what)
-        if kind == "script":
-            return _script(what, attrs)
-        if kind == "interpreter":
-            return _interpreter(sys, os)
-        return _repl(data, pex)
+            function = _callable(sys, what, attrs)
+        elif kind == "module":
+            function = _module(what)
+        elif kind == "script":
+            function = _script(what, attrs)
+        elif kind == "interpreter":
+            function = _interpreter(sys, os)
+        else:
+            function = _repl(data, pex)
     except (ImportError, OSError):
-        if note[0] == "0" and _damaged(os, data["manifests"]):
+        if note[0] == "0" and _damaged(os, data["entries"]):
             for name, value in undo.items():
                 if value is None:
                     del environ[name]
@@ -91,6 +83,21 @@ def _boot():
             environ["_PEXBOOT_REPAIR"] = "1"
             os.execv(pex, [pex] + sys.argv[1 + len(inject_args):])
         raise
+
+    for name in [name for name in main.__dict__ if name[:2] != "__"]:
+        del main.__dict__[name]
+    return function
+
+
+def _callable(sys, module, attrs):
+    __import__(module)
+    function = sys.modules[module]
+    for attr in attrs:
+        try:
+            function = getattr(function, attr)
+        except AttributeError as error:
+            raise ImportError("Could not resolve {} in {}: {}".format(".".join(attrs), module, error))
+    return function
 
 
 def _settle_path(sys, data, here, environ):
@@ -268,16 +275,17 @@ def _repl(data, pex):
     return lambda: space["run"](data, pex, sys.modules["__main__"])
 
 
-def _damaged(os, manifests):
-    """Whether something that was unpacked is gone or cut short (manifests: src/store)."""
-    for root, manifest in manifests:
+def _damaged(os, entries):
+    """Whether something that was unpacked is gone or cut short (the manifests of src/store)."""
+    for entry in map(os.fsencode, entries):
         try:
-            with open(manifest, encoding="utf-8", errors="surrogateescape") as file:
-                for line in file:
-                    size, tab, path = line.rstrip("\n").partition("\t")
-                    if tab and size.isdigit() and os.stat(os.path.join(root, path)).st_size != int(size):
-                        return True
-        except OSError:
+            with open(entry + b".manifest", "rb") as file:
+                records = file.read().split(b"\n", 2)[2].split(b"\0")[:-1]
+            for record in records:
+                _, size, path = record.split(b" ", 2)
+                if os.lstat(os.path.join(entry, path)).st_size != int(size):
+                    return True
+        except (OSError, IndexError, ValueError):
             return True
     return False
 

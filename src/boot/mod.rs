@@ -49,12 +49,22 @@ impl Py {
 
     /// A `list` of `str`.
     pub fn strs<T: AsRef<str>>(items: impl IntoIterator<Item = T>) -> Py {
-        Py::List(items.into_iter().map(|item| Py::str(item.as_ref())).collect())
+        Py::List(
+            items
+                .into_iter()
+                .map(|item| Py::str(item.as_ref()))
+                .collect(),
+        )
     }
 
     /// A `list` of paths as `str`.
     pub fn paths<T: AsRef<Path>>(items: impl IntoIterator<Item = T>) -> Py {
-        Py::List(items.into_iter().map(|item| Py::path(item.as_ref())).collect())
+        Py::List(
+            items
+                .into_iter()
+                .map(|item| Py::path(item.as_ref()))
+                .collect(),
+        )
     }
 
     /// A `list` of pairs of `str`, each a `list` itself.
@@ -128,12 +138,20 @@ mod tests {
     /// What Python's `repr` shows of the marshalled value.
     fn seen_by_python(value: &Py) -> String {
         let mut python = Command::new("/usr/bin/python3")
-            .args(["-c", "import marshal, sys; print(ascii(marshal.loads(sys.stdin.buffer.read())), end='')"])
+            .args([
+                "-c",
+                "import marshal, sys; print(ascii(marshal.loads(sys.stdin.buffer.read())), end='')",
+            ])
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .spawn()
             .unwrap();
-        python.stdin.take().unwrap().write_all(&value.marshal()).unwrap();
+        python
+            .stdin
+            .take()
+            .unwrap()
+            .write_all(&value.marshal())
+            .unwrap();
         String::from_utf8(python.wait_with_output().unwrap().stdout).unwrap()
     }
 

@@ -1,8 +1,12 @@
 //! The command line: one file per subcommand; this one only knows their names.
 
-mod bench;
-mod demo;
+pub mod bench;
+pub mod demo;
+pub mod embed;
+pub mod error;
+pub mod info;
 mod run;
+pub mod strip;
 
 use clap::{Parser, Subcommand};
 

@@ -1,1 +1,263 @@
 //! Embedding: a stub in front of a PEX, and back.
+//!
+//! ```text
+//! [ stub with seal | engine ][ archive, byte for byte ][ appendix: our entries, central directory, end record ]
+//!   head                       from here on nothing of the original has moved
+//! ```
+//!
+//! The result is a function of the original, the options and the head: the same bytes every time. It is written beside
+//! its final name and renamed, so that whatever is killed when, the input is either untouched or replaced. A PEX
+//! directory gets the head alone, as its `pex` file.
+
+mod appendix;
+mod directory;
+mod error;
+mod output;
+mod state;
+#[cfg(test)]
+mod tests;
+
+use std::os::unix::fs::FileExt as _;
+use std::os::unix::fs::MetadataExt as _;
+use std::path::{Path, PathBuf};
+
+use pexboot_stub::seal::{Options, SEAL_SIZE, Seal};
+
+use crate::archive::{Archive, seal_offset};
+use crate::pex::{Layout, Pex};
+
+pub use error::EmbedError;
+pub use state::{State, state};
+
+use appendix::{Appendix, Constants};
+use output::Draft;
+
+/// What is put in front of an archive.
+#[derive(Debug, Clone, Copy)]
+pub struct Parts<'a> {
+    /// The stub, not sealed.
+    pub stub: &'a [u8],
+    /// The engine as raw deflate.
+    pub engine: &'a [u8],
+    /// Bytes of the engine inflated.
+    pub engine_full_size: u64,
+    /// SHA-256 of the engine inflated.
+    pub engine_digest: [u8; 32],
+}
+
+/// What was written.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Embedded {
+    /// The file that can be executed.
+    pub path: PathBuf,
+    /// Its seal.
+    pub seal: Seal,
+}
+
+/// Embeds the PEX at `input`, bare or embedded before, into `output`, or in place without one.
+///
+/// A directory is embedded in place: its `pex` file becomes the head. Permission bits stay, with an x bit added for each
+/// r bit; set-id bits do not, and nothing else that a new file does not have.
+///
+/// # Errors
+/// When `input` is not a PEX, is damaged or was changed after it was embedded, or when writing fails. The input is
+/// untouched then.
+pub fn embed(
+    input: &Path,
+    output: Option<&Path>,
+    options: Options,
+    parts: &Parts<'_>,
+) -> Result<Embedded, EmbedError> {
+    let pex = Pex::open(input)?;
+    match pex.layout {
+        Layout::Zipapp => embed_file(&pex, output, options, parts),
+        Layout::Packed | Layout::Loose if output.is_some() => {
+            Err(EmbedError::DirectoryOutput { path: pex.path })
+        }
+        Layout::Packed | Layout::Loose => directory::embed(&pex, options, parts),
+    }
+}
+
+/// Takes head and appendix off the PEX at `input` and writes what it was before to `output`, or in place without one.
+///
+/// Gives the path of what was written.
+///
+/// # Errors
+/// When `input` is not embedded, when it was changed afterwards so that the original cannot be given back, or when
+/// writing fails. The input is untouched then.
+pub fn strip(input: &Path, output: Option<&Path>) -> Result<PathBuf, EmbedError> {
+    let pex = Pex::open(input)?;
+    match pex.layout {
+        Layout::Zipapp => strip_file(&pex, output),
+        Layout::Packed | Layout::Loose if output.is_some() => {
+            Err(EmbedError::DirectoryOutput { path: pex.path })
+        }
+        Layout::Packed | Layout::Loose => directory::strip(&pex),
+    }
+}
+
+fn embed_file(
+    pex: &Pex,
+    output: Option<&Path>,
+    options: Options,
+    parts: &Parts<'_>,
+) -> Result<Embedded, EmbedError> {
+    let input = archive_of(pex);
+    let io = |source| EmbedError::Io {
+        path: pex.path.clone(),
+        source,
+    };
+    let metadata = input.file().metadata().map_err(io)?;
+    let before = Before::of(input)?;
+    let original = match input.original() {
+        // What was embedded was readable once.
+        Err(_) if input.seal().is_some() => {
+            return Err(EmbedError::Changed {
+                path: pex.path.clone(),
+            });
+        }
+        result => result?,
+    };
+    let mode = metadata.mode() & 0o777 & !before.added;
+    let executable = mode | (mode & 0o444) >> 2;
+
+    let head = Head::new(pex, options, parts)?;
+    let mut draft = Draft::beside(&output::target(&pex.path, output)?)?;
+    draft.write(&head.bytes)?;
+    let (offset, size) = original.extent();
+    let digest = draft.copy(original.file(), offset, size, &pex.path)?;
+    if before
+        .digest
+        .as_ref()
+        .is_some_and(|expected| *expected != digest)
+    {
+        return Err(EmbedError::Changed {
+            path: pex.path.clone(),
+        });
+    }
+    let constants = Constants {
+        head: head.bytes.len() as u64,
+        archive: size,
+        digest,
+        pex_root: &head.seal.pex_root,
+        added: executable & !mode,
+    };
+    let appendix = Appendix::new(&original, &constants)?;
+    draft.write(&appendix.bytes)?;
+    let file_size = constants.head + size + appendix.bytes.len() as u64;
+    let seal = Seal {
+        archive_size: size,
+        file_size,
+        ..head.seal
+    };
+    let encoded = seal.encode().ok_or_else(|| EmbedError::PexRoot {
+        path: pex.path.clone(),
+    })?;
+    draft
+        .file()
+        .write_all_at(&encoded, head.seal_offset as u64)
+        .map_err(io)?;
+    appendix.check(draft.path(), &seal)?;
+    let path = draft.publish(executable, &metadata)?;
+    Ok(Embedded { path, seal })
+}
+
+fn strip_file(pex: &Pex, output: Option<&Path>) -> Result<PathBuf, EmbedError> {
+    let input = archive_of(pex);
+    let Some(seal) = input.seal() else {
+        return Err(EmbedError::NotEmbedded {
+            path: pex.path.clone(),
+        });
+    };
+    let before = Before::of(input)?;
+    let metadata = input.file().metadata().map_err(|source| EmbedError::Io {
+        path: pex.path.clone(),
+        source,
+    })?;
+    let changed = || EmbedError::Changed {
+        path: pex.path.clone(),
+    };
+    let (offset, size) = (seal.stub_size + seal.engine_size, seal.archive_size);
+    if offset
+        .checked_add(size)
+        .is_none_or(|end| end > metadata.len())
+    {
+        return Err(changed());
+    }
+    let mut draft = Draft::beside(&output::target(&pex.path, output)?)?;
+    let digest = draft.copy(input.file(), offset, size, &pex.path)?;
+    if before.digest != Some(digest) {
+        return Err(changed());
+    }
+    draft.publish(metadata.mode() & 0o777 & !before.added, &metadata)
+}
+
+/// What an earlier embedding has left word of.
+#[derive(Debug, Default)]
+struct Before {
+    /// SHA-256 of the archive.
+    digest: Option<[u8; 32]>,
+    /// Permission bits that were added.
+    added: u32,
+}
+
+impl Before {
+    fn of(input: &Archive) -> Result<Before, EmbedError> {
+        if input.seal().is_none() {
+            return Ok(Before::default());
+        }
+        let (digest, added) = appendix::left_by(input)?.ok_or_else(|| EmbedError::Changed {
+            path: input.path().to_path_buf(),
+        })?;
+        Ok(Before {
+            digest: Some(digest),
+            added,
+        })
+    }
+}
+
+/// The archive of a PEX that is one file.
+fn archive_of(pex: &Pex) -> &Archive {
+    // Every zipapp has one: `Pex::open` makes it from the archive.
+    pex.archive().expect("a zipapp is a zip")
+}
+
+/// Stub and engine, with a seal that knows everything but the file's sizes.
+struct Head {
+    bytes: Vec<u8>,
+    seal: Seal,
+    seal_offset: usize,
+}
+
+impl Head {
+    fn new(pex: &Pex, options: Options, parts: &Parts<'_>) -> Result<Head, EmbedError> {
+        let seal_offset = seal_offset(parts.stub).ok_or(EmbedError::Stub)?;
+        let seal = Seal {
+            sealed: true,
+            fingerprint: pex.fingerprint()?,
+            stub_size: parts.stub.len() as u64,
+            engine_size: parts.engine.len() as u64,
+            engine_full_size: parts.engine_full_size,
+            engine_digest: parts.engine_digest,
+            archive_size: 0,
+            file_size: 0,
+            options,
+            pex_root: pex.info.pex_root.clone().unwrap_or_default().into_bytes(),
+        };
+        Ok(Head {
+            bytes: [parts.stub, parts.engine].concat(),
+            seal,
+            seal_offset,
+        })
+    }
+
+    /// The bytes with a seal that says that nothing follows.
+    fn alone(mut self, pex: &Pex) -> Result<(Vec<u8>, Seal), EmbedError> {
+        self.seal.file_size = self.bytes.len() as u64;
+        let encoded = self.seal.encode().ok_or_else(|| EmbedError::PexRoot {
+            path: pex.path.clone(),
+        })?;
+        self.bytes[self.seal_offset..self.seal_offset + SEAL_SIZE].copy_from_slice(&encoded);
+        Ok((self.bytes, self.seal))
+    }
+}

@@ -2,12 +2,40 @@
 //!
 //! Only this module ever runs a Python to ask it something.
 
+//!
+//! ```text
+//! stand_in       what the archive's `#!` line would have started ("current")
+//! search         the names on PATH or PEX_PYTHON_PATH that may be Pythons
+//!   shims        which of them only stand for another, by the version manager's files
+//!   binary       canonical paths, names
+//! record         what is known of one Python, from the store or by
+//!   probe        asking it once (probe.py → answer), with
+//!   tags, elf, hooks   what follows from the answer and the machine
+//! constraint     which of them the PEX allows
+//! choose         which one is taken; messages: why none is
+//! ```
+
+mod answer;
+mod binary;
+mod choose;
+mod constraint;
+mod elf;
+mod hooks;
+mod messages;
+mod probe;
+mod record;
+mod search;
+mod shims;
+mod stand_in;
+mod surroundings;
+mod tags;
+
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use crate::pex_info::SelectionStrategy;
 use crate::plan::Inputs;
-use crate::store::Store;
+use crate::store::{Kind, Store};
 
 /// What one probe learned about one Python.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -32,9 +60,12 @@ pub struct Record {
     pub base_prefix: PathBuf,
     /// The interpreter's own `sys.path` entries (`STD` of the reference).
     pub stdlib: Vec<PathBuf>,
-    /// Its site-packages directories.
+    /// Its site-packages directories (`site.getsitepackages()`), whether they exist or not.
     pub site_packages: Vec<PathBuf>,
-    /// Whether the host has what `site` would run: `.pth` files, sitecustomize, usercustomize.
+    /// The user's own site-packages, which `site` puts before those; `None` where there is no home, or in a virtual
+    /// environment that shuts the system out.
+    pub user_site: Option<PathBuf>,
+    /// What the host has for `site` to run: `.pth` files, sitecustomize, usercustomize.
     pub host_hooks: Vec<PathBuf>,
     /// `importlib.util.MAGIC_NUMBER`.
     pub magic: Vec<u8>,
@@ -42,7 +73,7 @@ pub struct Record {
     pub cache_tag: Option<String>,
     /// Files beside the binary that decide what it is: libpython, libc, pyvenv.cfg.
     pub depends: Vec<PathBuf>,
-    /// The boot, compiled for it (see `boot`): a `.pyc`.
+    /// The boot, compiled for it (see `boot`): a `.pyc`. Empty where this Python is too old for the boot.
     pub boot: Vec<u8>,
 }
 
@@ -98,6 +129,14 @@ pub fn choose<T>(
     inputs: &mut Inputs,
     fits: &mut dyn FnMut(&Record) -> Result<T, String>,
 ) -> Result<(Record, T), InterpreterError> {
-    let _ = (request, store, inputs, fits);
-    todo!()
+    let surroundings = surroundings::Surroundings::here();
+    let machine = record::Machine::here(&|name| surroundings.variable(name).map(Into::into));
+    inputs.variable("PYTHONUSERBASE", surroundings.variable("PYTHONUSERBASE"));
+    let find = |key: &str| store.find(Kind::Interpreters, key);
+    let save = |key: &str, bytes: &[u8]| {
+        // A record that cannot be kept costs the next cold start another probe, nothing else.
+        let _ = store.file(Kind::Interpreters, key, bytes);
+    };
+    let records = record::Records::new(machine, &find, &save);
+    choose::choose(request, &surroundings, &records, inputs, fits)
 }

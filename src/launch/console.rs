@@ -15,8 +15,20 @@ impl Console {
     /// A console that shows what is worth `PEX_VERBOSE`'s value in `env`.
     #[must_use]
     pub fn new() -> Console {
-        let level = std::env::var("PEX_VERBOSE").ok().and_then(|value| value.parse().ok()).unwrap_or(0);
-        Console { level, start: Instant::now() }
+        let level = std::env::var("PEX_VERBOSE")
+            .ok()
+            .and_then(|value| value.parse().ok())
+            .unwrap_or(0);
+        Console {
+            level,
+            start: Instant::now(),
+        }
+    }
+
+    /// Whether anything that was decided is shown at all.
+    #[must_use]
+    pub fn explains(&self) -> bool {
+        self.level > 0
     }
 }
 
@@ -33,7 +45,11 @@ impl Report for Console {
 
     fn say(&mut self, level: u8, line: &dyn Fn() -> String) {
         if level <= self.level {
-            eprintln!("pexboot: {:8.2} ms: {}", self.start.elapsed().as_secs_f64() * 1e3, line());
+            eprintln!(
+                "pexboot: {:8.2} ms: {}",
+                self.start.elapsed().as_secs_f64() * 1e3,
+                line()
+            );
         }
     }
 }

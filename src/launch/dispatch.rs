@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use crate::boot::Py;
 use crate::launch::LaunchError;
 use crate::pex_info::PexInfo;
+use crate::resolve::entry_points::EntryPoint;
 use crate::variables::Variables;
 
 /// What the boot runs.
@@ -39,9 +40,16 @@ pub fn target(info: &PexInfo, variables: &Variables) -> Result<(Target, bool), L
     if variables.interpreter == Some(true) {
         return Ok((Target::Interpreter, false));
     }
-    let both = || LaunchError::Refused("Cannot specify both script and entry_point for a PEX!".to_owned());
-    let module = variables.module.as_ref().filter(|module| !module.is_empty());
-    let script = variables.script.as_ref().filter(|script| !script.is_empty());
+    let both =
+        || LaunchError::Refused("Cannot specify both script and entry_point for a PEX!".to_owned());
+    let module = variables
+        .module
+        .as_ref()
+        .filter(|module| !module.is_empty());
+    let script = variables
+        .script
+        .as_ref()
+        .filter(|script| !script.is_empty());
     match (script, module) {
         (Some(_), Some(_)) => return Err(both()),
         (Some(script), None) => return Ok((Target::Script(script.clone()), false)),
@@ -61,17 +69,19 @@ pub fn target(info: &PexInfo, variables: &Variables) -> Result<(Target, bool), L
 /// # Errors
 /// When there is no module, or a colon and nothing behind it.
 pub fn entry_point(text: &str) -> Result<Run, LaunchError> {
-    let spec = text.split('[').next().unwrap_or_default().trim();
-    let bad = || LaunchError::Refused(format!("`{text}` is not an entry point: must be `module` or `module:attribute`"));
-    match spec.split_once(':') {
-        None if spec.is_empty() => Err(bad()),
-        None => Ok(Run::Module(spec.to_owned())),
-        Some((module, attrs)) => {
-            let (module, attrs) = (module.trim(), attrs.trim());
-            if module.is_empty() || attrs.is_empty() {
-                return Err(bad());
-            }
-            Ok(Run::Call(module.to_owned(), attrs.split('.').map(str::to_owned).collect()))
+    EntryPoint::parse(text).map(Run::from).ok_or_else(|| {
+        LaunchError::Refused(format!(
+            "`{text}` is not an entry point: must be `module` or `module:attribute`"
+        ))
+    })
+}
+
+impl From<EntryPoint> for Run {
+    fn from(entry: EntryPoint) -> Run {
+        if entry.attributes.is_empty() {
+            Run::Module(entry.module)
+        } else {
+            Run::Call(entry.module, entry.attributes)
         }
     }
 }
@@ -87,25 +97,5 @@ impl Run {
             Run::Interpreter => ("repl", Py::None, Py::None),
         };
         Py::List(vec![Py::str(kind), what, rest])
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::{Run, entry_point};
-
-    #[test]
-    fn entry_points_are_parsed_as_the_original_does() {
-        let call = |module: &str, attrs: &[&str]| {
-            Some(Run::Call(module.to_owned(), attrs.iter().map(|&attr| attr.to_owned()).collect()))
-        };
-        let check = |text: &str, expect: Option<Run>| assert_eq!(entry_point(text).ok(), expect, "{text}");
-        check("app.cli:main", call("app.cli", &["main"]));
-        check(" app : A.b.c [extra]", call("app", &["A", "b", "c"]));
-        check("app", Some(Run::Module("app".to_owned())));
-        check("app:", None);
-        check(":main", None);
-        check("", None);
-        check("[extra]", None);
     }
 }

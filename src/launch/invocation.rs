@@ -50,7 +50,11 @@ impl Invocation {
         };
         let real = pex.canonicalize()?;
         let env: Vec<(OsString, OsString)> = std::env::vars_os().collect();
-        let find = |name: &str| env.iter().find(|(key, _)| key == name).map(|(_, value)| value);
+        let find = |name: &str| {
+            env.iter()
+                .find(|(key, _)| key == name)
+                .map(|(_, value)| value)
+        };
         Ok(Invocation {
             current: find(CURRENT).map(|value| Current::parse(value)),
             repair: find(REPAIR).is_some(),
@@ -64,7 +68,19 @@ impl Invocation {
     /// The value of an environment variable.
     #[must_use]
     pub fn variable(&self, name: &str) -> Option<&OsStr> {
-        self.env.iter().find(|(key, _)| key == name).map(|(_, value)| value.as_os_str())
+        self.env
+            .iter()
+            .find(|(key, _)| key == name)
+            .map(|(_, value)| value.as_os_str())
+    }
+
+    /// The environment as `NAME=VALUE`.
+    #[must_use]
+    pub fn environment(&self) -> Vec<Vec<u8>> {
+        self.env
+            .iter()
+            .map(|(name, value)| [name.as_bytes(), b"=", value.as_bytes()].concat())
+            .collect()
     }
 
     /// The application's name: the last component of P.

@@ -6,6 +6,7 @@
 mod console;
 mod dispatch;
 mod error;
+mod handover;
 mod invocation;
 mod prepare;
 mod replay;
@@ -16,8 +17,13 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
 use pexboot_stub::replay::{Command, Launch};
+use sha2::{Digest, Sha256};
 
+use crate::archive::Archive;
 use crate::exit::ExitCode;
+use crate::launch::replay::hex;
+use crate::plan::Plan;
+use crate::store::{Kind, Store};
 pub use console::Console;
 pub use error::LaunchError;
 pub use invocation::{Current, Invocation};
@@ -36,15 +42,21 @@ pub trait Report {
 /// # Errors
 /// When the launch cannot be prepared, or the interpreter cannot be executed.
 pub fn start(invocation: &Invocation, report: &mut dyn Report) -> Result<Infallible, LaunchError> {
-    if !invocation.repair
-        && let Some(plan) = replay::find(invocation)
-    {
-        report.say(1, &|| "replaying the launch plan: every input still holds".to_owned());
+    if let Some(plan) = replay(invocation, report) {
         // A plan that held a moment ago can still fail to start; preparing anew is the answer then.
         let _ = execute(&command(&plan.exec, invocation));
     }
     let prepared = prepare(invocation, report)?;
     execute(&command(&prepared.plan.exec, invocation))
+}
+
+/// The plan of an earlier launch, if every input it depended on still holds.
+fn replay(invocation: &Invocation, report: &mut dyn Report) -> Option<Plan> {
+    let plan = (!invocation.repair).then(|| replay::find(invocation))??;
+    report.say(1, &|| {
+        "replaying the launch plan: every input still holds".to_owned()
+    });
+    Some(plan)
 }
 
 /// The engine's whole life: the stub has named P and found no plan that holds. Gives the exit code of a failure.
@@ -58,9 +70,19 @@ pub fn engine() -> i32 {
     };
     let args = std::env::args_os().skip(1).collect();
     let result = Invocation::new(Path::new(&pex), args)
-        .map_err(|source| LaunchError::Io { path: Path::new(&pex).display().to_string(), source })
+        .map_err(|source| LaunchError::Io {
+            path: Path::new(&pex).display().to_string(),
+            source,
+        })
         .and_then(|invocation| {
+            // The stub has looked for a plan already, unless it was to be told about.
+            if console.explains()
+                && let Some(plan) = replay(&invocation, &mut console)
+            {
+                return execute(&command(&plan.exec, &invocation));
+            }
             let prepared = prepare(&invocation, &mut console)?;
+            keep_engine(&invocation, &prepared.store);
             execute(&command(&prepared.plan.exec, &invocation))
         });
     match result {
@@ -69,6 +91,24 @@ pub fn engine() -> i32 {
             eprintln!("{error}");
             error.exit_code() as i32
         }
+    }
+}
+
+/// Puts this engine, which may run from memory, into the root for the next cold start. An engine that cannot be kept
+/// is unpacked again then.
+fn keep_engine(invocation: &Invocation, store: &Store) {
+    let Ok(Some(seal)) = Archive::seal_of(&invocation.pex) else {
+        return;
+    };
+    let name = hex(&seal.engine_digest);
+    if store.find(Kind::Engine, &name).is_some() {
+        return;
+    }
+    let Ok(engine) = std::fs::read("/proc/self/exe") else {
+        return;
+    };
+    if Sha256::digest(&engine).as_slice() == seal.engine_digest {
+        let _ = store.executable(Kind::Engine, &name, &engine);
     }
 }
 
@@ -84,7 +124,11 @@ pub fn keep_standard_descriptors() {
     ];
     // The lowest free number is taken, so each open fills the next gap.
     for _ in closed.iter().filter(|closed| **closed) {
-        if let Ok(null) = open("/dev/null", OFlag::O_RDWR | OFlag::O_CLOEXEC, nix::sys::stat::Mode::empty()) {
+        if let Ok(null) = open(
+            "/dev/null",
+            OFlag::O_RDWR | OFlag::O_CLOEXEC,
+            nix::sys::stat::Mode::empty(),
+        ) {
             let _ = null.into_raw_fd();
         }
     }
@@ -93,11 +137,7 @@ pub fn keep_standard_descriptors() {
 /// What exactly is executed for this invocation.
 #[must_use]
 pub fn command(exec: &pexboot_stub::plan::Exec, invocation: &Invocation) -> Command {
-    let env: Vec<Vec<u8>> = invocation
-        .env
-        .iter()
-        .map(|(name, value)| [name.as_bytes(), b"=", value.as_bytes()].concat())
-        .collect();
+    let env = invocation.environment();
     let env: Vec<&[u8]> = env.iter().map(Vec::as_slice).collect();
     let args: Vec<&[u8]> = invocation.args.iter().map(|arg| arg.as_bytes()).collect();
     pexboot_stub::replay::command(
@@ -120,7 +160,8 @@ fn execute(command: &Command) -> Result<Infallible, LaunchError> {
             .collect()
     };
     let program = CString::new(command.program.as_slice()).map_err(|_| LaunchError::Nul)?;
-    let error = nix::unistd::execve(&program, &strings(&command.argv)?, &strings(&command.env)?).unwrap_err();
+    let error = nix::unistd::execve(&program, &strings(&command.argv)?, &strings(&command.env)?)
+        .unwrap_err();
     Err(LaunchError::Exec {
         program: String::from_utf8_lossy(&command.program).into_owned(),
         source: error.into(),

@@ -23,7 +23,11 @@ pub struct Site {
 ///
 /// # Errors
 /// When the store cannot be written.
-pub fn assemble(wheels: &[Unpacked], interpreter: &Record, store: &Store) -> Result<Site, StoreError> {
+pub fn assemble(
+    wheels: &[Unpacked],
+    interpreter: &Record,
+    store: &Store,
+) -> Result<Site, StoreError> {
     let _ = (wheels, interpreter, store);
     todo!()
 }

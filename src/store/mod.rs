@@ -6,7 +6,7 @@
 //!     engine/DIGEST              the engine
 //!     interpreters/KEY           interpreter record
 //!     boot/KEY/                  the boot compiled for one interpreter
-//!     wheels/SHA256/NAME.whl/    one unpacked wheel, named by the hash that was verified while unpacking
+//!     wheels/SHA256/NAME.whl/    one unpacked wheel, named by what was verified while unpacking (see `unpack`)
 //!     code/FINGERPRINT/          user code of a PEX
 //!     bytecode/DIGEST/           bytecode that came in an appendix
 //!     sites/KEY/                 merged import directory
@@ -17,13 +17,37 @@
 //!     locks/
 //! ```
 //!
+//! A published directory has a sibling `NAME.manifest` (see [`manifest`]), which tells a later boot whether the data
+//! survived a power cut.
+//!
 //! Only this module creates or removes anything under a root. What is under its final name is complete: it was built
 //! in `tmp/` and renamed. Locks only save doing the work twice.
 
-use std::path::{Path, PathBuf};
+mod lock;
+mod manifest;
+mod roots;
+mod stage;
+#[cfg(test)]
+mod tests;
+mod tree;
 
-/// Directory of the format version below a root.
-pub const FORMAT: &str = "v1";
+use std::fs::DirBuilder;
+use std::io::{self, Write};
+use std::os::unix::fs::{DirBuilderExt, MetadataExt};
+use std::path::{Path, PathBuf};
+use std::sync::Once;
+
+use nix::errno::Errno;
+
+pub use manifest::BootId;
+pub use tree::Tree;
+
+use lock::Turn;
+use manifest::Manifest;
+use roots::{Candidates, Refusal};
+use stage::Staged;
+
+pub use pexboot_stub::paths::FORMAT;
 
 /// What is kept under a root, by the name of its directory.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -50,24 +74,65 @@ pub enum Kind {
     Launches,
 }
 
-/// The roots of a launch: seeds to look in, one root to write to.
+impl Kind {
+    /// Its directory below [`FORMAT`].
+    #[must_use]
+    pub const fn directory(self) -> &'static str {
+        match self {
+            Kind::Engine => "engine",
+            Kind::Interpreters => "interpreters",
+            Kind::Boot => "boot",
+            Kind::Wheels => "wheels",
+            Kind::Code => "code",
+            Kind::Bytecode => "bytecode",
+            Kind::Sites => "sites",
+            Kind::Venvs => "venvs",
+            Kind::Originals => "originals",
+            Kind::Launches => "launches",
+        }
+    }
+
+    /// Whether its entries have a manifest. The others check themselves when they are read: the engine by its digest,
+    /// interpreter records and launch plans by their checksums.
+    const fn has_manifest(self) -> bool {
+        !matches!(self, Kind::Engine | Kind::Interpreters | Kind::Launches)
+    }
+}
+
+/// What fills a fresh directory.
+pub type Fill<'a> = dyn FnMut(&Path) -> Result<(), FillError> + 'a;
+/// Why a directory could not be filled.
+pub type FillError = Box<dyn std::error::Error + Send + Sync>;
+
+/// The roots of a launch: those to look in, and the one to write to. Threads may share it.
 #[derive(Debug)]
 pub struct Store {
-    _private: (),
+    /// Looked into first, never written: seeds, and a root of the user's that is read-only.
+    readable: Vec<PathBuf>,
+    /// Written to; `None` when nothing can be.
+    writable: Option<PathBuf>,
+    /// The root that was to be written to, and why it cannot, when nothing can.
+    refused: (PathBuf, String),
+    /// The running boot.
+    boot: BootId,
+    /// Nothing is trusted unseen (see [`Store::distrust`]).
+    distrust: bool,
+    /// Leftovers are looked for once, by the first to publish something.
+    swept: Once,
 }
 
 /// Why there is no usable root, or something could not be put into it.
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
     /// The system refused.
-    #[error("`{}`: {source}", path.display())]
+    #[error("`{}`: {source}{}", path.display(), way_out(source))]
     Io {
         /// What was touched.
         path: PathBuf,
         /// What the system said.
-        source: std::io::Error,
+        source: io::Error,
     },
-    /// An explicitly named root cannot be trusted or used.
+    /// An explicitly named root cannot be trusted, or no root can be used.
     #[error("root `{}`: {why}", path.display())]
     Root {
         /// The root.
@@ -77,7 +142,29 @@ pub enum StoreError {
     },
     /// Whoever filled the entry failed.
     #[error(transparent)]
-    Fill(#[from] Box<dyn std::error::Error + Send + Sync>),
+    Fill(#[from] FillError),
+}
+
+/// What to do about an error of the system, as the end of a message.
+fn way_out(error: &io::Error) -> &'static str {
+    match error.raw_os_error().map(Errno::from_raw) {
+        Some(Errno::ENOSPC | Errno::EDQUOT) => {
+            "; free space there, or set PEX_ROOT to a directory that has some"
+        }
+        Some(Errno::EROFS | Errno::EACCES | Errno::EPERM) => {
+            "; set PEX_ROOT to a directory that can be written"
+        }
+        Some(Errno::EMFILE | Errno::ENFILE) => "; raise the limit of open files (`ulimit -n`)",
+        _ => "",
+    }
+}
+
+/// Gives an error its path.
+fn at(path: &Path) -> impl Fn(io::Error) -> StoreError + '_ {
+    move |source| StoreError::Io {
+        path: path.to_owned(),
+        source,
+    }
 }
 
 impl Store {
@@ -85,26 +172,172 @@ impl Store {
     /// below which `pexboot` is used), else the user's cache directory, else a private directory under `/var/tmp`.
     ///
     /// A root that fails its checks is passed over for the next, said in one line through `warn`; an explicit one is
-    /// refused.
+    /// refused. One that is safe but cannot be written is still looked into, and the next is written to.
     ///
     /// # Errors
     /// When an explicit root is not safe or no root can be used.
     pub fn open(explicit: Option<&Path>, warn: &mut dyn FnMut(&str)) -> Result<Store, StoreError> {
-        let _ = (explicit, warn);
-        todo!()
+        Store::open_candidates(Candidates::of_process(explicit), warn)
     }
 
-    /// The root that is written to.
+    fn open_candidates(
+        candidates: Candidates,
+        warn: &mut dyn FnMut(&str),
+    ) -> Result<Store, StoreError> {
+        let mut readable = Vec::new();
+        for seed in &candidates.seeds {
+            match roots::open_seed(seed) {
+                Ok(path) => readable.push(path),
+                Err(refusal) => {
+                    warn(&format!(
+                        "seed `{}` is passed over: {refusal}",
+                        seed.display()
+                    ));
+                }
+            }
+        }
+        let mut writable = None;
+        let mut refused = (candidates.fallback.clone(), String::new());
+        let named = candidates.explicit.as_ref().or(candidates.cache.as_ref());
+        for path in named.into_iter().chain([&candidates.fallback]) {
+            let why = match roots::open_writable(path) {
+                Ok(root) => {
+                    let Some(error) = root.unwritable else {
+                        writable = Some(root.path);
+                        break;
+                    };
+                    readable.push(root.path);
+                    format!("it cannot be written: {error}")
+                }
+                Err(Refusal::Unsafe(why)) if candidates.explicit.as_ref() == Some(path) => {
+                    return Err(StoreError::Root {
+                        path: path.clone(),
+                        why,
+                    });
+                }
+                Err(refusal) => refusal.to_string(),
+            };
+            warn(&format!("root `{}` is passed over: {why}", path.display()));
+            refused = (
+                path.clone(),
+                format!("{why}; set PEX_ROOT to a directory that can be written"),
+            );
+        }
+        if writable.is_none() && readable.is_empty() {
+            let (path, why) = refused;
+            return Err(StoreError::Root { path, why });
+        }
+        Ok(Store {
+            readable,
+            writable,
+            refused,
+            boot: BootId::current(),
+            distrust: false,
+            swept: Once::new(),
+        })
+    }
+
+    /// The root that is written to (where nothing can be written, the one that was refused last).
     #[must_use]
     pub fn root(&self) -> &Path {
-        todo!()
+        self.writable.as_deref().unwrap_or(&self.refused.0)
+    }
+
+    /// The boot that entries are written in.
+    #[must_use]
+    pub fn boot_id(&self) -> BootId {
+        self.boot
+    }
+
+    /// From now on nothing is trusted unseen: every entry that is asked for is checked file by file, and one that is
+    /// damaged is set aside and made again. For a start that is told to repair.
+    pub fn distrust(&mut self) {
+        self.distrust = true;
     }
 
     /// Where the entry `name` of `kind` is complete: in a seed or in the root.
+    ///
+    /// What the running boot wrote, or what is known to be on disk, is complete when it is there; of anything else the
+    /// sizes are compared with its manifest, and what fell short (a power cut) is set aside.
     #[must_use]
     pub fn find(&self, kind: Kind, name: &str) -> Option<PathBuf> {
-        let _ = (kind, name);
-        todo!()
+        self.readable
+            .iter()
+            .map(|root| (root, false))
+            .chain(self.writable.iter().map(|root| (root, true)))
+            .find_map(|(root, ours)| self.find_in(root, ours, kind, name))
+    }
+
+    fn find_in(&self, root: &Path, ours: bool, kind: Kind, name: &str) -> Option<PathBuf> {
+        let path = place(root, kind, name);
+        let status = std::fs::symlink_metadata(&path).ok()?;
+        if !kind.has_manifest() {
+            return Some(path);
+        }
+        let manifest = manifest::path_of(&path);
+        let trusted = !self.distrust
+            && status.is_dir()
+            && manifest::boot_of(&manifest)
+                .is_some_and(|boot| boot == self.boot || boot == BootId::ON_DISK);
+        if trusted {
+            return Some(path);
+        }
+        match Manifest::read(&manifest).filter(|manifest| manifest.holds(&path)) {
+            Some(whole) => {
+                if ours && !self.distrust {
+                    // It came through a boot whole, so it is on disk. A hint: failing to note it costs the next start
+                    // the same check.
+                    let _ = self.write(&manifest, &whole.on_disk().encode());
+                }
+                Some(path)
+            }
+            None => {
+                if ours {
+                    self.discard_if_same(&path, status.ino());
+                }
+                None
+            }
+        }
+    }
+
+    /// Whether every file of the published entry `name` of `kind` is there with its size; true for kinds that check
+    /// themselves. Says nothing of entries that are not there.
+    #[must_use]
+    pub fn verify(&self, kind: Kind, name: &str) -> bool {
+        let Some(path) = self.present(kind, name) else {
+            return true;
+        };
+        !kind.has_manifest()
+            || Manifest::read(&manifest::path_of(&path))
+                .is_some_and(|manifest| manifest.holds(&path))
+    }
+
+    /// Takes the entry `name` of `kind` out of the root, so that the next to ask makes it anew.
+    ///
+    /// # Errors
+    /// When the system refuses.
+    pub fn set_aside(&self, kind: Kind, name: &str) -> Result<(), StoreError> {
+        let root = self.writable()?;
+        let path = place(root, kind, name);
+        stage::discard(&path, &tmp(root), self.boot).map_err(at(&path))
+    }
+
+    /// Where the entry is present at all, complete or not.
+    fn present(&self, kind: Kind, name: &str) -> Option<PathBuf> {
+        self.readable
+            .iter()
+            .chain(&self.writable)
+            .map(|root| place(root, kind, name))
+            .find(|path| path.symlink_metadata().is_ok())
+    }
+
+    /// Sets aside what is at `path` unless another start has put something new there since it was judged.
+    fn discard_if_same(&self, path: &Path, ino: u64) {
+        let Some(root) = &self.writable else { return };
+        if std::fs::symlink_metadata(path).is_ok_and(|status| status.ino() == ino) {
+            // Where this fails, publishing meets it again and says so.
+            let _ = stage::discard(path, &tmp(root), self.boot);
+        }
     }
 
     /// The entry `name` of `kind`, made by `fill` when it is missing: `fill` gets the path of a fresh empty directory in
@@ -117,10 +350,44 @@ impl Store {
         &self,
         kind: Kind,
         name: &str,
-        fill: &mut dyn FnMut(&Path) -> Result<(), Box<dyn std::error::Error + Send + Sync>>,
+        fill: &mut Fill<'_>,
     ) -> Result<PathBuf, StoreError> {
-        let _ = (kind, name, fill);
-        todo!()
+        if let Some(path) = self.find(kind, name) {
+            return Ok(path);
+        }
+        let root = self.writable()?;
+        let lock = root.join(FORMAT).join("locks").join(format!(
+            "{}-{}",
+            kind.directory(),
+            name.replace('/', "-")
+        ));
+        let _lock = match lock::acquire(lock, || self.find(kind, name)) {
+            Turn::Done(path) => return Ok(path),
+            Turn::Work(lock) => lock,
+        };
+        self.sweep(root);
+        let mut staged = Staged::directory(&tmp(root), self.boot).map_err(at(&tmp(root)))?;
+        fill(staged.path())?;
+        let target = place(root, kind, name);
+        make_parent(&target)?;
+        if kind.has_manifest() {
+            let manifest =
+                Manifest::of_directory(staged.path(), self.boot).map_err(at(staged.path()))?;
+            self.write(&manifest::path_of(&target), &manifest.encode())?;
+        }
+        match staged.publish(&target) {
+            Ok(()) => Ok(target),
+            // Someone was faster; or what is there is no entry and goes.
+            Err(error) => match self.find(kind, name) {
+                Some(path) => Ok(path),
+                None if is_occupied(&error) => {
+                    stage::discard(&target, &tmp(root), self.boot).map_err(at(&target))?;
+                    staged.publish(&target).map_err(at(&target))?;
+                    Ok(target)
+                }
+                None => Err(at(&target)(error)),
+            },
+        }
     }
 
     /// Publishes `bytes` as the file `name` of `kind`, replacing what is there.
@@ -128,16 +395,143 @@ impl Store {
     /// # Errors
     /// When the system refuses.
     pub fn file(&self, kind: Kind, name: &str, bytes: &[u8]) -> Result<PathBuf, StoreError> {
-        let _ = (kind, name, bytes);
-        todo!()
+        let root = self.writable()?;
+        let target = place(root, kind, name);
+        make_parent(&target)?;
+        self.write(&target, bytes)?;
+        Ok(target)
+    }
+
+    /// Publishes an executable file (the engine), as [`Store::file`].
+    ///
+    /// # Errors
+    /// When the system refuses.
+    pub fn executable(&self, kind: Kind, name: &str, bytes: &[u8]) -> Result<PathBuf, StoreError> {
+        let root = self.writable()?;
+        let target = place(root, kind, name);
+        make_parent(&target)?;
+        self.write_mode(&target, bytes, true)?;
+        Ok(target)
     }
 
     /// Publishes a directory of small files, replacing what is there under that name (a launch: plan written last).
     ///
+    /// The name is never without a directory, and none is ever mixed from two. (A reader that goes by name may still
+    /// meet the old plan and then the new data; they differ only where the answer changed.)
+    ///
     /// # Errors
     /// When the system refuses.
-    pub fn replace(&self, kind: Kind, name: &str, files: &[(&str, &[u8])]) -> Result<PathBuf, StoreError> {
-        let _ = (kind, name, files);
-        todo!()
+    pub fn replace(
+        &self,
+        kind: Kind,
+        name: &str,
+        files: &[(&str, &[u8])],
+    ) -> Result<PathBuf, StoreError> {
+        let root = self.writable()?;
+        let target = place(root, kind, name);
+        self.sweep(root);
+        let mut staged = Staged::directory(&tmp(root), self.boot).map_err(at(&tmp(root)))?;
+        let mut tree = Tree::new(staged.path()).map_err(at(staged.path()))?;
+        for (name, bytes) in files {
+            tree.write(name, bytes, false)
+                .map_err(at(&target.join(name)))?;
+        }
+        make_parent(&target)?;
+        if kind.has_manifest() {
+            let manifest =
+                Manifest::of_directory(staged.path(), self.boot).map_err(at(staged.path()))?;
+            self.write(&manifest::path_of(&target), &manifest.encode())?;
+        }
+        // Each round lost is another process's success.
+        for _ in 0..16 {
+            match staged.publish(&target) {
+                Ok(()) => return Ok(target),
+                Err(error) if is_occupied(&error) => {}
+                Err(error) => return Err(at(&target)(error)),
+            }
+            if exchange(staged.path(), &target).is_ok() {
+                // What was there is in `tmp/` now, and goes with `staged`.
+                return Ok(target);
+            }
+            stage::discard(&target, &tmp(root), self.boot).map_err(at(&target))?;
+        }
+        Err(at(&target)(io::Error::from(Errno::EBUSY)))
     }
+
+    /// The root to write to.
+    fn writable(&self) -> Result<&Path, StoreError> {
+        let (path, why) = &self.refused;
+        self.writable.as_deref().ok_or_else(|| StoreError::Root {
+            path: path.clone(),
+            why: why.clone(),
+        })
+    }
+
+    /// Writes a file beside its place and moves it there.
+    fn write(&self, target: &Path, bytes: &[u8]) -> Result<(), StoreError> {
+        self.write_mode(target, bytes, false)
+    }
+
+    fn write_mode(&self, target: &Path, bytes: &[u8], executable: bool) -> Result<(), StoreError> {
+        let root = self.writable()?;
+        self.sweep(root);
+        let mut staged = Staged::file(&tmp(root), self.boot, executable).map_err(at(&tmp(root)))?;
+        staged.handle().write_all(bytes).map_err(at(target))?;
+        match staged.publish(target) {
+            Err(error) if is_occupied(&error) => {
+                stage::discard(target, &tmp(root), self.boot).map_err(at(target))?;
+                staged.publish(target).map_err(at(target))
+            }
+            other => other.map_err(at(target)),
+        }
+    }
+
+    /// Removes what killed processes left, once.
+    fn sweep(&self, root: &Path) {
+        self.swept.call_once(|| stage::sweep(&tmp(root), self.boot));
+    }
+}
+
+/// Where an entry belongs.
+fn place(root: &Path, kind: Kind, name: &str) -> PathBuf {
+    root.join(FORMAT).join(kind.directory()).join(name)
+}
+
+/// Where work in progress is.
+fn tmp(root: &Path) -> PathBuf {
+    root.join(FORMAT).join("tmp")
+}
+
+/// Makes the directories above an entry.
+fn make_parent(target: &Path) -> Result<(), StoreError> {
+    let Some(parent) = target.parent() else {
+        return Ok(());
+    };
+    DirBuilder::new()
+        .recursive(true)
+        .mode(0o755)
+        .create(parent)
+        .map_err(at(parent))
+}
+
+/// Whether a rename failed because something stands at the target.
+fn is_occupied(error: &io::Error) -> bool {
+    let errno = error.raw_os_error().map(Errno::from_raw);
+    matches!(
+        errno,
+        Some(Errno::EEXIST | Errno::ENOTEMPTY | Errno::ENOTDIR | Errno::EISDIR)
+    )
+}
+
+/// Swaps two directories at once, so that the name is never without one.
+#[cfg(all(target_os = "linux", target_env = "gnu"))]
+fn exchange(one: &Path, other: &Path) -> Result<(), Errno> {
+    use nix::fcntl::{AT_FDCWD, RenameFlags, renameat2};
+    renameat2(AT_FDCWD, one, AT_FDCWD, other, RenameFlags::RENAME_EXCHANGE)
+}
+
+/// Swaps two directories at once: not to be had here, so the old one is moved away first.
+#[cfg(not(all(target_os = "linux", target_env = "gnu")))]
+fn exchange(_one: &Path, _other: &Path) -> Result<(), Errno> {
+    Err(Errno::ENOSYS)
 }

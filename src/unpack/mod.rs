@@ -1,12 +1,28 @@
 //! Wheels and user code out of a PEX and into the store, verified (reference, section 9).
 //!
-//! Memory stays bounded per worker whatever the members' sizes.
+//! Each wheel is read, hashed and written in one pass and published only when it is what PEX-INFO promises; what exactly a
+//! promise covers, and under which key a wheel is kept so that no PEX can stand in for another, is told in [`chroot`].
+//! Several wheels are unpacked at once, the largest first. Memory stays bounded per worker whatever the members' sizes.
 
+mod chroot;
+mod code;
+mod error;
+mod lay_out;
+#[cfg(test)]
+mod tests;
+mod wheel_file;
+mod workers;
+
+use std::fmt::Write as _;
 use std::path::PathBuf;
 
-use crate::pex::Pex;
+use crate::pex::{Pex, WheelSource};
 use crate::resolve::Selected;
-use crate::store::{Store, StoreError};
+use crate::store::{Kind, Store};
+
+pub use error::UnpackError;
+
+use chroot::Chroot;
 
 /// A wheel in the store.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -19,36 +35,35 @@ pub struct Unpacked {
     pub entries: Vec<String>,
 }
 
-/// Why unpacking failed.
-#[derive(Debug, thiserror::Error)]
-pub enum UnpackError {
-    /// The store failed.
-    #[error(transparent)]
-    Store(#[from] StoreError),
-    /// The PEX cannot be read.
-    #[error(transparent)]
-    Pex(#[from] crate::pex::PexError),
-    /// The content is not what PEX-INFO promises.
-    #[error("`{}`: wheel `{wheel}` has hash {found}, PEX-INFO promises {promised}; the file is damaged or was tampered with: fetch or build it anew", pex.display())]
-    Promise {
-        /// The PEX.
-        pex: PathBuf,
-        /// The wheel.
-        wheel: String,
-        /// SHA-256 of what is there.
-        found: String,
-        /// SHA-256 that PEX-INFO states.
-        promised: String,
-    },
-}
-
 /// Brings every selected wheel into the store, in parallel, and gives them back in the same order.
 ///
 /// # Errors
 /// When one cannot be unpacked or is not what PEX-INFO promises.
-pub fn wheels(pex: &Pex, fingerprint: &[u8; 32], selected: &[Selected], store: &Store) -> Result<Vec<Unpacked>, UnpackError> {
-    let _ = (pex, fingerprint, selected, store);
-    todo!()
+pub fn wheels(
+    pex: &Pex,
+    selected: &[Selected],
+    store: &Store,
+) -> Result<Vec<Unpacked>, UnpackError> {
+    let sources: Vec<WheelSource> = selected
+        .iter()
+        .map(|wheel| pex.wheel(&wheel.name))
+        .collect::<Result<_, _>>()?;
+    let jobs: Vec<Job<'_>> = selected
+        .iter()
+        .zip(&sources)
+        .map(|(wheel, source)| Job::new(pex, wheel, source))
+        .collect::<Result<_, _>>()?;
+    let sizes: Vec<Option<u64>> = jobs
+        .iter()
+        .map(|job| {
+            store
+                .find(Kind::Wheels, &job.place())
+                .is_none()
+                .then(|| job.size())
+        })
+        .collect();
+    workers::each(&sizes, |index| jobs[index].publish(store).map(drop))?;
+    jobs.iter().map(|job| job.publish(store)).collect()
 }
 
 /// Brings the user code into the store and gives its directory (an empty one where there is none).
@@ -56,6 +71,134 @@ pub fn wheels(pex: &Pex, fingerprint: &[u8; 32], selected: &[Selected], store: &
 /// # Errors
 /// When it cannot be unpacked or its fingerprint is not the one given.
 pub fn code(pex: &Pex, fingerprint: &[u8; 32], store: &Store) -> Result<PathBuf, UnpackError> {
-    let _ = (pex, fingerprint, store);
-    todo!()
+    code::unpack(pex, fingerprint, store)
+}
+
+/// One wheel to be brought into the store.
+#[derive(Debug)]
+struct Job<'a> {
+    pex: &'a Pex,
+    name: &'a str,
+    form: Form<'a>,
+}
+
+/// What there is to unpack.
+#[derive(Debug)]
+enum Form<'a> {
+    /// A pre-installed wheel.
+    Chroot(Chroot<'a>),
+    /// A wheel file, its promise (where it can be checked) and its key.
+    File {
+        wheel: &'a crate::archive::Archive,
+        promise: Option<String>,
+        key: String,
+    },
+}
+
+impl<'a> Job<'a> {
+    fn new(
+        pex: &'a Pex,
+        wheel: &'a Selected,
+        source: &'a WheelSource,
+    ) -> Result<Job<'a>, UnpackError> {
+        let form = match source {
+            WheelSource::Chroot { archive, members } => {
+                let archive = archive.as_deref();
+                Form::Chroot(Chroot::new(archive, members, &wheel.fingerprint)?)
+            }
+            WheelSource::WheelFile { wheel: archive, .. } => {
+                let promise = is_sha256(&wheel.fingerprint).then(|| wheel.fingerprint.clone());
+                let key = match &promise {
+                    Some(promise) => wheel_file::key(promise),
+                    None => wheel_file::key(&wheel_file::file_hash(archive)?),
+                };
+                Form::File {
+                    wheel: archive,
+                    promise,
+                    key,
+                }
+            }
+        };
+        Ok(Job {
+            pex,
+            name: &wheel.name,
+            form,
+        })
+    }
+
+    /// Its name in the store.
+    fn place(&self) -> String {
+        let key = match &self.form {
+            Form::Chroot(chroot) => &chroot.key,
+            Form::File { key, .. } => key,
+        };
+        format!("{key}/{}", self.name)
+    }
+
+    /// Bytes to be written.
+    fn size(&self) -> u64 {
+        match &self.form {
+            Form::Chroot(chroot) => chroot.size(),
+            Form::File { wheel, .. } => wheel.entries().iter().map(|entry| entry.size).sum(),
+        }
+    }
+
+    /// Publishes it unless it is there.
+    fn publish(&self, store: &Store) -> Result<Unpacked, UnpackError> {
+        let path = store.directory(Kind::Wheels, &self.place(), &mut |root| {
+            match &self.form {
+                Form::Chroot(chroot) => self.keep(&chroot.promise, chroot.unpack(root)?)?,
+                Form::File { wheel, promise, .. } => {
+                    if let Some(promise) = promise {
+                        self.keep(promise, wheel_file::file_hash(wheel)?)?;
+                    }
+                    wheel_file::install(root, self.name, wheel, &|why| UnpackError::Wheel {
+                        pex: self.pex.path.clone(),
+                        wheel: self.name.to_owned(),
+                        why,
+                    })?;
+                }
+            }
+            Ok(())
+        })?;
+        let entries = match &self.form {
+            Form::Chroot(chroot) => chroot.entries.clone(),
+            Form::File { .. } => wheel_file::entries(&path),
+        };
+        Ok(Unpacked {
+            name: self.name.to_owned(),
+            path,
+            entries,
+        })
+    }
+
+    /// Whether a promise was kept.
+    fn keep(&self, promised: &str, found: String) -> Result<(), UnpackError> {
+        if promised == found {
+            return Ok(());
+        }
+        Err(UnpackError::Promise {
+            pex: self.pex.path.clone(),
+            wheel: self.name.to_owned(),
+            found,
+            promised: promised.to_owned(),
+        })
+    }
+}
+
+/// Whether a fingerprint of PEX-INFO is one that can be checked.
+fn is_sha256(fingerprint: &str) -> bool {
+    fingerprint.len() == 64
+        && fingerprint
+            .bytes()
+            .all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'))
+}
+
+/// Bytes as hexadecimal digits.
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().fold(String::new(), |mut text, byte| {
+        // Writing to a string cannot fail.
+        let _ = write!(text, "{byte:02x}");
+        text
+    })
 }

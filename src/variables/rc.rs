@@ -3,7 +3,7 @@
 //! An rc file decides what code runs, so it counts only when nobody but the user and root could have written it. Every
 //! place looked at becomes an input of the plan, absent ones too.
 
-use std::ffi::{OsStr, OsString};
+use std::ffi::OsString;
 use std::fs::{self, File, Metadata};
 use std::io::{self, Read as _};
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
@@ -206,7 +206,7 @@ mod tests {
             let places = Places::of(&env, Path::new("/d/app.pex"));
             let anchors: Vec<_> = places.0.iter().map(|(place, _)| place.anchor).collect();
             assert_eq!(anchors, expected, "{home:?}");
-            assert_eq!(places.0[0].1, OsStr::new("/etc/pexrc"));
+            assert_eq!(places.0[0].1, Path::new("/etc/pexrc"));
         }
         check(Some("/h"), &[Anchor::Root, Anchor::Home, Anchor::PexDir]);
         check(Some(""), &[Anchor::Root, Anchor::PexDir]);

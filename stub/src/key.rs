@@ -1,5 +1,7 @@
 //! The key of a launch: everything that selects a launch by its value.
 
+use sha2::{Digest, Sha256};
+
 use crate::seal::Seal;
 
 /// Environment variables that select a launch, by value. `PYTHONPATH` joins by presence alone.
@@ -39,6 +41,16 @@ pub const SELECTING: &[&str] = &[
     "_PEXBOOT_CURRENT",
 ];
 
+/// Those of [`SELECTING`] that only say where the roots are. A seed was filled elsewhere, by another user perhaps, and
+/// must be found from here: its keys leave them out. (What a preparation took from such a value, a tilde say, goes into
+/// the plan as an input of its own.)
+pub const LOCATING: &[&str] = &["HOME", "XDG_CACHE_HOME", "PEX_ROOT", "PEXBOOT_SEEDS"];
+
+/// The variable that joins by presence alone.
+const PRESENCE: &str = "PYTHONPATH";
+/// Format version of keys: another one, another key.
+const DOMAIN: &[u8] = b"pexboot launch 1\0";
+
 /// What a key is made of besides the environment.
 #[derive(Debug, Clone, Copy)]
 pub struct Subject<'a> {
@@ -52,9 +64,137 @@ pub struct Subject<'a> {
 
 /// SHA-256 over the format version, the subject and every selecting variable that `env` has.
 ///
-/// `env` gives a variable's value, `None` where it is not set.
+/// `env` gives a variable's value, `None` where it is not set. For a seed (inode 0) the variables of [`LOCATING`] do
+/// not count.
 #[must_use]
 pub fn key<'e>(subject: Subject<'_>, env: impl Fn(&str) -> Option<&'e [u8]>) -> [u8; 32] {
-    let _ = (subject, &env);
-    todo!()
+    /// Every piece goes in with its length, so that no two lists of pieces give the same bytes.
+    fn add(hash: &mut Sha256, piece: &[u8]) {
+        hash.update((piece.len() as u64).to_le_bytes());
+        hash.update(piece);
+    }
+
+    let mut hash = Sha256::new();
+    hash.update(DOMAIN);
+    add(&mut hash, &subject.seal.written());
+    add(&mut hash, subject.name);
+    hash.update(subject.ino.to_le_bytes());
+    for name in SELECTING {
+        if subject.ino == 0 && LOCATING.contains(name) {
+            continue;
+        }
+        if let Some(value) = env(name) {
+            add(&mut hash, name.as_bytes());
+            add(&mut hash, value);
+        }
+    }
+    if env(PRESENCE).is_some() {
+        add(&mut hash, PRESENCE.as_bytes());
+    }
+    hash.finalize().into()
+}
+
+/// The key as the name of its directory below `launches/`: 64 hexadecimal digits.
+#[must_use]
+pub fn hex(digest: &[u8; 32]) -> [u8; 64] {
+    const DIGITS: &[u8; 16] = b"0123456789abcdef";
+    let mut out = [0; 64];
+    for (pair, byte) in out.chunks_exact_mut(2).zip(digest) {
+        pair.copy_from_slice(&[
+            DIGITS[usize::from(byte >> 4)],
+            DIGITS[usize::from(byte & 15)],
+        ]);
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use alloc::vec::Vec;
+
+    use super::*;
+
+    fn keyed(seal: &Seal, name: &str, ino: u64, env: &[(&str, &str)]) -> [u8; 32] {
+        key(
+            Subject {
+                seal,
+                name: name.as_bytes(),
+                ino,
+            },
+            |wanted| {
+                env.iter()
+                    .find(|(name, _)| *name == wanted)
+                    .map(|(_, value)| value.as_bytes())
+            },
+        )
+    }
+
+    #[test]
+    fn everything_that_selects_a_launch_changes_its_key() {
+        let seal = Seal::default();
+        let other = Seal {
+            file_size: 1,
+            ..Seal::default()
+        };
+        let mut keys: Vec<[u8; 32]> = alloc::vec![
+            keyed(&seal, "app", 1, &[]),
+            keyed(&other, "app", 1, &[]),
+            keyed(&seal, "app2", 1, &[]),
+            keyed(&seal, "app", 2, &[]),
+            keyed(&seal, "app", 1, &[("PYTHONPATH", "")]),
+        ];
+        for name in SELECTING {
+            keys.push(keyed(&seal, "app", 1, &[(name, "")]));
+            keys.push(keyed(&seal, "app", 1, &[(name, "1")]));
+        }
+        let count = keys.len();
+        keys.sort_unstable();
+        keys.dedup();
+        assert_eq!(keys.len(), count);
+    }
+
+    #[test]
+    fn what_does_not_select_a_launch_leaves_its_key_alone() {
+        let seal = Seal::default();
+        let bare = keyed(&seal, "app", 1, &[]);
+        assert_eq!(
+            bare,
+            keyed(&seal, "app", 1, &[("TERM", "dumb"), ("PATH", "/bin")])
+        );
+        assert_eq!(
+            keyed(&seal, "app", 1, &[("PYTHONPATH", "a")]),
+            keyed(&seal, "app", 1, &[("PYTHONPATH", "b")]),
+            "presence alone counts"
+        );
+    }
+
+    #[test]
+    fn a_seed_is_found_from_any_home_and_root() {
+        let seal = Seal::default();
+        let bare = keyed(&seal, "app", 0, &[]);
+        for name in LOCATING {
+            assert!(SELECTING.contains(name));
+            assert_eq!(bare, keyed(&seal, "app", 0, &[(name, "/x")]));
+        }
+        assert_ne!(bare, keyed(&seal, "app", 0, &[("PEX_MODULE", "m")]));
+    }
+
+    #[test]
+    fn values_do_not_run_into_each_other() {
+        let seal = Seal::default();
+        assert_ne!(
+            keyed(&seal, "app", 1, &[("PEX_MODULE", "a"), ("PEX_PATH", "b")]),
+            keyed(&seal, "app", 1, &[("PEX_MODULE", "ab"), ("PEX_PATH", "")])
+        );
+    }
+
+    #[test]
+    fn hex_is_lower_case() {
+        let mut digest = [0; 32];
+        digest[0] = 0xaf;
+        digest[31] = 0x09;
+        let text = hex(&digest);
+        assert!(text.starts_with(b"af00"));
+        assert!(text.ends_with(b"0009"));
+    }
 }

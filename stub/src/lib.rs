@@ -7,7 +7,10 @@
 
 extern crate alloc;
 
+pub mod env;
 pub mod key;
+pub mod options;
+pub mod paths;
 pub mod plan;
 pub mod replay;
 pub mod seal;

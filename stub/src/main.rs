@@ -1,1 +1,66 @@
-fn main() {}
+//! The stub: what the kernel runs when an embedded PEX is started.
+//!
+//! It looks for a launch plan that still holds and executes what the plan says; without one it starts the engine. It
+//! works without a libc and without the standard library, so that a warm start is a dozen system calls in a process of
+//! a few pages. It takes no lock, reads no directory, leaves no descriptor behind, and writes nothing but a plan's time
+//! stamp once a day, and the engine where no memory file can be executed.
+//!
+//! Unsafe code is in [`entry`] and [`memory`] alone.
+
+#![no_std]
+#![no_main]
+#![deny(unsafe_code)]
+
+extern crate alloc;
+
+mod engine;
+mod entry;
+mod failure;
+mod file;
+mod machine;
+mod memory;
+mod warm;
+
+use pexboot_stub::env;
+use pexboot_stub::paths;
+use pexboot_stub::seal::Seal;
+
+use crate::entry::Process;
+use crate::failure::{Code, Failure};
+use crate::file::File;
+
+/// One launch. What comes back is why there was none.
+fn launch(process: &Process) -> Failure {
+    if process.secure {
+        return Failure::new(Code::Unsafe, &[
+            b"refusing to start with set-id or file capabilities; remove them from the file (`chmod ug-s`, `setcap -r`)",
+        ]);
+    }
+    let seal = match Seal::decode(&entry::seal()) {
+        Some(seal) if seal.sealed => seal,
+        _ => {
+            return Failure::new(Code::Internal, &[
+                b"this is a bare stub without an application; `pexboot embed` puts it in front of one",
+            ]);
+        }
+    };
+    let file = match File::invoked(process) {
+        Ok(file) => file,
+        Err(failure) => return failure,
+    };
+    let roots = paths::candidates(
+        |name| env::get(&process.env, name.as_bytes()),
+        &seal.pex_root,
+        process.euid,
+        machine::cwd,
+    );
+    // A launch that is asked to explain itself takes the engine's way: it replays too, and says so.
+    let silent = matches!(
+        env::get(&process.env, b"PEX_VERBOSE"),
+        None | Some(b"" | b"0")
+    );
+    if silent && env::get(&process.env, b"_PEXBOOT_REPAIR").is_none() {
+        warm::replay(process, &seal, &file, &roots);
+    }
+    engine::start(process, &seal, &file, &roots)
+}

@@ -1,6 +1,11 @@
-//! The launch plan: the complete answer for one launch, with every input it depended on, as bytes on disk.
+//! The launch plan: the complete answer for one launch, with every input it depended on. Its bytes on disk are the
+//! matter of [`mod@format`].
 
 use alloc::vec::Vec;
+
+mod format;
+
+pub use format::SIZE_MAX;
 
 /// A launch plan.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -65,9 +70,11 @@ pub enum Input {
     Absent(Place),
     /// The symbolic link there reads so.
     Link(Place, Vec<u8>),
-    /// The first executable regular file of this name on `$PATH`, or none.
+    /// The first executable regular file of this name on `$PATH`, absolute, or none
+    /// ([`first_on_path`](crate::replay::first_on_path)).
     FirstOnPath(Vec<u8>, Option<Vec<u8>>),
-    /// The nearest file of this name from the working directory upward, or none.
+    /// The nearest file of this name from the working directory upward, absolute, or none
+    /// ([`first_upward`](crate::replay::first_upward)).
     FirstUpward(Vec<u8>, Option<Vec<u8>>),
     /// A variable that is not part of the key has this value, or is not set.
     Variable(Vec<u8>, Option<Vec<u8>>),
@@ -80,6 +87,9 @@ pub struct Exec {
     pub program: Vec<u8>,
     /// `argv` up to where the user's arguments follow.
     pub argv: Vec<Vec<u8>>,
+    /// Whether the PEX acts as an interpreter: Python's own options among the user's arguments go in front of the last
+    /// item of `argv`.
+    pub interpreter: bool,
     /// Changes to the environment, in order.
     pub env: Vec<EnvChange>,
 }
@@ -112,17 +122,5 @@ pub enum Value {
     InvokedPex(Vec<u8>),
 }
 
-impl Plan {
-    /// The plan as bytes: magic, version, checksum, body.
-    #[must_use]
-    pub fn encode(&self) -> Vec<u8> {
-        todo!()
-    }
-
-    /// Reads what [`Plan::encode`] wrote; `None` for anything else (another version, short, damaged).
-    #[must_use]
-    pub fn decode(bytes: &[u8]) -> Option<Plan> {
-        let _ = bytes;
-        todo!()
-    }
-}
+#[cfg(test)]
+mod tests;

@@ -1,8 +1,13 @@
 //! Replay: does every input of a plan still hold, and what exactly is executed then.
+//!
+//! Whoever prepares a plan looks things up with the very functions that check it ([`first_on_path`],
+//! [`first_upward`], [`locate`]), so that the two can't disagree. Nothing here writes, and nothing is consulted twice.
 
 use alloc::vec::Vec;
 
-use crate::plan::{Exec, Identity, Plan};
+use crate::env;
+use crate::options;
+use crate::plan::{Anchor, Exec, Identity, Input, Place, Plan, Value};
 
 /// What replay needs to see of the machine.
 pub trait World {
@@ -42,16 +47,194 @@ pub struct Command {
     pub env: Vec<Vec<u8>>,
 }
 
+/// Variables by which our own processes talk to each other; none of them is ever passed on.
+pub const PRIVATE: &[&[u8]] = &[
+    b"_PEXBOOT",
+    b"_PEXBOOT_CURRENT",
+    b"_PEXBOOT_FILE",
+    b"_PEXBOOT_REPAIR",
+];
+
+/// Where `PATH` points to when it is not set, as execvp of glibc has it.
+const DEFAULT_PATH: &[u8] = b"/bin:/usr/bin";
+
 /// Whether every input of `plan` still holds for this launch.
 #[must_use]
 pub fn holds(plan: &Plan, launch: Launch<'_>, world: &impl World) -> bool {
-    let _ = (plan, launch, world);
-    todo!()
+    let world = &CwdOnce {
+        world,
+        cwd: core::cell::OnceCell::new(),
+    };
+    let wrote = plan.boot_id;
+    plan.inputs
+        .iter()
+        .all(|input| input_holds(input, launch, world))
+        && (wrote == [0; 16] || world.boot_id() == Some(wrote))
 }
 
-/// Fills a plan's [`Exec`] in for this launch.
+fn input_holds(input: &Input, launch: Launch<'_>, world: &impl World) -> bool {
+    let stat = |place: &Place| locate(place, launch, world).map(|path| world.stat(&path));
+    match input {
+        Input::Pex(identity) => world
+            .stat(launch.pex)
+            .is_some_and(|found| same(identity, &found)),
+        Input::File(place, identity) => stat(place)
+            .flatten()
+            .is_some_and(|found| same(identity, &found)),
+        Input::Present(place, ino) => stat(place)
+            .flatten()
+            .is_some_and(|found| *ino == 0 || found.ino == *ino),
+        // A place that can't be told (no HOME, no working directory) is not an empty one.
+        Input::Absent(place) => stat(place).is_some_and(|found| found.is_none()),
+        Input::Link(place, target) => {
+            locate(place, launch, world)
+                .and_then(|path| world.link(&path))
+                .as_ref()
+                == Some(target)
+        }
+        Input::FirstOnPath(name, hit) => {
+            first_on_path(name, env::get(launch.env, b"PATH"), world) == *hit
+        }
+        Input::FirstUpward(name, hit) => first_upward(name, world) == *hit,
+        Input::Variable(name, value) => env::get(launch.env, name) == value.as_deref(),
+    }
+}
+
+/// Whether the file found is the one recorded. A record with inode 0 is a portable identity.
+fn same(recorded: &Identity, found: &Identity) -> bool {
+    if recorded.ino == 0 {
+        recorded.size == found.size && recorded.mtime == found.mtime
+    } else {
+        recorded == found
+    }
+}
+
+/// The path that `place` stands for in this launch; `None` when what it is relative to is not known.
+#[must_use]
+pub fn locate(place: &Place, launch: Launch<'_>, world: &impl World) -> Option<Vec<u8>> {
+    match place.anchor {
+        Anchor::Root => Some(place.path.clone()),
+        Anchor::PexDir => {
+            let slash = launch.pex.iter().rposition(|&b| b == b'/')?;
+            Some(join(launch.pex.get(..slash)?, &place.path))
+        }
+        Anchor::Home => {
+            let home = env::get(launch.env, b"HOME").filter(|home| !home.is_empty())?;
+            Some(join(home, &place.path))
+        }
+        Anchor::Cwd => Some(join(&world.cwd()?, &place.path)),
+    }
+}
+
+/// What running `name` would execute by the rule of execvp and `env`: the first regular file on `path` (the value of
+/// `PATH`, `None` where unset) that may be executed. An empty item is the working directory. The result is absolute,
+/// whatever the item was, so that a lookup in another working directory is another result. A name with a `/` in it is
+/// not looked up but taken as it is.
+#[must_use]
+pub fn first_on_path(name: &[u8], path: Option<&[u8]>, world: &impl World) -> Option<Vec<u8>> {
+    let hit = |mut file: Vec<u8>| {
+        if file.first() != Some(&b'/') {
+            file = join(&world.cwd()?, &file);
+        }
+        world.executable(&file).then_some(file)
+    };
+    if name.is_empty() {
+        return None;
+    }
+    if name.contains(&b'/') {
+        return hit(name.to_vec());
+    }
+    path.unwrap_or(DEFAULT_PATH)
+        .split(|&b| b == b':')
+        .find_map(|item| {
+            hit(if item.is_empty() {
+                name.to_vec()
+            } else {
+                join(item, name)
+            })
+        })
+}
+
+/// The nearest thing called `name` from the working directory upward to `/`, absolute.
+#[must_use]
+pub fn first_upward(name: &[u8], world: &impl World) -> Option<Vec<u8>> {
+    let cwd = world.cwd()?;
+    let mut directory = cwd.as_slice();
+    loop {
+        let file = join(directory, name);
+        if world.stat(&file).is_some() {
+            return Some(file);
+        }
+        let slash = directory.iter().rposition(|&b| b == b'/')?;
+        if directory == b"/" {
+            return None;
+        }
+        directory = directory.get(..slash.max(1))?;
+    }
+}
+
+/// `directory/rest` with one slash between; an empty directory is the top one.
+fn join(directory: &[u8], rest: &[u8]) -> Vec<u8> {
+    let mut path = Vec::with_capacity(directory.len() + 1 + rest.len());
+    path.extend_from_slice(directory);
+    if path.last() != Some(&b'/') {
+        path.push(b'/');
+    }
+    path.extend_from_slice(rest);
+    path
+}
+
+/// A world that is asked for its working directory at most once.
+struct CwdOnce<'a, W> {
+    world: &'a W,
+    cwd: core::cell::OnceCell<Option<Vec<u8>>>,
+}
+
+impl<W: World> World for CwdOnce<'_, W> {
+    fn stat(&self, path: &[u8]) -> Option<Identity> {
+        self.world.stat(path)
+    }
+
+    fn executable(&self, path: &[u8]) -> bool {
+        self.world.executable(path)
+    }
+
+    fn link(&self, path: &[u8]) -> Option<Vec<u8>> {
+        self.world.link(path)
+    }
+
+    fn cwd(&self) -> Option<Vec<u8>> {
+        self.cwd.get_or_init(|| self.world.cwd()).clone()
+    }
+
+    fn boot_id(&self) -> Option<[u8; 16]> {
+        self.world.boot_id()
+    }
+}
+
+/// Fills a plan's [`Exec`] in for this launch: the user's arguments behind its own; the environment without our
+/// [`PRIVATE`] variables and with the plan's changes, in their order.
 #[must_use]
 pub fn command(exec: &Exec, launch: Launch<'_>) -> Command {
-    let _ = (exec, launch);
-    todo!()
+    let value = |value: &Value| match value {
+        Value::Text(text) => text.clone(),
+        Value::RealPex => launch.real.to_vec(),
+        Value::InvokedPex(before) => [before, launch.pex].concat(),
+    };
+    let mut argv = exec.argv.clone();
+    if exec.interpreter {
+        let (options, args) = options::split(launch.args);
+        let script = argv.pop();
+        argv.extend(options.into_iter().chain(script).chain(args));
+    } else {
+        argv.extend(launch.args.iter().map(|arg| arg.to_vec()));
+    }
+    Command {
+        program: exec.program.clone(),
+        argv,
+        env: env::changed(launch.env, PRIVATE, &exec.env, value),
+    }
 }
+
+#[cfg(test)]
+mod tests;

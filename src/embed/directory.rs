@@ -1,0 +1,92 @@
+//! PEX directories: the head takes the place of the link `pex -> __main__.py`; nothing else is touched.
+
+use std::path::{Path, PathBuf};
+
+use pexboot_stub::seal::Options;
+
+use super::output::Draft;
+use super::{EmbedError, Embedded, Head, Parts};
+use crate::archive::Archive;
+use crate::pex::Pex;
+
+/// What `DIR/pex` leads to as pex builds it.
+const LINK: &str = "__main__.py";
+
+pub(super) fn embed(
+    pex: &Pex,
+    options: Options,
+    parts: &Parts<'_>,
+) -> Result<Embedded, EmbedError> {
+    let starter = pex.path.join("pex");
+    match what_is(&starter)? {
+        Starter::Link | Starter::Head | Starter::Missing => {}
+        Starter::Other => return Err(EmbedError::Starter { path: starter }),
+    }
+    let main = pex.path.join(LINK);
+    let metadata =
+        std::fs::metadata(&main).map_err(|source| EmbedError::Io { path: main, source })?;
+    let (bytes, seal) = Head::new(pex, options, parts)?.alone(pex)?;
+    let mut draft = Draft::beside(&starter)?;
+    draft.write(&bytes)?;
+    let mode = std::os::unix::fs::MetadataExt::mode(&metadata) & 0o777;
+    let path = draft.publish(mode | (mode & 0o444) >> 2, &metadata)?;
+    Ok(Embedded { path, seal })
+}
+
+pub(super) fn strip(pex: &Pex) -> Result<PathBuf, EmbedError> {
+    let starter = pex.path.join("pex");
+    match what_is(&starter)? {
+        Starter::Head => {}
+        Starter::Link | Starter::Missing => {
+            return Err(EmbedError::NotEmbedded {
+                path: pex.path.clone(),
+            });
+        }
+        Starter::Other => return Err(EmbedError::Starter { path: starter }),
+    }
+    let io = |source| EmbedError::Io {
+        path: starter.clone(),
+        source,
+    };
+    // A draft's name is free once the draft is gone; a link is made there and renamed.
+    let temporary = Draft::beside(&starter)?.path().to_path_buf();
+    std::os::unix::fs::symlink(LINK, &temporary).map_err(io)?;
+    if let Err(source) = std::fs::rename(&temporary, &starter) {
+        let _ = std::fs::remove_file(&temporary);
+        return Err(io(source));
+    }
+    Ok(starter)
+}
+
+/// What `DIR/pex` is.
+enum Starter {
+    Link,
+    Head,
+    Missing,
+    Other,
+}
+
+fn what_is(starter: &Path) -> Result<Starter, EmbedError> {
+    let io = |source| EmbedError::Io {
+        path: starter.to_path_buf(),
+        source,
+    };
+    let metadata = match std::fs::symlink_metadata(starter) {
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Starter::Missing),
+        result => result.map_err(io)?,
+    };
+    if metadata.is_symlink() {
+        let target = std::fs::read_link(starter).map_err(io)?;
+        return Ok(if target == Path::new(LINK) {
+            Starter::Link
+        } else {
+            Starter::Other
+        });
+    }
+    let sealed = metadata.is_file() && Archive::seal_of(starter)?.is_some();
+    Ok(if sealed {
+        Starter::Head
+    } else {
+        Starter::Other
+    })
+}

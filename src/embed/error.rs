@@ -1,0 +1,89 @@
+//! Why a PEX could not be embedded, or its original not be given back.
+
+use std::path::PathBuf;
+
+use crate::archive::ArchiveError;
+use crate::exit::ExitCode;
+use crate::pex::PexError;
+
+/// Why embedding or stripping failed.
+#[derive(Debug, thiserror::Error)]
+pub enum EmbedError {
+    /// The zip could not be read.
+    #[error(transparent)]
+    Archive(#[from] ArchiveError),
+    /// The PEX could not be read.
+    #[error(transparent)]
+    Pex(#[from] PexError),
+    /// The system refused.
+    #[error("`{}`: {source}", path.display())]
+    Io {
+        /// What was touched.
+        path: PathBuf,
+        /// What the system said.
+        source: std::io::Error,
+    },
+    /// There is nothing to take off.
+    #[error("`{}` is not embedded: there is nothing to strip", path.display())]
+    NotEmbedded {
+        /// The file.
+        path: PathBuf,
+    },
+    /// The archive is no longer what was embedded.
+    #[error("`{}` was changed after it was embedded, the original cannot be given back; take the file that was embedded, or build it anew", path.display())]
+    Changed {
+        /// The file.
+        path: PathBuf,
+    },
+    /// A directory cannot be written elsewhere.
+    #[error("`{}` is a PEX directory, which is embedded in place; copy it first and leave out the output", path.display())]
+    DirectoryOutput {
+        /// The directory.
+        path: PathBuf,
+    },
+    /// A directory's `pex` is not what pex puts there.
+    #[error("`{}` is neither a link to `__main__.py` nor written by pexboot; move it away", path.display())]
+    Starter {
+        /// `DIR/pex`.
+        path: PathBuf,
+    },
+    /// PEX-INFO's pex_root does not fit into a seal.
+    #[error("`{}`: PEX-INFO's pex_root is longer than 1024 bytes; build the PEX with a shorter --runtime-pex-root", path.display())]
+    PexRoot {
+        /// The PEX.
+        path: PathBuf,
+    },
+    /// What was written does not read back as it should.
+    #[error("`{}`: {what} after embedding; nothing was changed: please report this file", path.display())]
+    Check {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong.
+        what: String,
+    },
+    /// The stub that came with this executable has no seal.
+    #[error("this pexboot carries a stub without a seal; install it anew")]
+    Stub,
+}
+
+impl EmbedError {
+    /// The exit code of a command that fails by this.
+    #[must_use]
+    pub fn exit_code(&self) -> ExitCode {
+        match self {
+            EmbedError::Archive(error) => error.exit_code(),
+            EmbedError::Pex(error) => match error.exit_code() {
+                // Nothing is launched: what the original would do with it says nothing.
+                ExitCode::Refused => ExitCode::BadFile,
+                code => code,
+            },
+            EmbedError::Io { .. } => ExitCode::Io,
+            EmbedError::NotEmbedded { .. }
+            | EmbedError::Changed { .. }
+            | EmbedError::PexRoot { .. }
+            | EmbedError::Starter { .. } => ExitCode::BadFile,
+            EmbedError::DirectoryOutput { .. } => ExitCode::Usage,
+            EmbedError::Check { .. } | EmbedError::Stub => ExitCode::Internal,
+        }
+    }
+}

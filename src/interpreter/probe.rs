@@ -1,0 +1,219 @@
+//! Runs a Python once to ask it what it is; nothing else in the project runs one to ask it something.
+//!
+//! The child gets /dev/null for stdin, default signals and an empty mask, and is bounded in time and output. It leads
+//! a process group of its own, so that a wrapper that hangs is ended with everything it started.
+
+use std::ffi::CString;
+use std::fs::{File, OpenOptions};
+use std::io::{PipeReader, Read as _};
+use std::os::fd::{AsFd as _, AsRawFd as _};
+use std::os::unix::ffi::OsStrExt as _;
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use nix::errno::Errno;
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use nix::spawn::{PosixSpawnAttr, PosixSpawnFileActions, PosixSpawnFlags, posix_spawn};
+use nix::sys::signal::{SigSet, Signal, killpg};
+use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
+use nix::unistd::Pid;
+
+use super::answer::Answer;
+
+/// The script that a Python runs.
+pub(super) const SCRIPT: &str = include_str!("probe.py");
+
+/// How long a Python may take; a cold disk is slow, but not that slow.
+const PATIENCE: Duration = Duration::from_secs(10);
+/// More than any honest answer has.
+const MAX_OUTPUT: usize = 4 * 1024 * 1024;
+/// How much of an error text is kept.
+const MAX_ERROR: usize = 16 * 1024;
+
+/// What a child left behind.
+#[derive(Debug)]
+pub(super) struct Output {
+    /// What it wrote to stdout.
+    pub(super) stdout: Vec<u8>,
+    /// What it wrote to stderr, shortened.
+    pub(super) stderr: String,
+}
+
+/// Asks the Python at `binary`, which also compiles `boot`. The error is fit for the list of broken interpreters.
+///
+/// Gives the answer also as it was written, to be kept.
+pub(super) fn ask(binary: &Path, boot: &str) -> Result<(Answer, Vec<u8>), String> {
+    let mut output = run(binary, &["-I", "-S", "-B", "-c", SCRIPT, boot], PATIENCE)?;
+    // Before 3.4 there was no -I.
+    if output.stdout.is_empty() && output.stderr.contains("nknown option: -I") {
+        output = run(
+            binary,
+            &["-E", "-s", "-S", "-B", "-c", SCRIPT, boot],
+            PATIENCE,
+        )?;
+    }
+    let answer = Answer::parse(&output.stdout).map_err(|why| complaint(why, &output.stderr))?;
+    Ok((answer, output.stdout))
+}
+
+/// The version of a musl loader, which prints it when it is run without arguments (PEP 656).
+pub(super) fn musl_version(loader: &Path) -> Option<(u32, u32)> {
+    let output = run(loader, &[], PATIENCE).ok()?;
+    let mut lines = output
+        .stderr
+        .lines()
+        .map(str::trim)
+        .filter(|line| !line.is_empty());
+    lines.next().filter(|line| line.starts_with("musl"))?;
+    let mut numbers = lines.next()?.strip_prefix("Version ")?.split('.');
+    Some((numbers.next()?.parse().ok()?, numbers.next()?.parse().ok()?))
+}
+
+fn complaint(why: String, stderr: &str) -> String {
+    if stderr.is_empty() {
+        why
+    } else {
+        stderr.to_owned()
+    }
+}
+
+/// Runs `program` to its end.
+fn run(program: &Path, arguments: &[&str], patience: Duration) -> Result<Output, String> {
+    let failed = |what: &str, error: &dyn std::fmt::Display| format!("{what}: {error}");
+    // Where 0 to 2 are closed, the pipes would take their places and be lost when the child's are set up.
+    let (_reserved, null) =
+        reserve().map_err(|error| failed("could not open /dev/null", &error))?;
+    let (stdout, stdout_writer) =
+        std::io::pipe().map_err(|error| failed("could not make a pipe", &error))?;
+    let (stderr, stderr_writer) =
+        std::io::pipe().map_err(|error| failed("could not make a pipe", &error))?;
+
+    let spawn = || -> Result<Pid, Errno> {
+        let mut files = PosixSpawnFileActions::init()?;
+        files.add_dup2(null.as_raw_fd(), 0)?;
+        files.add_dup2(stdout_writer.as_raw_fd(), 1)?;
+        files.add_dup2(stderr_writer.as_raw_fd(), 2)?;
+        let mut attributes = PosixSpawnAttr::init()?;
+        attributes.set_flags(
+            PosixSpawnFlags::POSIX_SPAWN_SETSIGDEF
+                | PosixSpawnFlags::POSIX_SPAWN_SETSIGMASK
+                | PosixSpawnFlags::POSIX_SPAWN_SETPGROUP,
+        )?;
+        attributes.set_sigdefault(&SigSet::all())?;
+        attributes.set_sigmask(&SigSet::empty())?;
+        attributes.set_pgroup(Pid::from_raw(0))?;
+        let program = CString::new(program.as_os_str().as_bytes()).map_err(|_| Errno::EINVAL)?;
+        let mut argv = vec![program.clone()];
+        for argument in arguments {
+            argv.push(CString::new(*argument).map_err(|_| Errno::EINVAL)?);
+        }
+        let environment = std::env::vars_os()
+            .map(|(name, value)| CString::new([name.as_bytes(), b"=", value.as_bytes()].concat()))
+            .collect::<Result<Vec<_>, _>>()
+            .map_err(|_| Errno::EINVAL)?;
+        posix_spawn(program.as_c_str(), &files, &attributes, &argv, &environment)
+    };
+    let child = spawn().map_err(|error| failed("could not be started", &error.desc()))?;
+    drop((stdout_writer, stderr_writer));
+
+    let deadline = Instant::now() + patience;
+    let output = collect(stdout, stderr, deadline);
+    let ended = output.is_ok() && reap(child, deadline);
+    if !ended {
+        // Whatever of its group is left; that nothing may be is no error.
+        let _ = killpg(child, Signal::SIGKILL);
+        // ECHILD where SIGCHLD is ignored: the kernel has reaped it already.
+        while waitpid(child, None) == Err(Errno::EINTR) {}
+    }
+    match output {
+        Ok(output) if ended => Ok(output),
+        Ok(_) => Err(format!("did not end within {} s", patience.as_secs())),
+        Err(error) => Err(error),
+    }
+}
+
+/// Occupies the descriptors 0 to 2 as far as they are free, for as long as the result lives; gives /dev/null above them.
+fn reserve() -> std::io::Result<(Vec<File>, File)> {
+    let mut held = Vec::new();
+    loop {
+        let file = OpenOptions::new()
+            .read(true)
+            .write(true)
+            .open("/dev/null")?;
+        if file.as_raw_fd() > 2 {
+            return Ok((held, file));
+        }
+        held.push(file);
+    }
+}
+
+/// Reads both pipes until they end, the limit is passed or time is up.
+fn collect(
+    mut stdout: PipeReader,
+    mut stderr: PipeReader,
+    deadline: Instant,
+) -> Result<Output, String> {
+    let (mut out, mut err) = (Vec::new(), Vec::new());
+    let (mut out_open, mut err_open) = (true, true);
+    let mut buffer = vec![0; 64 * 1024];
+    while out_open || err_open {
+        let left = deadline.saturating_duration_since(Instant::now());
+        if left.is_zero() {
+            return Err(format!("did not answer within {} s", PATIENCE.as_secs()));
+        }
+        let (out_ready, err_ready) = {
+            let mut fds = Vec::with_capacity(2);
+            if out_open {
+                fds.push(PollFd::new(stdout.as_fd(), PollFlags::POLLIN));
+            }
+            if err_open {
+                fds.push(PollFd::new(stderr.as_fd(), PollFlags::POLLIN));
+            }
+            // Rounded up, or the last millisecond would be spent spinning.
+            let timeout = PollTimeout::try_from(left.as_millis() + 1).unwrap_or(PollTimeout::MAX);
+            match poll(&mut fds, timeout) {
+                Err(Errno::EINTR) => continue,
+                Err(error) => return Err(format!("could not be waited for: {}", error.desc())),
+                Ok(_) => {}
+            }
+            let ready = |index: usize| fds.get(index).and_then(PollFd::any).unwrap_or(false);
+            (
+                out_open && ready(0),
+                err_open && ready(usize::from(out_open)),
+            )
+        };
+        if out_ready {
+            let count = stdout.read(&mut buffer).unwrap_or(0);
+            out_open = count > 0;
+            out.extend_from_slice(&buffer[..count]);
+            if out.len() > MAX_OUTPUT {
+                return Err("answered with more than a Python has to say".to_owned());
+            }
+        }
+        if err_ready {
+            let count = stderr.read(&mut buffer).unwrap_or(0);
+            err_open = count > 0;
+            let room = MAX_ERROR.saturating_sub(err.len());
+            err.extend_from_slice(&buffer[..count.min(room)]);
+        }
+    }
+    Ok(Output {
+        stdout: out,
+        stderr: String::from_utf8_lossy(&err).trim().to_owned(),
+    })
+}
+
+/// Waits for a child that has closed its outputs and so is about to be gone; says whether it is.
+fn reap(child: Pid, deadline: Instant) -> bool {
+    loop {
+        match waitpid(child, Some(WaitPidFlag::WNOHANG)) {
+            Ok(WaitStatus::StillAlive) if Instant::now() >= deadline => return false,
+            Ok(WaitStatus::StillAlive) => {
+                // Nothing to wait on but time; an exiting process takes some microseconds.
+                std::thread::sleep(Duration::from_micros(50));
+            }
+            Err(Errno::EINTR) => {}
+            Ok(_) | Err(_) => return true,
+        }
+    }
+}

@@ -1,0 +1,524 @@
+//! Interpreter records: made by one probe, kept in the store, believed only while the files they speak of are the same.
+//!
+//! What is stored is the interpreter's answer. What depends on more than its files (the kernel's name and release, the
+//! user's home, what lies in site-packages) is filled in each time a record is read.
+
+use std::cell::RefCell;
+use std::collections::{BTreeMap, HashMap};
+use std::ffi::{OsStr, OsString};
+use std::fmt::Write as _;
+use std::fs;
+use std::io::Read as _;
+use std::os::unix::ffi::{OsStrExt as _, OsStringExt as _};
+use std::os::unix::fs::MetadataExt as _;
+use std::path::{Path, PathBuf};
+use std::rc::Rc;
+
+use sha2::{Digest as _, Sha256};
+
+use super::answer::{Answer, Fields, field};
+use super::elf::Elf;
+use super::tags::{self, Traits};
+use super::{Record, binary, hooks, probe};
+use crate::plan::{Identity, identity};
+
+/// First line of a stored record; a new form gets a new number.
+const HEADER: &[u8] = b"pexboot record 1\n";
+/// A stored record is some tens of kilobytes.
+const MAX_RECORD: u64 = 8 * 1024 * 1024;
+
+/// What of the machine and the user goes into a record.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub(super) struct Machine {
+    pub(super) system: String,
+    pub(super) release: String,
+    pub(super) version: String,
+    pub(super) machine: String,
+    /// `PYTHONUSERBASE`, else `$HOME/.local`.
+    pub(super) user_base: Option<PathBuf>,
+}
+
+impl Machine {
+    /// As the kernel and the environment have it now.
+    pub(super) fn here(variable: &dyn Fn(&str) -> Option<OsString>) -> Machine {
+        let text = |value: &OsStr| value.to_string_lossy().into_owned();
+        let set = |name| {
+            variable(name)
+                .filter(|value| !value.is_empty())
+                .map(PathBuf::from)
+        };
+        let user_base = set("PYTHONUSERBASE").or_else(|| Some(set("HOME")?.join(".local")));
+        match nix::sys::utsname::uname() {
+            Ok(name) => Machine {
+                system: text(name.sysname()),
+                release: text(name.release()),
+                version: text(name.version()),
+                machine: text(name.machine()),
+                user_base,
+            },
+            Err(_) => Machine {
+                user_base,
+                ..Machine::default()
+            },
+        }
+    }
+}
+
+/// A file that a record speaks of, as it was.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Witness {
+    path: PathBuf,
+    identity: Identity,
+    /// Its build id, else the SHA-256 of its content: tells the same file on another machine.
+    proof: Vec<u8>,
+}
+
+impl Witness {
+    fn of(path: &Path) -> std::io::Result<Witness> {
+        let identity = identity(&fs::metadata(path)?);
+        Ok(Witness {
+            path: path.to_owned(),
+            identity,
+            proof: proof(path)?,
+        })
+    }
+
+    /// Whether the file is still the same: by its identity, or as a copy with the same date and proof.
+    fn holds(&self) -> bool {
+        let Ok(metadata) = fs::metadata(&self.path) else {
+            return false;
+        };
+        let now = identity(&metadata);
+        now == self.identity
+            || (now.size == self.identity.size
+                && now.mtime == self.identity.mtime
+                && proof(&self.path).is_ok_and(|proof| proof == self.proof))
+    }
+
+    fn write(&self, output: &mut Vec<u8>) {
+        let Identity {
+            ino,
+            size,
+            mtime,
+            mtime_nsec,
+            ctime,
+            ctime_nsec,
+        } = self.identity;
+        let mut value = format!(
+            "{ino} {size} {mtime} {mtime_nsec} {ctime} {ctime_nsec} {} ",
+            hex(&self.proof)
+        )
+        .into_bytes();
+        value.extend_from_slice(self.path.as_os_str().as_bytes());
+        field(output, "file", &value);
+    }
+
+    fn read(value: &[u8]) -> Option<Witness> {
+        let mut words = value.splitn(8, |&byte| byte == b' ');
+        let mut word = || std::str::from_utf8(words.next()?).ok();
+        let identity = Identity {
+            ino: word()?.parse().ok()?,
+            size: word()?.parse().ok()?,
+            mtime: word()?.parse().ok()?,
+            mtime_nsec: word()?.parse().ok()?,
+            ctime: word()?.parse().ok()?,
+            ctime_nsec: word()?.parse().ok()?,
+        };
+        let proof = unhex(word()?)?;
+        let path = PathBuf::from(OsString::from_vec(words.next()?.to_vec()));
+        path.is_absolute().then_some(Witness {
+            path,
+            identity,
+            proof,
+        })
+    }
+}
+
+/// What is stored of one interpreter.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Stored {
+    /// The binary first, then what it depends on.
+    files: Vec<Witness>,
+    elf: Elf,
+    musl: Option<(u32, u32)>,
+    answer: Answer,
+    raw: Vec<u8>,
+}
+
+impl Stored {
+    /// Asks the interpreter at `binary`, a canonical path. `Ok(Err(path))` where it says that it is really another.
+    fn ask(path: &Path, boot: &str) -> Result<Result<Stored, PathBuf>, String> {
+        let (answer, raw) = probe::ask(path, boot)?;
+        if !answer.executable.as_os_str().is_empty() {
+            let real = binary::canonical(&answer.executable);
+            if real != path {
+                return Ok(Err(real));
+            }
+        }
+        let elf = Elf::read(path).unwrap_or_default();
+        let mut files = vec![path.to_owned()];
+        files.extend(binary::pyvenv_cfg(path));
+        files.extend(answer.libraries.iter().cloned());
+        let mut musl = None;
+        if let Some(loader) = &elf.loader {
+            if loader.windows(4).any(|window| window == b"musl") {
+                let loader = PathBuf::from(OsString::from_vec(loader.clone()));
+                musl = probe::musl_version(&loader);
+                files.push(loader);
+            }
+        }
+        let files = files
+            .iter()
+            .map(|path| Witness::of(path).map_err(|error| format!("`{}`: {error}", path.display())))
+            .collect::<Result<_, _>>()?;
+        Ok(Ok(Stored {
+            files,
+            elf,
+            musl,
+            answer,
+            raw,
+        }))
+    }
+
+    fn encode(&self) -> Vec<u8> {
+        let mut body = Vec::with_capacity(self.raw.len() + 1024);
+        for file in &self.files {
+            file.write(&mut body);
+        }
+        let Elf {
+            narrow,
+            machine,
+            flags,
+            ..
+        } = self.elf;
+        field(
+            &mut body,
+            "elf",
+            format!("{} {machine} {flags}", u8::from(narrow)).as_bytes(),
+        );
+        if let Some((major, minor)) = self.musl {
+            field(&mut body, "musl", format!("{major} {minor}").as_bytes());
+        }
+        field(&mut body, "answer", &self.raw);
+        let mut output = HEADER.to_vec();
+        field(&mut output, "sha256", &Sha256::digest(&body));
+        output.extend_from_slice(&body);
+        output
+    }
+
+    /// Reads what [`Stored::encode`] wrote; `None` for anything else.
+    fn decode(bytes: &[u8]) -> Option<Stored> {
+        let mut fields = Fields(bytes.strip_prefix(HEADER)?);
+        let (key, digest) = fields.next()?;
+        if key != "sha256" || digest != &Sha256::digest(fields.0)[..] {
+            return None;
+        }
+        let (mut files, mut elf, mut musl, mut raw) = (Vec::new(), Elf::default(), None, None);
+        for (key, value) in &mut fields {
+            match key {
+                "file" => files.push(Witness::read(value)?),
+                "elf" => {
+                    let mut numbers = std::str::from_utf8(value).ok()?.split(' ');
+                    elf.narrow = numbers.next()? == "1";
+                    elf.machine = numbers.next()?.parse().ok()?;
+                    elf.flags = numbers.next()?.parse().ok()?;
+                }
+                "musl" => {
+                    let (major, minor) = std::str::from_utf8(value).ok()?.split_once(' ')?;
+                    musl = Some((major.parse().ok()?, minor.parse().ok()?));
+                }
+                "answer" => raw = Some(value.to_vec()),
+                _ => return None,
+            }
+        }
+        let raw = raw?;
+        let answer = Answer::parse(&raw).ok()?;
+        (!files.is_empty()).then_some(Stored {
+            files,
+            elf,
+            musl,
+            answer,
+            raw,
+        })
+    }
+
+    /// The record, with what only this moment can say.
+    fn record(self, machine: &Machine) -> Record {
+        let Stored {
+            files,
+            elf,
+            musl,
+            answer,
+            ..
+        } = self;
+        let (major, minor, _) = answer.version;
+        let mut files = files.into_iter().map(|file| file.path);
+        let binary = files.next().unwrap_or_default();
+        let cpython = answer.implementation == "cpython";
+        let tags = tags::supported(&Traits {
+            implementation: answer.implementation.clone(),
+            version: (major, minor),
+            free_threaded: answer.free_threaded,
+            debug: answer.debug,
+            ext_suffix: answer.ext_suffix.clone(),
+            machine: machine.machine.clone(),
+            narrow: answer.narrow,
+            elf: elf.narrow.then_some((elf.machine, elf.flags)),
+            glibc: answer.glibc,
+            musl,
+        });
+        let user_site = match (&answer.user_site, &machine.user_base) {
+            (Some(below), Some(base)) if answer.system_site => {
+                Some(base.join(below.trim_start_matches("~/")))
+            }
+            _ => None,
+        };
+        Record {
+            host_hooks: hooks::find(user_site.as_deref(), &answer.site, &answer.path),
+            free_threaded: (cpython && (major, minor) >= (3, 13)).then_some(answer.free_threaded),
+            // Tags are `python-abi-platform`.
+            abi: tags
+                .first()
+                .and_then(|tag| tag.split('-').nth(1))
+                .unwrap_or("none")
+                .to_owned(),
+            markers: markers(&answer, machine),
+            version: answer.version,
+            tags,
+            binary,
+            implementation: answer.implementation,
+            prefix: answer.prefix,
+            base_prefix: answer.base_prefix,
+            stdlib: answer.path,
+            site_packages: answer.site,
+            user_site,
+            magic: answer.magic,
+            cache_tag: answer.cache_tag,
+            depends: files.collect(),
+            boot: answer.boot,
+        }
+    }
+}
+
+/// The marker environment, as `packaging.markers.default_environment()` has it.
+fn markers(answer: &Answer, machine: &Machine) -> BTreeMap<String, String> {
+    let python = match answer.implementation.as_str() {
+        "cpython" => "CPython".to_owned(),
+        "pypy" => "PyPy".to_owned(),
+        other => other.to_owned(),
+    };
+    // A build from a checkout says `3.13.0+`, which PEP 440 does not know; `packaging` reads it as a local version.
+    let full_version = match answer.full_version.strip_suffix('+') {
+        Some(_) => format!("{}local", answer.full_version),
+        None => answer.full_version.clone(),
+    };
+    let (major, minor, _) = answer.version;
+    [
+        ("implementation_name", answer.implementation.clone()),
+        (
+            "implementation_version",
+            answer.implementation_version.clone(),
+        ),
+        ("os_name", "posix".to_owned()),
+        ("platform_machine", machine.machine.clone()),
+        ("platform_python_implementation", python),
+        ("platform_release", machine.release.clone()),
+        ("platform_system", machine.system.clone()),
+        ("platform_version", machine.version.clone()),
+        ("python_full_version", full_version),
+        ("python_version", format!("{major}.{minor}")),
+        ("sys_platform", answer.platform.clone()),
+    ]
+    .into_iter()
+    .map(|(name, value)| (name.to_owned(), value))
+    .collect()
+}
+
+/// The records of one choice: each interpreter is looked up once, and asked at most once.
+pub(super) struct Records<'a> {
+    machine: Machine,
+    /// What the store has under a name.
+    find: &'a dyn Fn(&str) -> Option<PathBuf>,
+    /// Puts a record into the store; that it could not is no reason to fail a launch.
+    save: &'a dyn Fn(&str, &[u8]),
+    known: RefCell<HashMap<PathBuf, Result<Rc<Record>, String>>>,
+}
+
+impl<'a> Records<'a> {
+    pub(super) fn new(
+        machine: Machine,
+        find: &'a dyn Fn(&str) -> Option<PathBuf>,
+        save: &'a dyn Fn(&str, &[u8]),
+    ) -> Records<'a> {
+        Records {
+            machine,
+            find,
+            save,
+            known: RefCell::default(),
+        }
+    }
+
+    /// The record of the interpreter at `path`, or what is wrong with it.
+    pub(super) fn get(&self, path: &Path) -> Result<Rc<Record>, String> {
+        self.get_all(std::slice::from_ref(&path.to_owned()))
+            .pop()
+            .unwrap_or_else(|| Err("not looked at".to_owned()))
+    }
+
+    /// The same for many, those that must be asked side by side.
+    pub(super) fn get_all(&self, paths: &[PathBuf]) -> Vec<Result<Rc<Record>, String>> {
+        let canonical: Vec<PathBuf> = paths.iter().map(|path| binary::canonical(path)).collect();
+        let mut unknown: Vec<PathBuf> = Vec::new();
+        for path in &canonical {
+            if self.known.borrow().contains_key(path) || unknown.contains(path) {
+                continue;
+            }
+            match self.load(path) {
+                Some(stored) => self.remember(path, Ok(stored)),
+                None => unknown.push(path.clone()),
+            }
+        }
+        for (path, asked) in unknown.iter().zip(ask_all(&unknown)) {
+            match asked {
+                Ok(Ok(stored)) => {
+                    if let Some(key) = key(path) {
+                        (self.save)(&key, &stored.encode());
+                    }
+                    self.remember(path, Ok(stored));
+                }
+                // A wrapper. Its answer may depend on anything, so what is remembered is the interpreter behind it.
+                Ok(Err(real)) => {
+                    let behind = match self.load(&real) {
+                        Some(stored) => Ok(stored),
+                        None => Stored::ask(&real, crate::boot::SOURCE).and_then(|asked| {
+                            asked.map_err(|other| {
+                                format!(
+                                    "`{}` says that it is `{}`",
+                                    real.display(),
+                                    other.display()
+                                )
+                            })
+                        }),
+                    };
+                    if let (Ok(stored), Some(key)) = (&behind, key(&real)) {
+                        (self.save)(&key, &stored.encode());
+                    }
+                    self.remember(path, behind);
+                }
+                Err(why) => self.remember(path, Err(why)),
+            }
+        }
+        let known = self.known.borrow();
+        canonical
+            .iter()
+            .map(|path| {
+                known
+                    .get(path)
+                    .cloned()
+                    .unwrap_or_else(|| Err("not looked at".to_owned()))
+            })
+            .collect()
+    }
+
+    fn remember(&self, path: &Path, stored: Result<Stored, String>) {
+        let record = stored.map(|stored| Rc::new(stored.record(&self.machine)));
+        self.known.borrow_mut().insert(path.to_owned(), record);
+    }
+
+    /// The stored record of a canonical binary, if there is one and every file it speaks of is the same.
+    fn load(&self, path: &Path) -> Option<Stored> {
+        let mut bytes = Vec::new();
+        let file = fs::File::open((self.find)(&key(path)?)?).ok()?;
+        file.take(MAX_RECORD).read_to_end(&mut bytes).ok()?;
+        let stored = Stored::decode(&bytes)?;
+        let same = stored.files.first().is_some_and(|file| file.path == path)
+            && stored.files.iter().all(Witness::holds)
+            // A pyvenv.cfg that came later makes a virtual environment of it.
+            && binary::pyvenv_cfg(path).is_none_or(|config| stored.files.iter().any(|file| file.path == config));
+        same.then_some(stored)
+    }
+}
+
+/// Asks several interpreters, as many at a time as there are processors.
+fn ask_all(paths: &[PathBuf]) -> Vec<Result<Result<Stored, PathBuf>, String>> {
+    let ask = |path: &PathBuf| Stored::ask(path, crate::boot::SOURCE);
+    let width = std::thread::available_parallelism()
+        .map_or(1, usize::from)
+        .min(paths.len());
+    if width <= 1 {
+        return paths.iter().map(ask).collect();
+    }
+    let mut answers = Vec::with_capacity(paths.len());
+    for group in paths.chunks(width) {
+        std::thread::scope(|scope| {
+            let running: Vec<_> = group
+                .iter()
+                .map(|path| scope.spawn(move || ask(path)))
+                .collect();
+            answers.extend(running.into_iter().map(|thread| {
+                thread
+                    .join()
+                    .unwrap_or_else(|_| Err("could not be asked".to_owned()))
+            }));
+        });
+    }
+    answers
+}
+
+/// The name of an interpreter's record: its path and date, and what it is asked. Portable, so that a seed's records are
+/// found on every machine; the witnesses inside decide whether it is believed.
+fn key(path: &Path) -> Option<String> {
+    let metadata = fs::metadata(path).ok()?;
+    let mut hash = Sha256::new();
+    for part in [
+        HEADER,
+        probe::SCRIPT.as_bytes(),
+        crate::boot::SOURCE.as_bytes(),
+        path.as_os_str().as_bytes(),
+    ] {
+        hash.update((part.len() as u64).to_le_bytes());
+        hash.update(part);
+    }
+    hash.update(metadata.size().to_le_bytes());
+    hash.update(metadata.mtime().to_le_bytes());
+    Some(hex(&hash.finalize()))
+}
+
+fn proof(path: &Path) -> std::io::Result<Vec<u8>> {
+    if let Some(build_id) = Elf::read(path).and_then(|elf| elf.build_id) {
+        return Ok(build_id);
+    }
+    let mut hash = Sha256::new();
+    let mut file = fs::File::open(path)?;
+    let mut buffer = vec![0; 64 * 1024];
+    loop {
+        match file.read(&mut buffer)? {
+            0 => return Ok(hash.finalize().to_vec()),
+            count => hash.update(&buffer[..count]),
+        }
+    }
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes
+        .iter()
+        .fold(String::with_capacity(bytes.len() * 2), |mut text, byte| {
+            // Writing to a string cannot fail.
+            let _ = write!(text, "{byte:02x}");
+            text
+        })
+}
+
+fn unhex(text: &str) -> Option<Vec<u8>> {
+    if !text.is_ascii() || text.len() % 2 != 0 {
+        return None;
+    }
+    (0..text.len())
+        .step_by(2)
+        .map(|at| u8::from_str_radix(&text[at..at + 2], 16).ok())
+        .collect()
+}
+
+#[cfg(test)]
+#[path = "record_tests.rs"]
+pub(super) mod record_tests;

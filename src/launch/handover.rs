@@ -1,0 +1,137 @@
+//! Handing over: the archive's own Python bootstrap does what the native path does not.
+//!
+//! The bootstrap takes a directory for an unpacked PEX and the variable `__PEX_EXE__` for the file that it came from, so
+//! it sees P as `PEX` and `argv[0]` although it never runs from there. The unpacked tree is keyed by the SHA-256 of the
+//! whole archive: unlike the fingerprint, that covers the bootstrap.
+
+use std::os::unix::ffi::OsStringExt;
+use std::os::unix::fs::{FileExt, PermissionsExt};
+use std::path::{Path, PathBuf};
+
+use sha2::{Digest, Sha256};
+
+use crate::archive::{Archive, safe_relative};
+use crate::interpreter::Record;
+use crate::launch::replay::hex;
+use crate::launch::{Invocation, LaunchError};
+use crate::pex::Pex;
+use crate::plan::{EnvChange, Exec, Value};
+use crate::store::{Kind, Store};
+use crate::variables::Variables;
+
+/// What the native path leaves to the bootstrap, in words for `PEX_VERBOSE`; `None` where nothing was asked for.
+///
+/// # Errors
+/// When tools are asked of a PEX that was built without them.
+pub fn reason(pex: &Pex, variables: &Variables) -> Result<Option<&'static str>, LaunchError> {
+    if variables.tools {
+        if !pex.info.includes_tools {
+            return Err(LaunchError::Refused(
+                "The PEX_TOOLS environment variable was set, but this PEX was not built with tools (Re-build the PEX \
+                 file with `pex --include-tools ...` or `pex --venv ...`)"
+                    .to_owned(),
+            ));
+        }
+        return Ok(Some("PEX_TOOLS"));
+    }
+    Ok(if variables.coverage {
+        Some("PEX_COVERAGE")
+    } else if variables.profile {
+        Some("PEX_PROFILE")
+    } else {
+        None
+    })
+}
+
+/// The command that runs the bootstrap, and the directory that it needs where one was unpacked.
+///
+/// # Errors
+/// When the archive cannot be read or the cache not be written.
+pub fn exec(
+    invocation: &Invocation,
+    pex: &Pex,
+    interpreter: &Record,
+    store: &Store,
+) -> Result<(Exec, Option<PathBuf>), LaunchError> {
+    let mut argv = vec![interpreter.binary.clone().into_os_string().into_vec()];
+    if let Some(current) = &invocation.current {
+        argv.extend(
+            current
+                .options
+                .iter()
+                .map(|option| option.clone().into_vec()),
+        );
+    }
+    let (tree, env) = match pex.archive() {
+        Some(archive) => (
+            Some(unpacked(pex, archive, store)?),
+            vec![EnvChange::Set(
+                b"__PEX_EXE__".to_vec(),
+                Value::InvokedPex(Vec::new()),
+            )],
+        ),
+        None => (None, Vec::new()),
+    };
+    let runs = tree.clone().unwrap_or_else(|| pex.path.join("__main__.py"));
+    argv.push(runs.into_os_string().into_vec());
+    Ok((
+        Exec {
+            program: argv[0].clone(),
+            argv,
+            interpreter: false,
+            env,
+        },
+        tree,
+    ))
+}
+
+/// The archive's tree in the root, every member of it.
+fn unpacked(pex: &Pex, archive: &Archive, store: &Store) -> Result<PathBuf, LaunchError> {
+    let io = |source| LaunchError::Io {
+        path: pex.path.display().to_string(),
+        source,
+    };
+    let original = archive.original().map_err(crate::pex::PexError::from)?;
+    let digest = digest(&original).map_err(io)?;
+    Ok(store.directory(Kind::Originals, &digest, &mut |work| fill(&original, work))?)
+}
+
+fn fill(archive: &Archive, work: &Path) -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
+    for entry in archive.entries() {
+        let Some(name) = safe_relative(&entry.name) else {
+            continue;
+        };
+        let path = work.join(&name);
+        if entry.is_directory() {
+            std::fs::create_dir_all(&path)?;
+            continue;
+        }
+        if let Some(parent) = path.parent() {
+            std::fs::create_dir_all(parent)?;
+        }
+        let mut file = std::fs::File::create_new(&path)?;
+        archive.copy(entry, &mut file)?;
+        if entry.is_executable() {
+            file.set_permissions(std::fs::Permissions::from_mode(0o755))?;
+        }
+    }
+    // The bootstrap writes this mark into what it unpacks itself, and looks for it.
+    std::fs::write(work.join("PEX-LAYOUT"), "zipapp")?;
+    Ok(())
+}
+
+/// SHA-256 of the archive's bytes, in hexadecimal.
+fn digest(archive: &Archive) -> std::io::Result<String> {
+    let (mut offset, size) = archive.extent();
+    let end = offset.saturating_add(size);
+    let mut hash = Sha256::new();
+    let mut buffer = vec![0; 1 << 16];
+    while offset < end {
+        let count =
+            usize::try_from(end - offset).map_or(buffer.len(), |left| left.min(buffer.len()));
+        archive.file().read_exact_at(&mut buffer[..count], offset)?;
+        hash.update(&buffer[..count]);
+        offset += count as u64;
+    }
+    Ok(hex(&hash.finalize()))
+}

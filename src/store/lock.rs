@@ -1,0 +1,93 @@
+//! Advisory locks, one per published thing. They only save doing the same work twice: whoever cannot have one goes on
+//! without, and the rename decides.
+
+use std::fs::{File, OpenOptions};
+use std::io::IsTerminal;
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::PathBuf;
+use std::time::{Duration, Instant};
+
+use fs2::FileExt;
+use nix::errno::Errno;
+
+/// How long another process may take before the work is done anyway.
+const PATIENCE: Duration = Duration::from_secs(30);
+/// After how long someone who looks on is told.
+const SILENCE: Duration = Duration::from_secs(1);
+
+/// A lock that is held; gone with its process.
+#[derive(Debug)]
+pub(super) struct Lock {
+    path: PathBuf,
+    _file: File,
+}
+
+impl Drop for Lock {
+    fn drop(&mut self) {
+        // Whoever waits on the removed file gets it next, finds the entry, and is done; who comes later finds the entry
+        // at once. Should two work at the same thing after all, the rename decides.
+        let _ = std::fs::remove_file(&self.path);
+    }
+}
+
+/// What came of asking for a lock.
+#[derive(Debug)]
+pub(super) enum Turn<T> {
+    /// Nobody else has it, or nobody can tell: do the work.
+    Work(Option<Lock>),
+    /// Somebody else did the work meanwhile.
+    Done(T),
+}
+
+/// Takes the lock at `path`, waiting with a bound while another holds it; `done` says whether the work has appeared.
+pub(super) fn acquire<T>(path: PathBuf, mut done: impl FnMut() -> Option<T>) -> Turn<T> {
+    // Opened for writing, since NFS turns the lock into one of bytes, which needs it.
+    let opened = OpenOptions::new()
+        .read(true)
+        .write(true)
+        .create(true)
+        .truncate(false)
+        .mode(0o644)
+        .custom_flags(nix::libc::O_NOFOLLOW | nix::libc::O_NONBLOCK)
+        .open(&path);
+    let Ok(file) = opened else {
+        return Turn::Work(None);
+    };
+    let start = Instant::now();
+    let mut pause = Duration::from_millis(1);
+    let mut told = false;
+    loop {
+        match file.try_lock_exclusive() {
+            Ok(()) => {
+                return match done() {
+                    Some(found) => Turn::Done(found),
+                    None => Turn::Work(Some(Lock { path, _file: file })),
+                };
+            }
+            Err(error) if is_held(&error) => {}
+            Err(_) => return Turn::Work(None),
+        }
+        if let Some(found) = done() {
+            return Turn::Done(found);
+        }
+        if start.elapsed() >= PATIENCE {
+            return Turn::Work(None);
+        }
+        if !told && start.elapsed() >= SILENCE {
+            told = true;
+            if std::io::stderr().is_terminal() {
+                eprintln!(
+                    "pexboot: waiting for another start to finish (`{}`)",
+                    path.display()
+                );
+            }
+        }
+        std::thread::sleep(pause);
+        pause = (pause * 2).min(Duration::from_millis(50));
+    }
+}
+
+/// Whether the error of a lock that was tried says that someone else has it.
+pub(super) fn is_held(error: &std::io::Error) -> bool {
+    error.raw_os_error().map(Errno::from_raw) == Some(Errno::EWOULDBLOCK)
+}

@@ -1,0 +1,204 @@
+//! The manifest of a published directory: what it consists of and whether that is known to be on disk.
+//!
+//! A rename can survive a power cut while the data does not, and nothing is ever synced on the way to the application. So
+//! each published directory `NAME` has a sibling `NAME.manifest`, put there before it: the boot that wrote the entry, and
+//! size and path of every file. In that boot the entry is trusted unseen; in a later one its sizes are compared once, after
+//! which the manifest says that it is on disk. Python's `__pycache__` directories are nobody's promise and left out.
+//!
+//! ```text
+//! pexboot manifest 1\n
+//! BOOT FILES BYTES\n          boot_id as 32 hex digits, all zero once on disk; how many files; their bytes together
+//! (TYPE SIZE PATH\0)*         `f` regular file, `l` symbolic link; decimal size; path relative to the entry
+//! end\n
+//! ```
+
+use std::ffi::OsString;
+use std::fmt::Write as _;
+use std::io::{self, Read};
+use std::os::unix::ffi::{OsStrExt, OsStringExt};
+use std::path::{Path, PathBuf};
+
+/// Identifies one boot of one machine (`/proc/sys/kernel/random/boot_id`), without its dashes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct BootId(pub [u8; 16]);
+
+impl BootId {
+    /// On disk, whatever boot it is.
+    pub const ON_DISK: BootId = BootId([0; 16]);
+    /// No boot: of an entry so marked nothing is taken on trust.
+    const UNKNOWN: BootId = BootId([0xff; 16]);
+
+    /// The running boot.
+    #[must_use]
+    pub fn current() -> BootId {
+        std::fs::read("/proc/sys/kernel/random/boot_id")
+            .ok()
+            .and_then(|text| BootId::parse(text.trim_ascii()))
+            .unwrap_or(BootId::UNKNOWN)
+    }
+
+    /// Reads 32 hex digits, dashes between them skipped.
+    fn parse(text: &[u8]) -> Option<BootId> {
+        let mut digits = text
+            .iter()
+            .filter(|&&byte| byte != b'-')
+            .map(|&byte| char::from(byte).to_digit(16));
+        let mut id = [0; 16];
+        for byte in &mut id {
+            let (high, low) = (digits.next()??, digits.next()??);
+            *byte = u8::try_from(high << 4 | low).ok()?;
+        }
+        digits.next().is_none().then_some(BootId(id))
+    }
+
+    fn hex(self) -> String {
+        self.0.iter().fold(String::new(), |mut text, byte| {
+            let _ = write!(text, "{byte:02x}");
+            text
+        })
+    }
+}
+
+const MAGIC: &str = "pexboot manifest 1\n";
+const END: &[u8] = b"end\n";
+
+/// One file of an entry.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+struct Item {
+    path: PathBuf,
+    link: bool,
+    size: u64,
+}
+
+/// What a published directory consists of.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Manifest {
+    boot: BootId,
+    items: Vec<Item>,
+}
+
+/// Where the manifest of the entry at `entry` is.
+pub(super) fn path_of(entry: &Path) -> PathBuf {
+    let mut name = OsString::from(entry);
+    name.push(".manifest");
+    name.into()
+}
+
+impl Manifest {
+    /// Takes stock of the directory at `root`.
+    pub(super) fn of_directory(root: &Path, boot: BootId) -> io::Result<Manifest> {
+        let mut items = Vec::new();
+        let mut left = vec![PathBuf::new()];
+        while let Some(directory) = left.pop() {
+            for entry in std::fs::read_dir(root.join(&directory))? {
+                let entry = entry?;
+                let path = directory.join(entry.file_name());
+                if entry.file_type()?.is_dir() {
+                    if entry.file_name() != "__pycache__" {
+                        left.push(path);
+                    }
+                } else {
+                    let status = entry.metadata()?;
+                    items.push(Item {
+                        path,
+                        link: status.is_symlink(),
+                        size: status.len(),
+                    });
+                }
+            }
+        }
+        items.sort();
+        Ok(Manifest { boot, items })
+    }
+
+    /// The same, known to be on disk.
+    pub(super) fn on_disk(self) -> Manifest {
+        Manifest {
+            boot: BootId::ON_DISK,
+            ..self
+        }
+    }
+
+    /// Whether every file is there with its size. What is there besides does not matter.
+    pub(super) fn holds(&self, root: &Path) -> bool {
+        std::fs::symlink_metadata(root).is_ok_and(|status| status.is_dir())
+            && self.items.iter().all(|item| {
+                std::fs::symlink_metadata(root.join(&item.path)).is_ok_and(|status| {
+                    status.len() == item.size
+                        && if item.link {
+                            status.is_symlink()
+                        } else {
+                            status.is_file()
+                        }
+                })
+            })
+    }
+
+    /// The manifest as bytes.
+    pub(super) fn encode(&self) -> Vec<u8> {
+        let bytes = total(&self.items);
+        let mut text =
+            format!("{MAGIC}{} {} {bytes}\n", self.boot.hex(), self.items.len()).into_bytes();
+        for item in &self.items {
+            text.extend_from_slice(
+                format!("{} {} ", if item.link { 'l' } else { 'f' }, item.size).as_bytes(),
+            );
+            text.extend_from_slice(item.path.as_os_str().as_bytes());
+            text.push(0);
+        }
+        text.extend_from_slice(END);
+        text
+    }
+
+    /// Reads what [`Manifest::encode`] wrote; `None` for anything else.
+    pub(super) fn decode(bytes: &[u8]) -> Option<Manifest> {
+        let (boot, rest) = decode_boot(bytes)?;
+        let end = rest.iter().position(|&byte| byte == b'\n')?;
+        let mut counts = std::str::from_utf8(&rest[..end])
+            .ok()?
+            .trim_start()
+            .split(' ');
+        let files: usize = counts.next()?.parse().ok()?;
+        let bytes: u64 = counts.next()?.parse().ok()?;
+        let body = rest[end + 1..].strip_suffix(END)?;
+        let mut items = Vec::new();
+        for record in body.split_inclusive(|&byte| byte == 0) {
+            let mut fields = record.strip_suffix(&[0])?.splitn(3, |&byte| byte == b' ');
+            let link = match fields.next()? {
+                b"f" => false,
+                b"l" => true,
+                _ => return None,
+            };
+            let size = std::str::from_utf8(fields.next()?).ok()?.parse().ok()?;
+            let path = PathBuf::from(OsString::from_vec(fields.next()?.to_vec()));
+            items.push(Item { path, link, size });
+        }
+        (items.len() == files && bytes == total(&items)).then_some(Manifest { boot, items })
+    }
+
+    /// Reads the manifest at `path`; `None` when there is none or it is damaged.
+    pub(super) fn read(path: &Path) -> Option<Manifest> {
+        Manifest::decode(&std::fs::read(path).ok()?)
+    }
+}
+
+/// The boot in the manifest at `path`, which is as much of it as a start in the same boot needs.
+pub(super) fn boot_of(path: &Path) -> Option<BootId> {
+    let mut head = [0; MAGIC.len() + 33];
+    std::fs::File::open(path).ok()?.read_exact(&mut head).ok()?;
+    decode_boot(&head).map(|(boot, _)| boot)
+}
+
+/// The boot, and what follows it.
+fn decode_boot(bytes: &[u8]) -> Option<(BootId, &[u8])> {
+    let rest = bytes.strip_prefix(MAGIC.as_bytes())?;
+    let (boot, rest) = rest.split_at_checked(32)?;
+    Some((BootId::parse(boot)?, rest))
+}
+
+/// The bytes of all files together.
+fn total(items: &[Item]) -> u64 {
+    items
+        .iter()
+        .fold(0, |sum, item| sum.wrapping_add(item.size))
+}

@@ -1,0 +1,152 @@
+//! Writing a directory tree into a fresh directory: the only hand that makes files below a root.
+//!
+//! Every file is made new (`O_EXCL`, no link followed) relative to a descriptor of its directory, with a mode that lets
+//! nobody else write to it whatever the umask; every directory is made once. Paths are relative, `/`-separated and safe
+//! (no empty, `.` or `..` component); anything else is refused.
+
+use std::collections::HashSet;
+use std::fs::File;
+use std::io::{self, Write};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::path::Path;
+
+use nix::errno::Errno;
+use nix::fcntl::{AT_FDCWD, AtFlags, OFlag, open, openat};
+use nix::sys::stat::{Mode, mkdirat};
+use nix::unistd::{linkat, symlinkat};
+
+/// A directory that is being filled.
+#[derive(Debug)]
+pub struct Tree {
+    root: OwnedFd,
+    /// Directories that are there, by path.
+    directories: HashSet<String>,
+    /// The directory that was last written to.
+    last: Option<(String, OwnedFd)>,
+}
+
+impl Tree {
+    /// The tree below `root`, a fresh empty directory.
+    ///
+    /// # Errors
+    /// When it cannot be opened.
+    pub fn new(root: &Path) -> io::Result<Tree> {
+        let root = open(root, DIRECTORY, Mode::empty())?;
+        Ok(Tree {
+            root,
+            directories: HashSet::new(),
+            last: None,
+        })
+    }
+
+    /// A new file to write to, with its directories; `executable` asks for the x bits.
+    ///
+    /// # Errors
+    /// When the system refuses or something is there.
+    pub fn file(&mut self, path: &str, executable: bool) -> io::Result<File> {
+        let (parent, name) = split(path)?;
+        let mode = Mode::from_bits_truncate(if executable { 0o755 } else { 0o644 });
+        let flags =
+            OFlag::O_WRONLY | OFlag::O_CREAT | OFlag::O_EXCL | OFlag::O_NOFOLLOW | OFlag::O_CLOEXEC;
+        Ok(File::from(openat(self.enter(parent)?, name, flags, mode)?))
+    }
+
+    /// A new file with this content.
+    ///
+    /// # Errors
+    /// As [`Tree::file`].
+    pub fn write(&mut self, path: &str, bytes: &[u8], executable: bool) -> io::Result<()> {
+        self.file(path, executable)?.write_all(bytes)
+    }
+
+    /// A new symbolic link.
+    ///
+    /// # Errors
+    /// As [`Tree::file`].
+    pub fn link(&mut self, path: &str, target: &Path) -> io::Result<()> {
+        let (parent, name) = split(path)?;
+        Ok(symlinkat(target, self.enter(parent)?, name)?)
+    }
+
+    /// A further name for the file at `target`, links not followed.
+    ///
+    /// # Errors
+    /// As [`Tree::file`]; and where the file system has no such thing, refuses to cross to another (EXDEV), or has too
+    /// many already (EMLINK).
+    pub fn hard_link(&mut self, path: &str, target: &Path) -> io::Result<()> {
+        let (parent, name) = split(path)?;
+        Ok(linkat(
+            AT_FDCWD,
+            target,
+            self.enter(parent)?,
+            name,
+            AtFlags::empty(),
+        )?)
+    }
+
+    /// A directory, with those above it.
+    ///
+    /// # Errors
+    /// When the system refuses.
+    pub fn directory(&mut self, path: &str) -> io::Result<()> {
+        if !path.is_empty() && !self.directories.contains(path) {
+            let (parent, _) = split(path)?;
+            self.directory(parent)?;
+            match mkdirat(self.root.as_fd(), path, Mode::from_bits_truncate(0o755)) {
+                Ok(()) => {}
+                Err(Errno::EEXIST) => {
+                    // Made by another writer of the same tree; a link would lead out of it.
+                    openat(
+                        self.root.as_fd(),
+                        path,
+                        DIRECTORY | OFlag::O_NOFOLLOW,
+                        Mode::empty(),
+                    )?;
+                }
+                Err(errno) => return Err(errno.into()),
+            }
+            self.directories.insert(path.to_owned());
+        }
+        Ok(())
+    }
+
+    /// The descriptor of the directory at `path`, made if it is missing.
+    fn enter(&mut self, path: &str) -> io::Result<BorrowedFd<'_>> {
+        if path.is_empty() {
+            return Ok(self.root.as_fd());
+        }
+        // Neighbours mostly share their directory.
+        if self.last.as_ref().is_none_or(|(last, _)| last != path) {
+            self.directory(path)?;
+            let fd = openat(
+                self.root.as_fd(),
+                path,
+                DIRECTORY | OFlag::O_NOFOLLOW,
+                Mode::empty(),
+            )?;
+            self.last = Some((path.to_owned(), fd));
+        }
+        Ok(self
+            .last
+            .as_ref()
+            .map_or(self.root.as_fd(), |(_, fd)| fd.as_fd()))
+    }
+}
+
+/// How directories are opened: to go through, not to read.
+const DIRECTORY: OFlag = OFlag::O_PATH
+    .union(OFlag::O_DIRECTORY)
+    .union(OFlag::O_CLOEXEC);
+
+/// A path as its directory (empty for the root) and its last component.
+fn split(path: &str) -> io::Result<(&str, &str)> {
+    let (parent, name) = path.rsplit_once('/').unwrap_or(("", path));
+    let unsafe_parent = path.contains('/') && parent.is_empty();
+    if unsafe_parent || matches!(name, "" | "." | "..") {
+        return Err(io::Error::other(format!(
+            "`{}` is no safe relative path",
+            path.escape_debug()
+        )));
+    }
+    Ok((parent, name))
+}

@@ -1,0 +1,61 @@
+//! User code: unpacked under its fingerprint, which is computed again from what is written.
+
+use sha2::{Digest as _, Sha256};
+
+use super::lay_out::{self, Bytes, Item, Witness};
+use super::{UnpackError, hex};
+use crate::pex::{Fingerprint, Pex};
+use crate::store::{Kind, Store};
+
+/// See [`super::code`].
+pub(super) fn unpack(
+    pex: &Pex,
+    fingerprint: &[u8; 32],
+    store: &Store,
+) -> Result<std::path::PathBuf, UnpackError> {
+    let path = store.directory(Kind::Code, &hex(fingerprint), &mut |root| {
+        let members = pex.user_code()?;
+        let items: Vec<Item<'_>> = members
+            .iter()
+            .map(|member| Item {
+                path: member.path.clone(),
+                executable: member.executable,
+                hashed: true,
+                bytes: Bytes::Member(&member.content, member.size),
+            })
+            .collect();
+        let mut witness = CodeHash {
+            fingerprint: Fingerprint::new(&pex.info_bytes),
+            member: Sha256::new(),
+        };
+        lay_out::write(root, &items, pex.archive().map(AsRef::as_ref), &mut witness)?;
+        if witness.fingerprint.finish() == *fingerprint {
+            return Ok(());
+        }
+        Err(UnpackError::Code {
+            pex: pex.path.clone(),
+        }
+        .into())
+    })?;
+    Ok(path)
+}
+
+/// The fingerprint of what is written.
+struct CodeHash {
+    fingerprint: Fingerprint,
+    member: Sha256,
+}
+
+impl Witness for CodeHash {
+    fn begin(&mut self, _item: &Item<'_>) {}
+
+    fn bytes(&mut self, bytes: &[u8]) {
+        self.member.update(bytes);
+    }
+
+    fn end(&mut self, item: &Item<'_>) {
+        let digest = self.member.finalize_reset();
+        self.fingerprint
+            .member(&item.path, item.executable, &digest.into());
+    }
+}

@@ -1,0 +1,209 @@
+//! Files into a fresh directory, hashed in the same pass.
+//!
+//! Each byte is read once, and what was hashed is what was written. Memory stays bounded: a member of up to 8 MiB is held
+//! whole, a larger one streams.
+
+use std::fs::File;
+use std::io::{self, Write};
+use std::path::Path;
+
+use sha2::{Digest as _, Sha256};
+
+use super::UnpackError;
+use crate::archive::{Archive, ArchiveError};
+use crate::pex::{Content, PexError};
+use crate::store::{StoreError, Tree};
+
+/// Members up to this size are held in memory whole.
+pub(super) const WHOLE: u64 = 8 << 20;
+
+/// A file to be laid out.
+#[derive(Debug)]
+pub(super) struct Item<'a> {
+    /// Path below the directory.
+    pub(super) path: String,
+    /// Whether it gets the x bits.
+    pub(super) executable: bool,
+    /// Whether the hash covers it.
+    pub(super) hashed: bool,
+    /// What is in it.
+    pub(super) bytes: Bytes<'a>,
+}
+
+/// Where an item's bytes come from.
+#[derive(Debug)]
+pub(super) enum Bytes<'a> {
+    /// A member of the PEX, and how long it is said to be.
+    Member(&'a Content, u64),
+    /// Made here.
+    Made(Vec<u8>),
+}
+
+impl Item<'_> {
+    /// Bytes of content.
+    pub(super) fn size(&self) -> u64 {
+        match &self.bytes {
+            Bytes::Member(_, size) => *size,
+            Bytes::Made(bytes) => bytes.len() as u64,
+        }
+    }
+}
+
+/// What takes note of the bytes of each file.
+pub(super) trait Witness {
+    /// The next file begins.
+    fn begin(&mut self, item: &Item<'_>);
+    /// Bytes of it.
+    fn bytes(&mut self, bytes: &[u8]);
+    /// It is complete.
+    fn end(&mut self, item: &Item<'_>);
+}
+
+/// The hash of a wheel's directory as pex computes it: names in order, then contents in order (reference 1.6).
+#[derive(Debug)]
+pub(super) struct DirectoryHash {
+    hash: Sha256,
+    counts: bool,
+}
+
+impl DirectoryHash {
+    /// Begins with the names of `items`, which must be in the order in which they will follow: sorted by path.
+    pub(super) fn new(items: &[Item<'_>]) -> DirectoryHash {
+        let mut hash = Sha256::new();
+        items
+            .iter()
+            .filter(|item| item.hashed)
+            .for_each(|item| hash.update(item.path.as_bytes()));
+        DirectoryHash {
+            hash,
+            counts: false,
+        }
+    }
+
+    /// The hash, as hexadecimal digits.
+    pub(super) fn finish(self) -> String {
+        super::hex(&self.hash.finalize())
+    }
+}
+
+impl Witness for DirectoryHash {
+    fn begin(&mut self, item: &Item<'_>) {
+        self.counts = item.hashed;
+    }
+
+    fn bytes(&mut self, bytes: &[u8]) {
+        if self.counts {
+            self.hash.update(bytes);
+        }
+    }
+
+    fn end(&mut self, _item: &Item<'_>) {}
+}
+
+/// Writes every item below `root` in order; `archive` is the one that members are in.
+pub(super) fn write(
+    root: &Path,
+    items: &[Item<'_>],
+    archive: Option<&Archive>,
+    witness: &mut dyn Witness,
+) -> Result<(), UnpackError> {
+    let mut tree = Tree::new(root).map_err(written(root))?;
+    for item in items {
+        let path = || root.join(&item.path);
+        witness.begin(item);
+        let mut file = tree
+            .file(&item.path, item.executable)
+            .map_err(|error| written(&path())(error))?;
+        let mut output = Output {
+            file: Some(&mut file),
+            witness,
+            length: 0,
+        };
+        item.copy(archive, &mut output)
+            .map_err(|error| match error {
+                UnpackError::Pex(PexError::Archive(ArchiveError::Output(error))) => {
+                    written(&path())(error)
+                }
+                other => other,
+            })?;
+        witness.end(item);
+    }
+    Ok(())
+}
+
+/// Shows every item to `witness` without writing it.
+pub(super) fn look(
+    items: &[Item<'_>],
+    archive: Option<&Archive>,
+    witness: &mut dyn Witness,
+) -> Result<(), UnpackError> {
+    for item in items {
+        witness.begin(item);
+        let mut output = Output {
+            file: None,
+            witness,
+            length: 0,
+        };
+        item.copy(archive, &mut output)?;
+        witness.end(item);
+    }
+    Ok(())
+}
+
+impl Item<'_> {
+    fn copy(&self, archive: Option<&Archive>, output: &mut Output<'_>) -> Result<(), UnpackError> {
+        match (&self.bytes, archive) {
+            (Bytes::Made(bytes), _) => output.write_all(bytes).map_err(ArchiveError::Output)?,
+            (Bytes::Member(Content::Entry(entry), size), Some(archive)) if *size <= WHOLE => {
+                let bytes = archive.read(entry, WHOLE)?;
+                output.write_all(&bytes).map_err(ArchiveError::Output)?;
+            }
+            (Bytes::Member(content, _), archive) => content.copy(archive, output)?,
+        }
+        if output.length == self.size() {
+            return Ok(());
+        }
+        // Of an archive's members the reader has made sure.
+        Err(UnpackError::Pex(PexError::Io {
+            path: match &self.bytes {
+                Bytes::Member(Content::File(path), _) => path.clone(),
+                _ => self.path.clone().into(),
+            },
+            source: io::Error::other("the file changed while it was read; try again"),
+        }))
+    }
+}
+
+/// Writes to a file and shows it to a witness.
+struct Output<'a> {
+    file: Option<&'a mut File>,
+    witness: &'a mut dyn Witness,
+    length: u64,
+}
+
+impl Write for Output<'_> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let length = match &mut self.file {
+            Some(file) => file.write(bytes)?,
+            None => bytes.len(),
+        };
+        self.witness.bytes(&bytes[..length]);
+        self.length += length as u64;
+        Ok(length)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+/// An error of writing.
+fn written(path: &Path) -> impl Fn(io::Error) -> UnpackError {
+    let path = path.to_owned();
+    move |source| {
+        UnpackError::Store(StoreError::Io {
+            path: path.clone(),
+            source,
+        })
+    }
+}

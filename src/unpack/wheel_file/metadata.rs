@@ -1,0 +1,209 @@
+//! What a wheel says of itself: METADATA, WHEEL, entry_points.txt, and the names of the directories that go with them.
+
+use std::collections::BTreeMap;
+
+use super::{STASH, TEXT, UnpackError};
+use crate::archive::{Archive, Entry};
+use crate::pex::Content;
+
+/// A wheel's metadata, as far as installing needs it.
+#[derive(Debug)]
+pub(super) struct Metadata {
+    /// `NAME-VERSION.dist-info` as stored.
+    pub(super) dist_info: String,
+    /// The same with `.data`: dropped after the install.
+    pub(super) data: String,
+    /// The same with `.pex-info`.
+    pub(super) pex_info: String,
+    /// The data directory that the schemes are looked for in: of METADATA's name and version.
+    schemes: String,
+    /// Name, as METADATA has it.
+    project: String,
+    /// Whether the root is purelib (PEP 427).
+    pub(super) root_is_purelib: bool,
+    /// `X.Y` of the one Python that the tags pin; the letters themselves otherwise.
+    python: String,
+    /// entry_points.txt; empty where there is none.
+    pub(super) entry_points: String,
+}
+
+impl Metadata {
+    pub(super) fn read(
+        name: &str,
+        wheel: &Archive,
+        members: &BTreeMap<&str, (&Content, &Entry)>,
+        fail: &dyn Fn(String) -> UnpackError,
+    ) -> Result<Metadata, UnpackError> {
+        let dist_info = dist_info(name, members).ok_or_else(|| fail("has no METADATA".into()))?;
+        let text = |file: &str| match members.get(format!("{dist_info}/{file}").as_str()) {
+            Some((_, entry)) => Ok(Some(
+                String::from_utf8_lossy(&wheel.read(entry, TEXT)?).into_owned(),
+            )),
+            None => Ok::<_, UnpackError>(None),
+        };
+        let metadata = text("METADATA")?.unwrap_or_default();
+        let header = |header: &'static str| {
+            headers(&metadata, header)
+                .next()
+                .ok_or_else(|| fail(format!("has no `{header}` in its METADATA")))
+        };
+        let (project, version) = (header("Name")?, header("Version")?);
+        let about = text("WHEEL")?.ok_or_else(|| fail("has no WHEEL file".into()))?;
+        // Blank lines between headers are found in the wild; WHEEL has no body that they could begin.
+        let about: String = about
+            .lines()
+            .filter(|line| !line.trim().is_empty())
+            .flat_map(|line| [line, "\n"])
+            .collect();
+        let stem = dist_info.strip_suffix(".dist-info").unwrap_or(dist_info);
+        Ok(Metadata {
+            data: format!("{stem}.data"),
+            pex_info: format!("{stem}.pex-info"),
+            schemes: format!(
+                "{}-{}.data",
+                underscored(project),
+                version.replace('-', "_")
+            ),
+            project: project.to_owned(),
+            root_is_purelib: headers(&about, "Root-Is-Purelib").next() == Some("true"),
+            python: pinned_python(&about, name),
+            entry_points: text("entry_points.txt")?.unwrap_or_default(),
+            dist_info: dist_info.to_owned(),
+        })
+    }
+
+    /// Path of RECORD.
+    pub(super) fn record(&self) -> String {
+        format!("{}/RECORD", self.dist_info)
+    }
+
+    /// The library that the root is not.
+    pub(super) fn other_library(&self) -> &'static str {
+        if self.root_is_purelib {
+            "platlib"
+        } else {
+            "purelib"
+        }
+    }
+
+    /// The scheme (PEP 427, `.data`) that a member belongs to, and its path in there; `None` for the root's own. The
+    /// root's own library has no scheme: the original drops it with the rest of the data directory.
+    pub(super) fn scheme<'p>(&self, path: &'p str) -> Option<(&'static str, &'p str)> {
+        let (scheme, rest) = path
+            .strip_prefix(&self.schemes)?
+            .strip_prefix('/')?
+            .split_once('/')?;
+        ["headers", "scripts", self.other_library(), "data"]
+            .into_iter()
+            .find(|known| *known == scheme)
+            .map(|known| (known, rest))
+    }
+
+    /// Where a scheme's file goes below the chroot.
+    pub(super) fn target(&self, scheme: &str, rest: &str) -> String {
+        match scheme {
+            "headers" => format!(
+                "{STASH}/include/site/python{}/{}/{rest}",
+                self.python, self.project
+            ),
+            "scripts" => format!("{STASH}/bin/{rest}"),
+            library => format!("{STASH}/{library}/{rest}"),
+        }
+    }
+}
+
+/// The wheel's dist-info directory; of several the one of the project that the file is named for.
+fn dist_info<'m>(name: &str, members: &BTreeMap<&'m str, (&Content, &Entry)>) -> Option<&'m str> {
+    let project = |name: &str| {
+        let project = name.split('-').next().unwrap_or(name);
+        underscored(project).to_ascii_lowercase()
+    };
+    let mut found: Option<&str> = None;
+    for path in members.keys() {
+        if let Some(directory) = path.strip_suffix("/METADATA")
+            && directory.ends_with(".dist-info")
+            && !directory.contains('/')
+        {
+            if project(directory) == project(name) {
+                return Some(directory);
+            }
+            found = found.or(Some(directory));
+        }
+    }
+    found
+}
+
+/// Runs of `-`, `_` and `.` as one `_` (the names of files, PEP 427).
+fn underscored(name: &str) -> String {
+    let mut result = String::with_capacity(name.len());
+    for character in name.chars() {
+        match character {
+            '-' | '_' | '.' if result.ends_with('_') => {}
+            '-' | '_' | '.' => result.push('_'),
+            other => result.push(other),
+        }
+    }
+    result
+}
+
+/// The values of a header (RFC 822, as Python's `email` reads it, without folding), up to the first blank line.
+fn headers<'t, 'n>(text: &'t str, name: &'n str) -> impl Iterator<Item = &'t str> + use<'t, 'n> {
+    text.lines()
+        .take_while(|line| !line.is_empty())
+        .filter_map(move |line| {
+            let (key, value) = line.split_once(':')?;
+            key.eq_ignore_ascii_case(name)
+                .then(|| value.trim_start_matches([' ', '\t']))
+        })
+}
+
+/// `X.Y` when every tag is for one and the same Python and names its minor version.
+fn pinned_python(about: &str, name: &str) -> String {
+    let mut interpreters: Vec<&str> = headers(about, "Tag")
+        .filter_map(|tag| tag.split('-').next())
+        .flat_map(|interpreters| interpreters.split('.'))
+        .filter(|interpreter| !interpreter.is_empty())
+        .collect();
+    if interpreters.is_empty() {
+        let stem = name.strip_suffix(".whl").unwrap_or(name);
+        interpreters = stem
+            .rsplit('-')
+            .nth(2)
+            .map(|tag| tag.split('.').collect())
+            .unwrap_or_default();
+    }
+    let mut versions: Vec<Option<(String, String)>> =
+        interpreters.into_iter().map(version).collect();
+    versions.dedup();
+    match versions.as_slice() {
+        [Some((major, minor))] if !minor.is_empty() => format!("{major}.{minor}"),
+        _ => "X.Y".to_owned(),
+    }
+}
+
+/// Major and minor version (empty where there is none) of an interpreter tag: `cp311`, `py3`, `cp3_10`.
+fn version(tag: &str) -> Option<(String, String)> {
+    let start = tag.find(|character: char| character.is_ascii_digit())?;
+    let digits: String = tag[start..]
+        .chars()
+        .take_while(|character| character.is_ascii_digit() || *character == '_')
+        .collect();
+    let number = |digits: &str| {
+        let trimmed = digits.trim_start_matches('0');
+        if trimmed.is_empty() && !digits.is_empty() {
+            "0".to_owned()
+        } else {
+            trimmed.to_owned()
+        }
+    };
+    match digits.trim_end_matches('_').split_once('_') {
+        Some((major, rest)) => Some((
+            number(major),
+            number(rest.split('_').next().unwrap_or(rest)),
+        )),
+        None => {
+            let digits = digits.trim_end_matches('_');
+            Some((digits[..1].to_owned(), number(&digits[1..])))
+        }
+    }
+}

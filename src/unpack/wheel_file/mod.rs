@@ -1,0 +1,299 @@
+//! A wheel file (PEP 427) installed the way the original installs it (reference 9.3): the chroot comes out byte for byte
+//! as the pre-installed one of the same wheel.
+//!
+//! Nothing is moved about on disk: where each file goes, and what the made ones hold, is settled first, from RECORD and
+//! the metadata; then one pass writes it all. The promise is plain SHA-256 of the file and is checked before.
+
+mod metadata;
+mod record;
+mod scripts;
+#[cfg(test)]
+mod tests;
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use sha2::{Digest as _, Sha256};
+
+use super::chroot::is_bytecode;
+use super::lay_out::{self, Bytes, DirectoryHash, Item};
+use super::{UnpackError, hex};
+use crate::archive::{Archive, Entry, safe_relative};
+use crate::pex::Content;
+use crate::store::Tree;
+
+use metadata::Metadata;
+use record::Row;
+
+/// Most bytes of a text that is read whole: RECORD, WHEEL, a script.
+const TEXT: u64 = 64 << 20;
+
+/// The directory below a chroot for what is not on `sys.path` (reference 1.7).
+const STASH: &str = ".prefix";
+
+/// A file of the chroot.
+#[derive(Debug)]
+enum Source<'a> {
+    /// As it is in the wheel.
+    Member(&'a Content, &'a Entry),
+    /// Made here; whether it is executable.
+    Made(Vec<u8>, bool),
+}
+
+/// The chroot in the making: its files by path.
+type Files<'a> = BTreeMap<String, Source<'a>>;
+
+/// The members of a wheel, by the path they are extracted to.
+pub(super) fn members(wheel: &Archive) -> Vec<(String, Content)> {
+    wheel
+        .entries()
+        .iter()
+        .filter(|entry| !entry.is_directory())
+        .filter_map(|entry| Some((safe_relative(&entry.name)?, Content::Entry(entry.clone()))))
+        .collect()
+}
+
+/// Installs the wheel file below `root`; `name` is its file name, `fail` makes an error of what is wrong with it.
+pub(super) fn install(
+    root: &Path,
+    name: &str,
+    wheel: &Archive,
+    fail: &dyn Fn(String) -> UnpackError,
+) -> Result<(), UnpackError> {
+    let contents = members(wheel);
+    let members: BTreeMap<&str, (&Content, &Entry)> = contents
+        .iter()
+        .filter_map(|(path, content)| match content {
+            Content::Entry(entry) => Some((path.as_str(), (content, entry))),
+            Content::File(_) => None,
+        })
+        .collect();
+    let metadata = Metadata::read(name, wheel, &members, fail)?;
+    let (mut files, mut rows, eol) = spread(wheel, &members, &metadata, fail)?;
+    scripts::entry_points(wheel, &metadata, &mut files, &mut rows, fail)?;
+
+    let info = format!("{}/original-whl-info.json", metadata.pex_info);
+    let bytes = original_info(name, wheel)?;
+    rows.push(Row::of_made(&info, &bytes));
+    files.insert(info, Source::Made(bytes, false));
+    let record = record::write(&rows, eol);
+    files.insert(metadata.record(), Source::Made(record, false));
+
+    let items: Vec<Item<'_>> = files
+        .into_iter()
+        .map(|(path, source)| {
+            let hashed = !is_bytecode(&path);
+            match source {
+                Source::Member(content, entry) => Item {
+                    path,
+                    executable: entry.is_executable(),
+                    hashed,
+                    bytes: Bytes::Member(content, entry.size),
+                },
+                Source::Made(bytes, executable) => Item {
+                    path,
+                    executable,
+                    hashed,
+                    bytes: Bytes::Made(bytes),
+                },
+            }
+        })
+        .collect();
+    let mut hash = DirectoryHash::new(&items);
+    lay_out::write(root, &items, Some(wheel), &mut hash)?;
+    let layout = layout(&hash.finish(), &metadata, &items);
+    Tree::new(root)
+        .and_then(|mut tree| tree.write(".layout.json", layout.as_bytes(), false))
+        .map_err(|source| {
+            UnpackError::Store(crate::store::StoreError::Io {
+                path: root.join(".layout.json"),
+                source,
+            })
+        })
+}
+
+/// The `sys.path` entries of an installed wheel file at `path`: they are what the install has made.
+pub(super) fn entries(path: &Path) -> Vec<String> {
+    let mut entries = vec![".".to_owned()];
+    for library in ["platlib", "purelib"] {
+        let entry = format!("{STASH}/{library}");
+        if path.join(&entry).is_dir() {
+            entries.push(entry);
+        }
+    }
+    entries
+}
+
+/// Where every member goes by RECORD, the rows of the RECORD to come, and its line ending.
+fn spread<'a>(
+    wheel: &Archive,
+    members: &BTreeMap<&str, (&'a Content, &'a Entry)>,
+    metadata: &Metadata,
+    fail: &dyn Fn(String) -> UnpackError,
+) -> Result<(Files<'a>, Vec<Row>, &'static str), UnpackError> {
+    // What is below the wheel's data directory is dropped unless it is moved elsewhere.
+    let data = format!("{}/", metadata.data);
+    let mut files: Files<'a> = members
+        .iter()
+        .filter(|(path, _)| !path.starts_with(&data))
+        .map(|(path, (content, entry))| ((*path).to_owned(), Source::Member(content, entry)))
+        .collect();
+
+    let record_path = metadata.record();
+    let listed = match members.get(record_path.as_str()) {
+        Some((_, entry)) => Some(wheel.read(entry, TEXT)?),
+        None => None,
+    };
+    let mut eol = listed.as_deref().map_or("\n", record::line_ending);
+    let mut rows = match &listed {
+        Some(bytes) => record::read(bytes).map_err(fail)?,
+        None => Vec::new(),
+    };
+    if rows.is_empty() || rows.iter().any(|row| row.path.starts_with('/')) {
+        rows = record::of_files(members.keys().copied());
+    }
+    if !rows.iter().any(|row| row.path == record_path) {
+        eol = "\n";
+    }
+
+    let skipped: Vec<String> = ["INSTALLER", "REQUESTED", "uv_build.json", "uv_cache.json"]
+        .iter()
+        .map(|name| format!("{}/{name}", metadata.dist_info))
+        .chain([format!("{}/original-whl-info.json", metadata.pex_info)])
+        .collect();
+    let script_names = scripts::names(&metadata.entry_points);
+    let mut kept = Vec::with_capacity(rows.len());
+    for row in rows {
+        if row.path.ends_with('/') {
+            kept.push(row);
+        } else if row.path == record_path {
+            kept.push(Row::bare(&record_path));
+        } else if skipped.contains(&row.path) || row.path.ends_with(".pyc") {
+            // Nothing is recorded; what lies at the root stays there all the same.
+        } else if let Some(path) = record::normal(&row.path)
+            && let Some((content, entry)) = members.get(path.as_str())
+        {
+            let Some((scheme, rest)) = metadata.scheme(&path) else {
+                kept.push(Row { path, ..row });
+                continue;
+            };
+            let name = path.rsplit('/').next().unwrap_or(&path);
+            if scheme == "scripts" && script_names.iter().any(|script| script == name) {
+                continue;
+            }
+            let target = metadata.target(scheme, rest);
+            if scheme == "scripts"
+                && let Some(bytes) = scripts::rewrite(wheel, entry)?
+            {
+                kept.push(Row::of_made(&target, &bytes));
+                files.insert(target, Source::Made(bytes, false));
+            } else {
+                kept.push(Row {
+                    path: target.clone(),
+                    ..row
+                });
+                files
+                    .entry(target)
+                    .or_insert(Source::Member(content, entry));
+            }
+        }
+    }
+    Ok((files, kept, eol))
+}
+
+/// `original-whl-info.json`: the wheel's name and what its central directory says, as Python's `json` writes it.
+fn original_info(name: &str, wheel: &Archive) -> Result<Vec<u8>, UnpackError> {
+    let mut text = String::from("{\"entries\":[");
+    for (index, stamp) in wheel.stamps()?.iter().enumerate() {
+        if index > 0 {
+            text.push(',');
+        }
+        text.push('[');
+        json_text(&mut text, &stamp.name);
+        let [year, month, day, hour, minute, second] = stamp.date_time;
+        text.push_str(&format!(
+            ",[{year},{month},{day},{hour},{minute},{second}],{}]",
+            stamp.external_attributes
+        ));
+    }
+    text.push_str("],\"filename\":");
+    json_text(&mut text, name);
+    text.push('}');
+    Ok(text.into_bytes())
+}
+
+/// `.layout.json`, as Python's `json` writes it.
+fn layout(fingerprint: &str, metadata: &Metadata, items: &[Item<'_>]) -> String {
+    let mut text = format!("{{\"fingerprint\":\"{fingerprint}\",\"record_relpath\":");
+    json_text(&mut text, &metadata.record());
+    let other = format!("{STASH}/{}", metadata.other_library());
+    let below = format!("{other}/");
+    let has_other = items.iter().any(|item| item.path.starts_with(&below));
+    text.push_str(&format!(
+        ",\"root_is_purelib\":{},\"stash_dir\":\"{STASH}\",\"sys_path_entries\":[\".\"",
+        metadata.root_is_purelib
+    ));
+    if has_other {
+        text.push_str(&format!(",\"{other}\""));
+    }
+    text.push_str("]}");
+    text
+}
+
+/// A JSON string in ASCII.
+fn json_text(text: &mut String, value: &str) {
+    text.push('"');
+    for character in value.chars() {
+        match character {
+            '"' => text.push_str("\\\""),
+            '\\' => text.push_str("\\\\"),
+            '\n' => text.push_str("\\n"),
+            '\r' => text.push_str("\\r"),
+            '\t' => text.push_str("\\t"),
+            '\u{8}' => text.push_str("\\b"),
+            '\u{c}' => text.push_str("\\f"),
+            ' '..='~' => text.push(character),
+            _ => {
+                let mut units = [0; 2];
+                for unit in character.encode_utf16(&mut units) {
+                    text.push_str(&format!("\\u{unit:04x}"));
+                }
+            }
+        }
+    }
+    text.push('"');
+}
+
+/// SHA-256 of a wheel file, through the descriptor that its members are read from.
+pub(super) fn file_hash(wheel: &Archive) -> Result<String, UnpackError> {
+    use std::os::unix::fs::FileExt;
+    let (start, length) = wheel.extent();
+    let mut hash = Sha256::new();
+    let mut buffer = vec![0; 256 << 10];
+    let mut done = 0;
+    while done < length {
+        let want = usize::try_from(length - done)
+            .unwrap_or(buffer.len())
+            .min(buffer.len());
+        wheel
+            .file()
+            .read_exact_at(&mut buffer[..want], start + done)
+            .map_err(|source| {
+                UnpackError::Pex(crate::pex::PexError::Io {
+                    path: wheel.path().to_owned(),
+                    source,
+                })
+            })?;
+        hash.update(&buffer[..want]);
+        done += want as u64;
+    }
+    Ok(hex(&hash.finalize()))
+}
+
+/// The key of a wheel file with this SHA-256: apart from the keys of chroots.
+pub(super) fn key(promise: &str) -> String {
+    let mut hash = Sha256::new();
+    hash.update(b"pexboot wheel file 1\0");
+    hash.update(promise.as_bytes());
+    hex(&hash.finalize())
+}

@@ -1,0 +1,156 @@
+//! The machine as replay and the rule of safe directories see it. Everything here only looks.
+
+use alloc::ffi::CString;
+use alloc::vec::Vec;
+
+use pexboot_stub::paths::safety::{Eyes, Fault, Seen, SeenKind, Why, check};
+use pexboot_stub::plan::Identity;
+use pexboot_stub::replay::World;
+use rustix::fd::{AsFd, OwnedFd};
+use rustix::fs::{Access, FileType, Mode, OFlags, Stat};
+use rustix::io::Errno;
+
+/// A path as system calls take it. One with a zero byte in it is no path: the empty one stands for it, which is nowhere.
+///
+/// (rustix takes any bytes, by code of its own in each place that calls it; that would be a tenth of the stub.)
+pub fn c(path: &[u8]) -> CString {
+    CString::new(path).unwrap_or_default()
+}
+
+/// The working directory; `None` when it is gone or out of sight.
+pub fn cwd() -> Option<Vec<u8>> {
+    let path = rustix::process::getcwd(Vec::with_capacity(512))
+        .ok()?
+        .into_bytes();
+    // Outside of the process's root the kernel says `(unreachable)/…`.
+    path.starts_with(b"/").then_some(path)
+}
+
+/// What the symbolic link there reads.
+pub fn link(path: &[u8]) -> Option<Vec<u8>> {
+    // Room for any usual path at once: each further try is a system call.
+    Some(
+        rustix::fs::readlink(c(path), Vec::with_capacity(512))
+            .ok()?
+            .into_bytes(),
+    )
+}
+
+/// Opens a file to read it, without following a link at its end.
+pub fn open(path: &[u8]) -> Result<OwnedFd, Errno> {
+    let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::CLOEXEC | OFlags::NONBLOCK;
+    rustix::fs::open(c(path), flags, Mode::empty())
+}
+
+/// The `size` bytes of a file from `offset` on; `None` when there are less, or they can't be read.
+pub fn read(file: impl AsFd, offset: u64, size: usize) -> Option<Vec<u8>> {
+    let mut bytes = alloc::vec![0; size];
+    let mut done = 0;
+    while done < size {
+        let rest = bytes.get_mut(done..)?;
+        match rustix::io::pread(&file, rest, offset.checked_add(done as u64)?) {
+            Ok(0) => return None,
+            Ok(count) => done += count,
+            Err(Errno::INTR) => {}
+            Err(_) => return None,
+        }
+    }
+    Some(bytes)
+}
+
+/// What kind of thing a file is.
+pub fn file_type(stat: &Stat) -> FileType {
+    FileType::from_raw_mode(stat.st_mode)
+}
+
+/// Whether nobody but the user and root can have written a file that lies in a root which passed.
+pub fn trusted(stat: &Stat, euid: u32) -> bool {
+    (stat.st_uid == euid || stat.st_uid == 0) && stat.st_mode & 0o022 == 0
+}
+
+/// The root's path without links, if it can be trusted.
+pub fn safe(root: &[u8], euid: u32) -> Result<Vec<u8>, Fault> {
+    check(root, euid, &Lstat)
+}
+
+/// The file system for the rule of safe directories.
+struct Lstat;
+
+impl Eyes for Lstat {
+    fn lstat(&self, path: &[u8]) -> Result<Seen, Why> {
+        let stat = rustix::fs::lstat(c(path)).map_err(|errno| match errno {
+            Errno::NOENT => Why::Missing,
+            _ => Why::Unseen,
+        })?;
+        let kind = match file_type(&stat) {
+            FileType::Directory => SeenKind::Directory,
+            FileType::Symlink => SeenKind::Link,
+            _ => SeenKind::Other,
+        };
+        Ok(Seen {
+            kind,
+            mode: stat.st_mode & 0o7777,
+            uid: stat.st_uid,
+        })
+    }
+
+    fn readlink(&self, path: &[u8]) -> Option<Vec<u8>> {
+        link(path)
+    }
+}
+
+/// The machine for replay.
+pub struct Machine<'a> {
+    /// P, which was looked at already.
+    pub pex: &'a [u8],
+    /// What it is.
+    pub identity: Identity,
+}
+
+impl World for Machine<'_> {
+    fn stat(&self, path: &[u8]) -> Option<Identity> {
+        if path == self.pex {
+            return Some(self.identity);
+        }
+        rustix::fs::stat(c(path)).ok().map(|stat| identity(&stat))
+    }
+
+    fn executable(&self, path: &[u8]) -> bool {
+        // Not set-id (that was refused): the real user is the effective one.
+        rustix::fs::stat(c(path)).is_ok_and(|stat| file_type(&stat) == FileType::RegularFile)
+            && rustix::fs::access(c(path), Access::EXEC_OK).is_ok()
+    }
+
+    fn link(&self, path: &[u8]) -> Option<Vec<u8>> {
+        link(path)
+    }
+
+    fn cwd(&self) -> Option<Vec<u8>> {
+        cwd()
+    }
+
+    fn boot_id(&self) -> Option<[u8; 16]> {
+        /// A UUID as text and a line's end.
+        const SIZE: usize = 37;
+        let text = read(open(b"/proc/sys/kernel/random/boot_id").ok()?, 0, SIZE)?;
+        let mut digits = text.iter().filter_map(|&b| char::from(b).to_digit(16));
+        let mut id = [0; 16];
+        for byte in &mut id {
+            // Two digits of four bits are a byte.
+            *byte = (digits.next()? << 4 | digits.next()?) as u8;
+        }
+        Some(id)
+    }
+}
+
+/// What of a file counts for a plan.
+pub fn identity(stat: &Stat) -> Identity {
+    Identity {
+        ino: stat.st_ino,
+        size: stat.st_size as u64,
+        mtime: stat.st_mtime as i64,
+        mtime_nsec: stat.st_mtime_nsec as u32,
+        ctime: stat.st_ctime as i64,
+        ctime_nsec: stat.st_ctime_nsec as u32,
+    }
+}

@@ -1,0 +1,448 @@
+//! Whether a root can be trusted: nobody but the user and root may be able to change what is in it, or to put another
+//! directory in its place.
+//!
+//! The walk starts at `/` and goes down one component at a time, following symbolic links by itself. Each directory on
+//! the way belongs to the user or to root and is writable by no other, unless it is sticky: then others may add to it,
+//! but not replace what is there. The root itself makes no exception for sticky ones. So whatever was checked can't be
+//! changed by others any more when the next component is looked at: there is no race to win, and a path is as good as a
+//! descriptor. (sshd checks its files by the same rule; access control lists show in the group bits, which are their
+//! mask.)
+//!
+//! In a user namespace in which root has no number, what belongs to it shows another owner, `/` too. So the owner of `/`
+//! counts as root, save where others could have made the thing: in a sticky directory, and as the root itself.
+
+use alloc::vec::Vec;
+
+/// What a path is, links not followed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Seen {
+    /// Directory, link or neither.
+    pub kind: SeenKind,
+    /// Permission bits, with the sticky one.
+    pub mode: u32,
+    /// Owner.
+    pub uid: u32,
+}
+
+/// What kind of thing a path is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum SeenKind {
+    /// A directory.
+    Directory,
+    /// A symbolic link.
+    Link,
+    /// Anything else.
+    Other,
+}
+
+/// What the walk needs to see of the file system.
+pub trait Eyes {
+    /// `lstat`.
+    ///
+    /// # Errors
+    /// [`Why::Missing`] or [`Why::Unseen`].
+    fn lstat(&self, path: &[u8]) -> Result<Seen, Why>;
+    /// `readlink`; `None` when it can't be read.
+    fn readlink(&self, path: &[u8]) -> Option<Vec<u8>>;
+}
+
+/// A root that can't be trusted.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Fault {
+    /// The path that failed: the root or something above it, links resolved so far.
+    pub path: Vec<u8>,
+    /// What is wrong with it.
+    pub why: Why,
+}
+
+/// What is wrong with a path.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Why {
+    /// Nothing is there. Everything above has passed, so whoever may create it can do so and ask again.
+    Missing,
+    /// It can't be looked at.
+    Unseen,
+    /// It is not absolute.
+    Relative,
+    /// It is no directory.
+    NotDirectory,
+    /// It belongs to this other user.
+    Owner(u32),
+    /// Others may write to it: its mode.
+    Writable(u32),
+    /// More links than [`LINKS_MAX`] were followed.
+    Links,
+}
+
+/// How many symbolic links are followed on one path, as the kernel has it.
+pub const LINKS_MAX: u32 = 40;
+
+const STICKY: u32 = 0o1000;
+const OTHERS_WRITE: u32 = 0o022;
+
+/// Checks the directory at `root`, by the rule above, for the user `euid`. The result is its path without links and dots.
+///
+/// One `lstat` for each component, one `readlink` for each link.
+///
+/// # Errors
+/// The first path that fails, and why.
+pub fn check(root: &[u8], euid: u32, eyes: &impl Eyes) -> Result<Vec<u8>, Fault> {
+    if root.first() != Some(&b'/') {
+        return Err(Fault {
+            path: root.to_vec(),
+            why: Why::Relative,
+        });
+    }
+    let top = lstat(b"/", eyes)?;
+    let mut walk = Walk {
+        euid,
+        chief: top.uid,
+        stack: Vec::new(),
+        path: Vec::new(),
+    };
+    walk.enter(top, b"/".to_vec())?;
+
+    // Components still to go, the next one last.
+    let mut ahead: Vec<Vec<u8>> = components(root).collect();
+    let mut links = 0;
+    while let Some(component) = ahead.pop() {
+        if component == b".." {
+            walk.leave();
+            continue;
+        }
+        let path = [&walk.path, b"/".as_slice(), &component].concat();
+        let seen = lstat(&path, eyes)?;
+        match seen.kind {
+            SeenKind::Directory => walk.enter(seen, path)?,
+            SeenKind::Link => {
+                walk.owned(seen, &path)?;
+                links += 1;
+                if links > LINKS_MAX {
+                    return Err(Fault {
+                        path,
+                        why: Why::Links,
+                    });
+                }
+                let Some(target) = eyes.readlink(&path) else {
+                    return Err(Fault {
+                        path,
+                        why: Why::Unseen,
+                    });
+                };
+                if target.first() == Some(&b'/') {
+                    walk.restart();
+                }
+                ahead.extend(components(&target));
+            }
+            SeenKind::Other => {
+                return Err(Fault {
+                    path,
+                    why: Why::NotDirectory,
+                });
+            }
+        }
+    }
+    walk.finish()
+}
+
+fn lstat(path: &[u8], eyes: &impl Eyes) -> Result<Seen, Fault> {
+    eyes.lstat(path).map_err(|why| Fault {
+        path: path.to_vec(),
+        why,
+    })
+}
+
+/// The components of a path that mean something, last one first.
+fn components(path: &[u8]) -> impl Iterator<Item = Vec<u8>> {
+    path.rsplit(|&b| b == b'/')
+        .filter(|c| !c.is_empty() && *c != b".")
+        .map(<[u8]>::to_vec)
+}
+
+/// The directories from `/` down to where the walk is, all of them checked.
+struct Walk {
+    euid: u32,
+    /// Owner of `/`.
+    chief: u32,
+    /// What was seen of each, `/` first.
+    stack: Vec<Seen>,
+    /// Path of the last; empty for `/`.
+    path: Vec<u8>,
+}
+
+impl Walk {
+    /// Whether what lies in the directory where the walk is belongs to somebody who may be trusted.
+    fn owned(&self, seen: Seen, path: &[u8]) -> Result<(), Fault> {
+        let open_to_others = self
+            .stack
+            .last()
+            .is_some_and(|above| above.mode & OTHERS_WRITE != 0);
+        if seen.uid == self.euid || seen.uid == 0 || (seen.uid == self.chief && !open_to_others) {
+            Ok(())
+        } else {
+            Err(Fault {
+                path: path.to_vec(),
+                why: Why::Owner(seen.uid),
+            })
+        }
+    }
+
+    /// Goes down into a directory.
+    fn enter(&mut self, seen: Seen, path: Vec<u8>) -> Result<(), Fault> {
+        self.owned(seen, &path)?;
+        if seen.mode & OTHERS_WRITE != 0 && seen.mode & STICKY == 0 {
+            return Err(Fault {
+                path,
+                why: Why::Writable(seen.mode),
+            });
+        }
+        self.path = if path == b"/" { Vec::new() } else { path };
+        self.stack.push(seen);
+        Ok(())
+    }
+
+    /// Goes up by one; `/` is above itself.
+    fn leave(&mut self) {
+        if self.stack.len() > 1 {
+            self.stack.pop();
+            let slash = self.path.iter().rposition(|&b| b == b'/').unwrap_or(0);
+            self.path.truncate(slash);
+        }
+    }
+
+    /// Goes back to `/`.
+    fn restart(&mut self) {
+        self.stack.truncate(1);
+        self.path.clear();
+    }
+
+    /// The directory where the walk is, as a root.
+    fn finish(self) -> Result<Vec<u8>, Fault> {
+        let path = if self.path.is_empty() {
+            b"/".to_vec()
+        } else {
+            self.path
+        };
+        let why = match self.stack.last() {
+            Some(seen) if seen.uid != self.euid && seen.uid != 0 => Why::Owner(seen.uid),
+            Some(seen) if seen.mode & OTHERS_WRITE != 0 => Why::Writable(seen.mode),
+            _ => return Ok(path),
+        };
+        Err(Fault { path, why })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use alloc::collections::BTreeMap;
+    use alloc::string::String;
+    use core::cell::Cell;
+
+    use super::*;
+
+    const ME: u32 = 1000;
+    const OTHER: u32 = 1001;
+
+    /// A file system: directories (mode, owner) and links (owner, target).
+    #[derive(Default)]
+    struct Tree {
+        directories: BTreeMap<&'static str, (u32, u32)>,
+        links: BTreeMap<&'static str, (u32, &'static str)>,
+        looks: Cell<u32>,
+    }
+
+    impl Eyes for Tree {
+        fn lstat(&self, path: &[u8]) -> Result<Seen, Why> {
+            self.looks.set(self.looks.get() + 1);
+            let path = str::from_utf8(path).unwrap();
+            if let Some(&(mode, uid)) = self.directories.get(path) {
+                Ok(Seen {
+                    kind: SeenKind::Directory,
+                    mode,
+                    uid,
+                })
+            } else if let Some(&(uid, _)) = self.links.get(path) {
+                Ok(Seen {
+                    kind: SeenKind::Link,
+                    mode: 0o777,
+                    uid,
+                })
+            } else if path.ends_with("/file") {
+                Ok(Seen {
+                    kind: SeenKind::Other,
+                    mode: 0o644,
+                    uid: ME,
+                })
+            } else {
+                Err(Why::Missing)
+            }
+        }
+
+        fn readlink(&self, path: &[u8]) -> Option<Vec<u8>> {
+            self.links
+                .get(str::from_utf8(path).unwrap())
+                .map(|(_, target)| target.as_bytes().to_vec())
+        }
+    }
+
+    fn tree() -> Tree {
+        Tree {
+            directories: [
+                ("/", (0o755, 0)),
+                ("/home", (0o755, 0)),
+                ("/home/me", (0o755, ME)),
+                ("/home/me/root", (0o700, ME)),
+                ("/home/me/open", (0o770, ME)),
+                ("/home/me/open/root", (0o700, ME)),
+                ("/home/me/sticky", (0o1777, ME)),
+                ("/home/other", (0o755, OTHER)),
+                ("/home/other/mine", (0o700, ME)),
+                ("/tmp", (0o1777, 0)),
+                ("/tmp/mine", (0o700, ME)),
+                ("/tmp/other", (0o700, OTHER)),
+                ("/opt", (0o755, 0)),
+                ("/opt/seed", (0o755, 0)),
+            ]
+            .into(),
+            links: [
+                ("/home/me/link", (ME, "root")),
+                ("/home/me/up", (ME, "../me/./root/")),
+                ("/home/me/far", (ME, "/tmp/mine")),
+                ("/home/me/chain", (ME, "link")),
+                ("/home/me/loop", (ME, "loop")),
+                ("/home/me/gone", (ME, "nothing")),
+                ("/home/me/above", (ME, "../../../../tmp/mine")),
+                ("/tmp/planted", (OTHER, "/home/me/root")),
+                ("/tmp/roots", (0, "/home/me/root")),
+            ]
+            .into(),
+            looks: Cell::new(0),
+        }
+    }
+
+    fn check(root: &str, expect: Result<&str, (&str, Why)>) {
+        let found = super::check(root.as_bytes(), ME, &tree());
+        let text = |path: Vec<u8>| String::from_utf8(path).unwrap();
+        let found = found
+            .map(text)
+            .map_err(|fault| (text(fault.path), fault.why));
+        assert_eq!(
+            found,
+            expect
+                .map(Into::into)
+                .map_err(|(path, why)| (path.into(), why)),
+            "{root}"
+        );
+    }
+
+    #[test]
+    fn a_directory_that_only_the_user_and_root_can_change_is_safe() {
+        check("/home/me/root", Ok("/home/me/root"));
+        check("//home/./me//root/.", Ok("/home/me/root"));
+        check(
+            "/home/me/open/../root",
+            Err(("/home/me/open", Why::Writable(0o770))),
+        );
+        check("/home/me/root/../../me/root", Ok("/home/me/root"));
+        check("/opt/seed", Ok("/opt/seed"));
+        check("/tmp/mine", Ok("/tmp/mine"));
+        check("/", Ok("/"));
+    }
+
+    #[test]
+    fn one_look_for_each_component() {
+        let tree = tree();
+        super::check(b"/home/me/root", ME, &tree).unwrap();
+        assert_eq!(tree.looks.get(), 4);
+    }
+
+    #[test]
+    fn a_directory_that_others_may_change_is_not() {
+        check(
+            "/home/me/open",
+            Err(("/home/me/open", Why::Writable(0o770))),
+        );
+        check(
+            "/home/me/open/root",
+            Err(("/home/me/open", Why::Writable(0o770))),
+        );
+        check("/home/other", Err(("/home/other", Why::Owner(OTHER))));
+        check("/home/other/mine", Err(("/home/other", Why::Owner(OTHER))));
+        check("/tmp/other", Err(("/tmp/other", Why::Owner(OTHER))));
+    }
+
+    #[test]
+    fn a_sticky_directory_is_passed_through_but_is_no_root() {
+        check("/tmp", Err(("/tmp", Why::Writable(0o1777))));
+        check(
+            "/home/me/sticky",
+            Err(("/home/me/sticky", Why::Writable(0o1777))),
+        );
+        check("/tmp/mine/..", Err(("/tmp", Why::Writable(0o1777))));
+    }
+
+    #[test]
+    fn links_are_followed_and_their_targets_checked() {
+        for link in ["link", "up", "chain"] {
+            check(&alloc::format!("/home/me/{link}"), Ok("/home/me/root"));
+        }
+        check("/home/me/far", Ok("/tmp/mine"));
+        check("/home/me/above", Ok("/tmp/mine"));
+        check("/home/me/link/../link", Ok("/home/me/root"));
+        check("/tmp/roots", Ok("/home/me/root"));
+    }
+
+    #[test]
+    fn a_link_that_another_planted_is_not_followed() {
+        check("/tmp/planted", Err(("/tmp/planted", Why::Owner(OTHER))));
+        check("/tmp/planted/x", Err(("/tmp/planted", Why::Owner(OTHER))));
+    }
+
+    #[test]
+    fn what_is_no_directory_is_said_to_be_none() {
+        check("/home/me/file", Err(("/home/me/file", Why::NotDirectory)));
+        check("/home/me/file/x", Err(("/home/me/file", Why::NotDirectory)));
+        check("/home/me/new/x", Err(("/home/me/new", Why::Missing)));
+        check("/home/me/gone", Err(("/home/me/nothing", Why::Missing)));
+        check("/home/me/loop", Err(("/home/me/loop", Why::Links)));
+        check("home/me/root", Err(("home/me/root", Why::Relative)));
+        check("", Err(("", Why::Relative)));
+    }
+
+    /// A namespace in which only this user has a number: everything else belongs to `nobody`.
+    #[test]
+    fn root_by_another_number_is_root() {
+        const NOBODY: u32 = 65534;
+        let tree = Tree {
+            directories: [
+                ("/", (0o755, NOBODY)),
+                ("/home", (0o755, NOBODY)),
+                ("/home/me", (0o700, ME)),
+                ("/tmp", (0o1777, NOBODY)),
+                ("/tmp/mine", (0o700, ME)),
+                ("/tmp/whose", (0o755, NOBODY)),
+                ("/tmp/whose/mine", (0o700, ME)),
+                ("/opt", (0o755, NOBODY)),
+            ]
+            .into(),
+            ..Tree::default()
+        };
+        let fault = |root: &str| {
+            super::check(root.as_bytes(), ME, &tree)
+                .err()
+                .map(|f| f.why)
+        };
+        assert_eq!(fault("/home/me"), None);
+        assert_eq!(fault("/tmp/mine"), None);
+        assert_eq!(
+            fault("/tmp/whose/mine"),
+            Some(Why::Owner(NOBODY)),
+            "anybody may have made it"
+        );
+        assert_eq!(
+            fault("/opt"),
+            Some(Why::Owner(NOBODY)),
+            "nor is it anybody's root"
+        );
+    }
+}

@@ -1,0 +1,132 @@
+use alloc::vec;
+
+use super::*;
+
+fn sample() -> Seal {
+    Seal {
+        sealed: true,
+        fingerprint: [1; 32],
+        stub_size: 2,
+        engine_size: 3,
+        engine_full_size: u64::MAX,
+        engine_digest: [5; 32],
+        archive_size: 6,
+        file_size: 7,
+        options: Options { host_site: true },
+        pex_root: b"~/\xff root".to_vec(),
+    }
+}
+
+#[test]
+fn what_is_encoded_is_decoded() {
+    for seal in [
+        Seal::default(),
+        sample(),
+        Seal {
+            sealed: false,
+            ..sample()
+        },
+        Seal {
+            options: Options::default(),
+            ..sample()
+        },
+        Seal {
+            pex_root: vec![b'x'; PEX_ROOT_MAX],
+            ..sample()
+        },
+    ] {
+        let bytes = seal.encode().unwrap();
+        assert_eq!(Seal::decode(&bytes), Some(seal));
+    }
+}
+
+#[test]
+fn the_unsealed_pattern_is_the_default_seal() {
+    assert_eq!(Seal::default().encode(), Some(Seal::UNSEALED));
+    assert_eq!(Seal::decode(&Seal::UNSEALED), Some(Seal::default()));
+}
+
+#[test]
+fn a_root_that_does_not_fit_is_refused() {
+    assert_eq!(
+        Seal {
+            pex_root: vec![b'x'; PEX_ROOT_MAX + 1],
+            ..sample()
+        }
+        .encode(),
+        None
+    );
+}
+
+#[test]
+fn what_is_not_a_seal_is_refused() {
+    let good = sample().encode().unwrap();
+    assert_eq!(Seal::decode(&[]), None);
+    assert_eq!(Seal::decode(&good[..SEAL_SIZE - 1]), None);
+    assert_eq!(Seal::decode(&[0; SEAL_SIZE]), None);
+    let damaged = |at: usize, value: u8| {
+        let mut bytes = good;
+        bytes[at] = value;
+        Seal::decode(&bytes)
+    };
+    assert_eq!(damaged(0, b'P'), None, "magic");
+    assert_eq!(damaged(8, 9), None, "version");
+    assert_eq!(damaged(12, 4), None, "unknown flag");
+    assert_eq!(damaged(121, 8), None, "length of the root");
+    assert_eq!(damaged(SEAL_SIZE - 1, 1), None, "something behind the end");
+}
+
+#[test]
+fn the_fields_stand_where_the_format_says() {
+    let bytes = sample().encode().unwrap();
+    assert_eq!(&bytes[..16], b"pexseal\0\x01\0\0\0\x03\0\0\0");
+    assert_eq!(bytes[16..48], [1; 32]);
+    assert_eq!(bytes[48..56], 2u64.to_le_bytes());
+    assert_eq!(bytes[72..104], [5; 32]);
+    assert_eq!(bytes[112..120], 7u64.to_le_bytes());
+    assert_eq!(&bytes[120..132], b"\x08\0\0\0~/\xff root");
+}
+
+/// An ELF file of two sections behind the null one: the names, and one called `name` of `size` bytes at 0x400.
+fn elf(name: &str, size: usize) -> Vec<u8> {
+    let mut file = vec![0; 0x400 + SEAL_SIZE];
+    file[..6].copy_from_slice(b"\x7fELF\x02\x01");
+    file[0x28] = 0x40;
+    file[0x3c] = 3;
+    file[0x3e] = 1;
+    let (names, section) = (0x40 + 64, 0x40 + 128);
+    file[names + 0x18..names + 0x20].copy_from_slice(&0x200u64.to_le_bytes());
+    file[section..section + 4].copy_from_slice(&1u32.to_le_bytes());
+    file[section + 0x18..section + 0x20].copy_from_slice(&0x400u64.to_le_bytes());
+    file[section + 0x20..section + 0x28].copy_from_slice(&(size as u64).to_le_bytes());
+    file[0x201..0x201 + name.len()].copy_from_slice(name.as_bytes());
+    file
+}
+
+#[test]
+fn the_seal_is_found_by_its_section() {
+    assert_eq!(offset(&elf(SEAL_SECTION, SEAL_SIZE)), Some(0x400));
+    assert_eq!(
+        offset(&elf(".pexboot.sealed", SEAL_SIZE)),
+        None,
+        "another section"
+    );
+    assert_eq!(
+        offset(&elf(SEAL_SECTION, SEAL_SIZE - 1)),
+        None,
+        "another size"
+    );
+    assert_eq!(offset(b"#!/usr/bin/env python\n"), None);
+    let good = elf(SEAL_SECTION, SEAL_SIZE);
+    for cut in 0..good.len() {
+        assert_eq!(offset(&good[..cut]), None, "cut at {cut}");
+    }
+    for at in 0..0x240 {
+        for value in [0, 1, 0x7f, 0xff] {
+            let mut bytes = good.clone();
+            bytes[at] = value;
+            // Whatever it says, what it names is inside the file.
+            assert!(offset(&bytes).is_none_or(|found| found + SEAL_SIZE <= bytes.len()));
+        }
+    }
+}

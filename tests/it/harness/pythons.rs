@@ -1,0 +1,175 @@
+//! The Pythons of this machine: what PATH names, and the versions below a pyenv root if there is one. Each is asked
+//! once who it is; the tests that need a second one take what is here and note what they had to leave out.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::sync::OnceLock;
+
+use super::coverage;
+
+/// One Python.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Python {
+    /// The real executable.
+    pub path: PathBuf,
+    /// `cpython` or `pypy`.
+    pub implementation: String,
+    /// Major, minor, patch.
+    pub version: (u32, u32, u32),
+}
+
+impl Python {
+    /// `python3.11`, `pypy3.9`.
+    pub fn name(&self) -> String {
+        let stem = if self.implementation == "pypy" {
+            "pypy"
+        } else {
+            "python"
+        };
+        format!("{stem}{}.{}", self.version.0, self.version.1)
+    }
+
+    /// `311`, as tags write it.
+    pub fn nodot(&self) -> String {
+        format!("{}{}", self.version.0, self.version.1)
+    }
+
+    /// `3.11`.
+    pub fn xy(&self) -> String {
+        format!("{}.{}", self.version.0, self.version.1)
+    }
+}
+
+/// Every Python from 3.8 on, one per implementation and minor version, the Debian one first.
+pub fn all() -> &'static [Python] {
+    static ALL: OnceLock<Vec<Python>> = OnceLock::new();
+    ALL.get_or_init(|| {
+        let debian = identify(Path::new(crate::fixtures::PYTHON));
+        let mut found = BTreeMap::new();
+        for path in candidates() {
+            if let Some(python) = identify(&path) {
+                let key = (
+                    python.implementation.clone(),
+                    python.version.0,
+                    python.version.1,
+                );
+                found.entry(key).or_insert(python);
+            }
+        }
+        let mut all: Vec<Python> = debian.into_iter().collect();
+        for python in found.into_values() {
+            if python.version >= (3, 8, 0) && all.iter().all(|p| p.name() != python.name()) {
+                all.push(python);
+            }
+        }
+        for python in &all {
+            let (major, minor, patch) = python.version;
+            coverage::note(&format!(
+                "python: {} {major}.{minor}.{patch} ({})",
+                python.implementation,
+                python.path.display()
+            ));
+        }
+        all
+    })
+}
+
+/// The CPythons, the Debian one first.
+pub fn cpythons() -> impl Iterator<Item = &'static Python> {
+    all()
+        .iter()
+        .filter(|python| python.implementation == "cpython")
+}
+
+/// The Python that tests run on unless they say otherwise.
+pub fn debian() -> &'static Python {
+    cpythons().next().expect("a CPython at the fixtures' path")
+}
+
+/// Another CPython of a version other than the Debian one's; `None`, and a note of what that leaves untested, where
+/// there is none.
+pub fn second(case: &str) -> Option<&'static Python> {
+    let other = cpythons().find(|python| python.version.1 != debian().version.1);
+    if other.is_none() {
+        coverage::left_out(case, "a second CPython");
+    }
+    other
+}
+
+/// The CPythons in order of their versions, when there are at least `count`.
+pub fn several(case: &str, count: usize) -> Option<Vec<&'static Python>> {
+    let mut found: Vec<_> = cpythons().collect();
+    found.sort_by_key(|python| python.version);
+    if found.len() < count {
+        coverage::left_out(case, &format!("{count} CPythons"));
+        return None;
+    }
+    Some(found)
+}
+
+/// PyPy.
+pub fn pypy(case: &str) -> Option<&'static Python> {
+    let found = all().iter().find(|python| python.implementation == "pypy");
+    if found.is_none() {
+        coverage::left_out(case, "PyPy");
+    }
+    found
+}
+
+fn candidates() -> Vec<PathBuf> {
+    let mut directories: Vec<PathBuf> =
+        std::env::split_paths(&std::env::var_os("PATH").unwrap_or_default()).collect();
+    directories.push("/usr/bin".into());
+    let pyenv = std::env::var_os("PYENV_ROOT")
+        .map(PathBuf::from)
+        .or_else(|| std::env::home_dir().map(|home| home.join(".pyenv")));
+    if let Some(versions) = pyenv.and_then(|root| std::fs::read_dir(root.join("versions")).ok()) {
+        directories.extend(versions.flatten().map(|version| version.path().join("bin")));
+    }
+    let mut found = Vec::new();
+    for directory in directories {
+        // What a version manager puts there is a script that picks one of the others.
+        if directory.ends_with("shims") {
+            continue;
+        }
+        for minor in 8..=20 {
+            found.push(directory.join(format!("python3.{minor}")));
+        }
+        found.push(directory.join("pypy3"));
+    }
+    found.retain(|path| path.is_file());
+    found
+}
+
+fn identify(path: &Path) -> Option<Python> {
+    let ask = "import os, sys; v = sys.version_info; \
+               print(sys.implementation.name, v[0], v[1], v[2], os.path.realpath(sys.executable))";
+    let output = Command::new(path)
+        .args(["-I", "-S", "-c", ask])
+        .env_clear()
+        .env("LANG", "C.UTF-8")
+        .stdin(Stdio::null())
+        .output()
+        .ok()?;
+    let text = String::from_utf8(output.stdout).ok()?;
+    let mut words = text.split_whitespace();
+    let implementation = words.next()?.to_string();
+    let mut number = || words.next()?.parse().ok();
+    let version = (number()?, number()?, number()?);
+    Some(Python {
+        implementation,
+        version,
+        path: words.next()?.into(),
+    })
+}
+
+#[test]
+fn there_is_a_cpython_and_in_ci_a_pypy() {
+    assert_eq!(debian().implementation, "cpython");
+    let pypy = pypy("everything on PyPy");
+    assert!(
+        pypy.is_some() || std::env::var_os("CI").is_none(),
+        "no pypy3 on PATH: run ./setup"
+    );
+}

@@ -1,0 +1,17 @@
+//! The integration tests, one binary: what a user of PEX files sees, tested by comparison.
+//!
+//! A PEX is run as the original bootstrap runs it and as an embedded file, cold and warm, each time on a machine of
+//! its own: fresh HOME, empty root, a minimal environment ([`harness`]). The PEXes are made by the real pex
+//! ([`fixtures`]). [`checklist`] goes through the conformance checklist item by item, [`apps`] runs real applications,
+//! [`tidy`] holds the house rules.
+//!
+//! `PEXBOOT_TESTS=oracle` leaves the embedded half out: it asks whether the tests describe the original truly.
+//! `PEXBOOT_TESTS=long` runs every case on every Python found (see `./long-tests`).
+
+mod apps;
+mod checklist;
+mod fixtures;
+mod harness;
+mod stub;
+mod surroundings;
+mod tidy;

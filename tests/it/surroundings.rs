@@ -1,0 +1,221 @@
+//! What a process inherits and how it was called: whatever the caller set up, the application finds it as it would
+//! under the original bootstrap.
+
+use crate::fixtures::{Pex, Wheel};
+use crate::harness::{Case, Stage, ways};
+
+/// A PEX that calls `main` of this text.
+fn app(text: &str) -> Pex {
+    Pex::app("surroundings", text).dep(Wheel::new("dep", "1.0"))
+}
+
+#[test]
+fn arguments_and_variables_need_not_be_text() {
+    use std::ffi::OsStr;
+    use std::os::unix::ffi::OsStrExt;
+
+    let pex = app(
+        "import os, sys\ndef main():\n    print(list(map(os.fsencode, sys.argv[1:])), os.environb[b'RAW'])\n",
+    );
+    let pex = pex.build();
+    let raw = OsStr::from_bytes(b"\xff \n'\"");
+    let case = Case::new(&pex).args([raw, OsStr::new(""), OsStr::new("--")]);
+    let case = case.with(move |start, _| start.env("RAW", raw));
+    case.agrees()
+        .ok()
+        .prints(r#"[b'\xff \n\'"', b'', b'--'] b'\xff \n\'"'"#);
+}
+
+#[test]
+fn standard_input_is_the_applications() {
+    let pex = app("import sys\ndef main():\n    print(sys.stdin.read()[::-1])\n").build();
+    Case::new(&pex).stdin("abc").agrees().ok().prints("cba");
+}
+
+#[test]
+fn closed_descriptors_stay_closed() {
+    let text = "import os\ndef main():\n    for fd in (0, 7):\n        try:\n            os.fstat(fd)\n            \
+                print(fd, 'open')\n        except OSError:\n            print(fd, 'closed')\n";
+    let pex = app(text).build();
+    let case =
+        |commands: &'static str| Case::new(&pex).with(move |start, _| start.after_shell(commands));
+    case("exec 0<&-").agrees().ok().prints("0 closed\n7 closed");
+    case("exec 7</dev/null")
+        .agrees()
+        .ok()
+        .prints("0 open\n7 open");
+}
+
+/// The original leaves a descriptor for its lock to the application; we leave none.
+#[test]
+fn no_descriptor_of_ours_is_left_to_the_application() {
+    let pex = app("import os\ndef main():\n    print(sorted(int(n) for n in os.listdir('/proc/self/fd'))[:-1])\n").build();
+    for &way in ways().iter().skip(1) {
+        let stage = Stage::new(way, &pex);
+        let close_others =
+            "for fd in $(ls /proc/self/fd); do [ $fd -le 2 ] || eval \"exec $fd>&-\"; done";
+        for _ in 0..2 {
+            stage
+                .start()
+                .after_shell(close_others)
+                .run()
+                .ok()
+                .prints("[0, 1, 2]");
+        }
+    }
+}
+
+#[test]
+fn limits_mask_and_ignored_signals_are_inherited() {
+    let text = "import os, resource, signal\ndef main():\n    mask = os.umask(0)\n    \
+                print(oct(mask), resource.getrlimit(resource.RLIMIT_NOFILE)[0], resource.getrlimit(resource.RLIMIT_CORE)[0])\n    \
+                print([s.name for s in (signal.SIGHUP, signal.SIGTERM, signal.SIGUSR1) if signal.getsignal(s) == signal.SIG_IGN])\n    \
+                print(os.nice(0))\n";
+    let pex = app(text).build();
+    let case = Case::new(&pex)
+        .with(|start, _| {
+            start.after_shell("umask 027; ulimit -S -n 77; ulimit -c 0; trap '' HUP USR1")
+        })
+        .with(|start, _| start.before(["nice", "-n", "3"]));
+    case.agrees()
+        .ok()
+        .prints("0o27 77 0\n['SIGHUP', 'SIGUSR1']\n3");
+}
+
+#[test]
+fn sigpipe_and_sigchld_are_as_python_sets_them() {
+    let text = "import signal\ndef main():\n    print(signal.getsignal(signal.SIGPIPE), signal.getsignal(signal.SIGCHLD))\n";
+    let pex = app(text).build();
+    Case::new(&pex).agrees().ok();
+    Case::new(&pex)
+        .with(|start, _| start.after_shell("trap '' CHLD PIPE"))
+        .agrees()
+        .ok();
+}
+
+#[test]
+fn it_is_found_on_path_and_through_relative_names() {
+    let pex = app(
+        "import os, sys\ndef main():\n    print(os.path.realpath(sys.argv[0]), os.getcwd(), os.environ['PEX'])\n",
+    );
+    let pex = pex.build();
+    let in_shell = |words: &'static str| {
+        Case::new(&pex).with(move |start, stage| {
+            std::fs::create_dir_all(stage.path("work/deep/er")).unwrap();
+            let path = format!("{}:/usr/bin:/bin", stage.path("work").display());
+            // The PEX itself is left as an argument.
+            start
+                .env("PATH", path)
+                .before(["/bin/sh", "-c", words, "sh"])
+        })
+    };
+    let expected = "[BOX]/work/app.pex [BOX]/work/deep [BOX]/work/app.pex";
+    in_shell("cd deep && exec app.pex")
+        .agrees()
+        .ok()
+        .prints(expected);
+    in_shell("cd deep && exec ../app.pex")
+        .agrees()
+        .ok()
+        .prints(expected);
+    in_shell("cd deep && exec ./er/../../app.pex")
+        .agrees()
+        .ok()
+        .prints(expected);
+}
+
+#[test]
+fn the_working_directory_may_be_gone() {
+    let pex = app("import dep\ndef main():\n    print(dep.WHO)\n").build();
+    let case = Case::new(&pex).with(|start, stage| {
+        std::fs::create_dir_all(stage.path("work")).unwrap();
+        start.after_shell("mkdir -p ../gone && cd ../gone && rmdir ../gone")
+    });
+    // The original fails here before the application starts; what counts is that it is not worse.
+    case.holds(|run| assert!(run.signal.is_none(), "{run}"));
+}
+
+#[test]
+fn it_starts_from_the_root_directory() {
+    let pex = app("import os, dep\ndef main():\n    print(os.getcwd(), dep.WHO)\n").build();
+    Case::new(&pex)
+        .with(|start, _| start.cwd("/"))
+        .agrees()
+        .ok()
+        .prints("/ dep 1.0");
+}
+
+#[test]
+fn it_starts_without_home_and_almost_no_environment() {
+    let pex = app("import dep\ndef main():\n    print(dep.WHO)\n").build();
+    let case = Case::new(&pex).with(|start, stage| {
+        let start = start
+            .without_env("HOME")
+            .without_env("LANG")
+            .without_env("TMPDIR");
+        start.env("PEX_ROOT", stage.path("root"))
+    });
+    case.agrees().ok().prints("dep 1.0");
+}
+
+#[test]
+fn builtins_of_an_interactive_python_are_there() {
+    let pex = Pex::probe("builtins").build();
+    Case::new(&pex).every_python().holds(|run| {
+        let names = run.state().texts("/builtins").join(" ");
+        assert_eq!(names, "copyright credits exit help license quit", "{run}");
+    });
+}
+
+#[test]
+fn python_options_of_the_caller_are_kept() {
+    let pex = Pex::probe("options").build();
+    let python = crate::fixtures::PYTHON;
+    let case =
+        Case::new(&pex).with(move |start, _| start.before([python, "-O", "-X", "utf8", "-B"]));
+    case.holds(|run| {
+        let state = run.state();
+        let flags = ["optimize", "utf8_mode", "dont_write_bytecode"].map(|name| state.flag(name));
+        assert_eq!(flags, [1, 1, 1], "{run}");
+    });
+}
+
+#[test]
+fn it_runs_on_pypy() {
+    let Some(pypy) = crate::harness::pythons::pypy("a start on PyPy") else {
+        return;
+    };
+    let pex = Pex::probe("pypy").dep(Wheel::new("dep", "1.0")).build();
+    Case::new(&pex)
+        .python(pypy.path.clone())
+        .env("PROBE_IMPORT", "dep")
+        .holds(|run| {
+            let state = run.state();
+            assert_eq!(
+                (state.text("/sys/implementation"), state.who("dep")),
+                ("pypy", "dep 1.0"),
+                "{run}"
+            );
+        });
+}
+
+#[test]
+fn it_runs_on_every_cpython() {
+    crate::harness::pythons::second("a start on a version other than Debian's");
+    let pex = Pex::probe("cpython").dep(Wheel::new("dep", "1.0")).build();
+    for python in crate::harness::pythons::cpythons() {
+        Case::new(&pex)
+            .python(python.path.clone())
+            .env("PROBE_IMPORT", "dep")
+            .holds(|run| {
+                let state = run.state();
+                let version = [python.version.0, python.version.1, python.version.2];
+                assert_eq!(
+                    state.get("/sys/version"),
+                    &serde_json::json!(version),
+                    "{run}"
+                );
+                assert_eq!(state.who("dep"), "dep 1.0", "{run}");
+            });
+    }
+}
