@@ -110,7 +110,7 @@ pub fn run(args: &Args) -> Result<ExitCode, Box<dyn Error>> {
             &comparison_chart(&title, &note, measure, &comparisons, role).to_svg(),
         )?;
     }
-    Ok(ExitCode::Success)
+    Ok(ExitCode::Done)
 }
 
 /// How the bars of a command look.
