@@ -23,7 +23,11 @@ use crate::variables::{Mode, Variables};
 ///
 /// # Errors
 /// When tools are asked of a PEX that was built without them.
-pub fn reason(pex: &Pex, variables: &Variables, mode: Mode) -> Result<Option<&'static str>, LaunchError> {
+pub fn reason(
+    pex: &Pex,
+    variables: &Variables,
+    mode: Mode,
+) -> Result<Option<&'static str>, LaunchError> {
     if variables.tools {
         if !pex.info.includes_tools {
             return Err(LaunchError::Refused(

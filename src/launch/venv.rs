@@ -51,10 +51,18 @@ fn target(info: &PexInfo, invocation: &Invocation) -> Result<(Target, bool), Lau
     const NAMES: [&str; 3] = ["PEX_INTERPRETER", "PEX_SCRIPT", "PEX_MODULE"];
     let found: Vec<(&str, String)> = NAMES
         .iter()
-        .filter_map(|name| Some((*name, invocation.variable(name)?.to_string_lossy().into_owned())))
+        .filter_map(|name| {
+            Some((
+                *name,
+                invocation.variable(name)?.to_string_lossy().into_owned(),
+            ))
+        })
         .collect();
     if found.len() > 1 {
-        let found: Vec<String> = found.iter().map(|(name, value)| format!("{name}={value}")).collect();
+        let found: Vec<String> = found
+            .iter()
+            .map(|(name, value)| format!("{name}={value}"))
+            .collect();
         return Err(LaunchError::Refused(format!(
             "Can only specify one of {}; found: {}",
             NAMES.join(", "),
@@ -72,7 +80,9 @@ fn target(info: &PexInfo, invocation: &Invocation) -> Result<(Target, bool), Lau
     }
     let entry = match found {
         Some(("PEX_MODULE", module)) => Some(module),
-        Some(("PEX_INTERPRETER", value)) if value == "1" || value.eq_ignore_ascii_case("true") => None,
+        Some(("PEX_INTERPRETER", value)) if value == "1" || value.eq_ignore_ascii_case("true") => {
+            None
+        }
         _ => info.entry_point.as_deref(),
     };
     Ok(match entry.filter(|entry| !entry.is_empty()) {
@@ -84,9 +94,10 @@ fn target(info: &PexInfo, invocation: &Invocation) -> Result<(Target, bool), Lau
 /// Taken as it stands: `module:` runs the module.
 fn entry_point(text: &str) -> Run {
     match text.split_once(':') {
-        Some((module, attributes)) if !attributes.is_empty() => {
-            Run::Call(module.to_owned(), attributes.split('.').map(str::to_owned).collect())
-        }
+        Some((module, attributes)) if !attributes.is_empty() => Run::Call(
+            module.to_owned(),
+            attributes.split('.').map(str::to_owned).collect(),
+        ),
         Some((module, _)) => Run::Module(module.to_owned()),
         None => Run::Module(text.to_owned()),
     }
@@ -129,7 +140,9 @@ pub(super) fn start(parts: &Parts<'_>, report: &mut dyn Report) -> Result<Start,
         },
         &parts.store,
     )?;
-    report.say(1, &|| format!("virtual environment: `{}`", venv.path.display()));
+    report.say(1, &|| {
+        format!("virtual environment: `{}`", venv.path.display())
+    });
     if parts.variables.emit_warnings.unwrap_or(info.emit_warnings) {
         for clash in &venv.clashes {
             report.warn(clash);
@@ -172,11 +185,25 @@ pub(super) fn start(parts: &Parts<'_>, report: &mut dyn Report) -> Result<Start,
         ("strip", Py::Bool(info.strip_pex_env)),
         ("inject_env", Py::pairs(&info.inject_env)),
         ("bind", Py::pairs(&info.bind_resource_paths)),
-        ("inject_args", Py::strs(if inject { info.inject_args.as_slice() } else { &[] })),
+        (
+            "inject_args",
+            Py::strs(if inject {
+                info.inject_args.as_slice()
+            } else {
+                &[]
+            }),
+        ),
         ("run", run.to_py()),
         ("main", Py::path(&venv.path.join("pex"))),
         // Behind the real path of P.
-        ("argv0", Py::str(if main.pex.layout == Layout::Zipapp { "" } else { "/pex" })),
+        (
+            "argv0",
+            Py::str(if main.pex.layout == Layout::Zipapp {
+                ""
+            } else {
+                "/pex"
+            }),
+        ),
         ("entries", Py::paths(&needs)),
     ];
     data.extend(parts.session(&run));
@@ -192,22 +219,34 @@ pub(super) fn start(parts: &Parts<'_>, report: &mut dyn Report) -> Result<Start,
 /// The script of that name.
 fn script(venv: &Venv, name: &str) -> Result<PathBuf, LaunchError> {
     let path = venv.bin.join(name);
-    let plain = Path::new(name).components().eq([Component::Normal(name.as_ref())]);
+    let plain = Path::new(name)
+        .components()
+        .eq([Component::Normal(name.as_ref())]);
     let runs = |path: &Path| {
-        path.metadata().is_ok_and(|file| file.is_file() && file.permissions().mode() & 0o111 != 0)
+        path.metadata()
+            .is_ok_and(|file| file.is_file() && file.permissions().mode() & 0o111 != 0)
     };
     if plain && runs(&path) {
         return Ok(path);
     }
-    Err(LaunchError::Refused(format!("Could not find script '{name}' in pex!")))
+    Err(LaunchError::Refused(format!(
+        "Could not find script '{name}' in pex!"
+    )))
 }
 
 /// What the boot does to the environment, for a script that runs without it (reference 3.4, 7.3).
-fn environment(parts: &Parts<'_>, venv: &Venv, bin_path: BinPath) -> Result<Vec<EnvChange>, LaunchError> {
+fn environment(
+    parts: &Parts<'_>,
+    venv: &Venv,
+    bin_path: BinPath,
+) -> Result<Vec<EnvChange>, LaunchError> {
     let info = &parts.main().pex.info;
     let text = |value: &[u8]| Value::Text(value.to_vec());
     let bytes = |path: &Path| path.as_os_str().as_bytes().to_vec();
-    let mut changes = vec![EnvChange::Set(b"VIRTUAL_ENV".to_vec(), Value::Text(bytes(&venv.path)))];
+    let mut changes = vec![EnvChange::Set(
+        b"VIRTUAL_ENV".to_vec(),
+        Value::Text(bytes(&venv.path)),
+    )];
     match bin_path {
         BinPath::False => {}
         BinPath::Prepend => changes.push(EnvChange::Prepend(b"PATH".to_vec(), bytes(&venv.bin))),
@@ -215,23 +254,40 @@ fn environment(parts: &Parts<'_>, venv: &Venv, bin_path: BinPath) -> Result<Vec<
     }
     if info.strip_pex_env {
         if let Some(extra) = parts.invocation.variable("PEX_EXTRA_SYS_PATH") {
-            changes.push(EnvChange::Set(b"__PEX_EXTRA_SYS_PATH__".to_vec(), text(extra.as_bytes())));
+            changes.push(EnvChange::Set(
+                b"__PEX_EXTRA_SYS_PATH__".to_vec(),
+                text(extra.as_bytes()),
+            ));
         }
         changes.push(EnvChange::RemovePrefix(b"PEX_".to_vec()));
     }
     for (name, value) in &info.inject_env {
-        changes.push(EnvChange::SetDefault(name.clone().into_bytes(), text(value.as_bytes())));
+        changes.push(EnvChange::SetDefault(
+            name.clone().into_bytes(),
+            text(value.as_bytes()),
+        ));
     }
     for (name, resource) in &info.bind_resource_paths {
         let path = self::resource(parts, venv, name, resource)?;
-        changes.push(EnvChange::Set(name.clone().into_bytes(), Value::Text(bytes(&path))));
+        changes.push(EnvChange::Set(
+            name.clone().into_bytes(),
+            Value::Text(bytes(&path)),
+        ));
     }
     Ok(changes)
 }
 
 /// A resource on `sys.path` as it will be.
-fn resource(parts: &Parts<'_>, venv: &Venv, name: &str, resource: &str) -> Result<PathBuf, LaunchError> {
-    if !Path::new(resource).components().all(|part| matches!(part, Component::Normal(_) | Component::CurDir)) {
+fn resource(
+    parts: &Parts<'_>,
+    venv: &Venv,
+    name: &str,
+    resource: &str,
+) -> Result<PathBuf, LaunchError> {
+    if !Path::new(resource)
+        .components()
+        .all(|part| matches!(part, Component::Normal(_) | Component::CurDir))
+    {
         return Err(LaunchError::Refused(format!(
             "The following resource binding spec is invalid: {name}={resource}\nThe resource path {resource} must be \
              relative to the `sys.path`."
@@ -270,7 +326,10 @@ mod tests {
             pex: "/p/app.pex".into(),
             real: "/p/app.pex".into(),
             args: Vec::new(),
-            env: env.iter().map(|(name, value)| (OsString::from(name), OsString::from(value))).collect(),
+            env: env
+                .iter()
+                .map(|(name, value)| (OsString::from(name), OsString::from(value)))
+                .collect(),
             current: None,
             repair: false,
         }
@@ -279,7 +338,11 @@ mod tests {
     #[test]
     fn the_environment_chooses_what_runs() {
         let check = |pex: &str, env: &[(&str, &str)], expect: Option<(Target, bool)>| {
-            assert_eq!(target(&info(pex), &started_with(env)).ok(), expect, "{pex} {env:?}");
+            assert_eq!(
+                target(&info(pex), &started_with(env)).ok(),
+                expect,
+                "{pex} {env:?}"
+            );
         };
         let module = |name: &str| Target::Boot(Run::Module(name.to_owned()));
         let script = |name: &str| Target::Script(name.to_owned());
@@ -290,35 +353,64 @@ mod tests {
         check(app, &[("PEX_MODULE", "")], Some((repl.clone(), false)));
         check(app, &[("PEX_SCRIPT", "s")], Some((script("s"), false)));
         check(app, &[("PEX_SCRIPT", "")], Some((module("app"), false)));
-        check(app, &[("PEX_INTERPRETER", "TRUE")], Some((repl.clone(), false)));
-        check(app, &[("PEX_INTERPRETER", "0")], Some((module("app"), false)));
+        check(
+            app,
+            &[("PEX_INTERPRETER", "TRUE")],
+            Some((repl.clone(), false)),
+        );
+        check(
+            app,
+            &[("PEX_INTERPRETER", "0")],
+            Some((module("app"), false)),
+        );
         check(app, &[("PEX_INTERPRETER", ""), ("PEX_MODULE", "")], None);
         check("{}", &[], Some((repl.clone(), false)));
         check(r#"{"script": "s"}"#, &[], Some((script("s"), false)));
-        check(r#"{"script": "s"}"#, &[("PEX_INTERPRETER", "0")], Some((repl, false)));
+        check(
+            r#"{"script": "s"}"#,
+            &[("PEX_INTERPRETER", "0")],
+            Some((repl, false)),
+        );
     }
 
     #[test]
     fn a_colon_without_attribute_runs_the_module() {
         let call = |module: &str, attributes: &[&str]| {
-            Run::Call(module.to_owned(), attributes.iter().map(|&name| name.to_owned()).collect())
+            Run::Call(
+                module.to_owned(),
+                attributes.iter().map(|&name| name.to_owned()).collect(),
+            )
         };
         assert_eq!(entry_point("app:"), Run::Module("app".to_owned()));
-        assert_eq!(entry_point("app.cli:A.main"), call("app.cli", &["A", "main"]));
+        assert_eq!(
+            entry_point("app.cli:A.main"),
+            call("app.cli", &["A", "main"])
+        );
         assert_eq!(entry_point("app:main[x]"), call("app", &["main[x]"]));
     }
 
     #[test]
     fn the_mode_is_the_pex_unless_it_is_overridden() {
         let check = |pex: &str, variables: Variables, expect: Option<Mode>| {
-            assert_eq!(mode(&info(pex), &variables).ok(), expect, "{pex} {variables:?}");
+            assert_eq!(
+                mode(&info(pex), &variables).ok(),
+                expect,
+                "{pex} {variables:?}"
+            );
         };
-        let forced = |venv: bool| Variables { venv: Some(venv), ..Variables::default() };
+        let forced = |venv: bool| Variables {
+            venv: Some(venv),
+            ..Variables::default()
+        };
         check(r#"{"venv": true}"#, Variables::default(), Some(Mode::Venv));
         check(r#"{"venv": true}"#, forced(false), Some(Mode::Zipapp));
         check("{}", Variables::default(), Some(Mode::Zipapp));
         check("{}", forced(true), None);
-        check(r#"{"includes_tools": true}"#, forced(true), Some(Mode::Venv));
+        check(
+            r#"{"includes_tools": true}"#,
+            forced(true),
+            Some(Mode::Venv),
+        );
     }
 
     #[test]

@@ -114,7 +114,10 @@ pub(super) fn start(parts: &Parts<'_>, inherit: InheritPath) -> Result<Start, La
         argv.push(b"-S".to_vec());
     }
 
-    let needs = code.iter().chain(&site.entries).chain(wheels.iter().map(|wheel| &wheel.path));
+    let needs = code
+        .iter()
+        .chain(&site.entries)
+        .chain(wheels.iter().map(|wheel| &wheel.path));
     Ok(Start {
         needs: needs.cloned().collect(),
         argv,

@@ -11,7 +11,11 @@ use crate::pex_info::BinPath;
 const PROGRAM: &str = include_str!("main.py");
 
 /// Both, and the PEX-INFO as it was at rest.
-pub(super) fn make(request: &Request<'_>, shebang: &Shebang, image: &mut Image) -> Result<(), FillIo> {
+pub(super) fn make(
+    request: &Request<'_>,
+    shebang: &Shebang,
+    image: &mut Image,
+) -> Result<(), FillIo> {
     let info = request.info;
     let mut text = shebang.lines(b"# -*- coding: utf-8 -*-\n");
     text.extend(
@@ -50,7 +54,11 @@ fn list(items: impl Iterator<Item = String>) -> String {
 }
 
 fn pairs(items: &[(String, String)]) -> String {
-    list(items.iter().map(|(name, value)| format!("({}, {})", literal(name), literal(value))))
+    list(
+        items
+            .iter()
+            .map(|(name, value)| format!("({}, {})", literal(name), literal(value))),
+    )
 }
 
 /// A string literal of Python, in ASCII.
@@ -74,6 +82,9 @@ mod tests {
 
     #[test]
     fn literals_mean_the_same_to_python() {
-        assert_eq!(literal("a \"b\" \\c\n\u{e9}{x}"), "\"a \\\"b\\\" \\\\c\\U0000000a\\U000000e9{x}\"");
+        assert_eq!(
+            literal("a \"b\" \\c\n\u{e9}{x}"),
+            "\"a \\\"b\\\" \\\\c\\U0000000a\\U000000e9{x}\""
+        );
     }
 }

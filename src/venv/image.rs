@@ -236,7 +236,10 @@ fn merge(
 }
 
 fn refused(path: &str, source: &Path) -> String {
-    format!("`{path}` stays as it was first brought; not taken: `{}`", source.display())
+    format!(
+        "`{path}` stays as it was first brought; not taken: `{}`",
+        source.display()
+    )
 }
 
 fn write(directory: &BTreeMap<String, Node>, path: &str, tree: &mut Tree) -> io::Result<()> {

@@ -124,15 +124,16 @@ fn quoted(field: &str) -> String {
 
 /// Base64 with the URL-safe alphabet and no padding (RFC 4648, section 5).
 fn base64(bytes: &[u8]) -> String {
-    const ALPHABET: &[u8; 64] =
-        b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
+    const ALPHABET: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
     let mut out = String::new();
     for chunk in bytes.chunks(3) {
         let word = (u32::from(chunk[0]) << 16)
             | (u32::from(chunk.get(1).copied().unwrap_or(0)) << 8)
             | u32::from(chunk.get(2).copied().unwrap_or(0));
         for digit in 0..=chunk.len() {
-            out.push(char::from(ALPHABET[(word >> (18 - 6 * digit)) as usize & 63]));
+            out.push(char::from(
+                ALPHABET[(word >> (18 - 6 * digit)) as usize & 63],
+            ));
         }
     }
     out

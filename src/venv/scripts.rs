@@ -89,10 +89,12 @@ fn entry_point(name: &str, value: &str) -> Option<Script> {
             .all(|part| !part.is_empty() && part.chars().all(|c| c == '_' || c.is_alphanumeric()))
     };
     let plain = !name.is_empty() && !name.contains(['/', '\0']) && name != "." && name != "..";
-    (plain && dotted(&entry.module) && entry.attributes.iter().all(|name| dotted(name))).then(|| Script {
-        name: name.to_owned(),
-        entry,
-    })
+    (plain && dotted(&entry.module) && entry.attributes.iter().all(|name| dotted(name))).then(
+        || Script {
+            name: name.to_owned(),
+            entry,
+        },
+    )
 }
 
 impl Script {
@@ -152,7 +154,12 @@ pub(super) fn rewritten(script: &[u8], shebang: &Shebang) -> Option<Vec<u8>> {
     let mut words = command
         .split(u8::is_ascii_whitespace)
         .filter(|word| !word.is_empty());
-    let base = |word: &[u8]| word.rsplit(|byte| *byte == b'/').next().unwrap_or_default().to_vec();
+    let base = |word: &[u8]| {
+        word.rsplit(|byte| *byte == b'/')
+            .next()
+            .unwrap_or_default()
+            .to_vec()
+    };
     let mut interpreter = base(words.next()?);
     if interpreter == b"env" {
         interpreter = base(words.find(|word| !word.starts_with(b"-"))?);
@@ -206,19 +213,33 @@ mod tests {
         let names: Vec<_> = found.iter().map(|entry| entry.name.as_str()).collect();
         assert_eq!(names, ["one", "mod", "win"]);
         let script = String::from_utf8(found[0].text(&shebang("/v/bin/python3.11"))).unwrap();
-        assert!(script.starts_with("#!/v/bin/python3.11 -I\n# -*- coding: utf-8 -*-\n"), "{script}");
-        assert!(script.contains("entry = import_module(\"app.cli\").Main.run\n"), "{script}");
+        assert!(
+            script.starts_with("#!/v/bin/python3.11 -I\n# -*- coding: utf-8 -*-\n"),
+            "{script}"
+        );
+        assert!(
+            script.contains("entry = import_module(\"app.cli\").Main.run\n"),
+            "{script}"
+        );
     }
 
     #[test]
     fn python_scripts_get_the_environments_python_and_others_are_left() {
         let check = |script: &str, expect: Option<&str>| {
             let found = rewritten(script.as_bytes(), &shebang("/v/python"));
-            assert_eq!(found.as_deref().map(|text| std::str::from_utf8(text).unwrap()), expect);
+            assert_eq!(
+                found
+                    .as_deref()
+                    .map(|text| std::str::from_utf8(text).unwrap()),
+                expect
+            );
         };
         check("#!python\nx\n", Some("#!/v/python -I\nx\n"));
         check("#!pythonw\nx", Some("#!/v/python -I\nx"));
-        check("#!/usr/bin/env -S pypy3 -u\nx\n", Some("#!/v/python -I\nx\n"));
+        check(
+            "#!/usr/bin/env -S pypy3 -u\nx\n",
+            Some("#!/v/python -I\nx\n"),
+        );
         check(
             "#!/opt/python3.9\n# coding: latin-1\nx\n",
             Some("#!/v/python -I\n# coding: latin-1\nx\n"),
@@ -236,12 +257,17 @@ mod tests {
 
     #[test]
     fn a_long_or_spacious_path_goes_by_the_shell() {
-        for python in [format!("/{}/python", "x".repeat(200)), "/a b/python".to_owned()] {
+        for python in [
+            format!("/{}/python", "x".repeat(200)),
+            "/a b/python".to_owned(),
+        ] {
             let text = shebang(&python).lines(b"# coding: utf-8\n");
             let text = String::from_utf8(text).unwrap();
             assert_eq!(
                 text,
-                format!("#!/bin/sh\n# coding: utf-8\n'''exec' \"{python}\" -I \"$0\" \"$@\"\n' '''\n")
+                format!(
+                    "#!/bin/sh\n# coding: utf-8\n'''exec' \"{python}\" -I \"$0\" \"$@\"\n' '''\n"
+                )
             );
         }
     }

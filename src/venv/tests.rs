@@ -35,7 +35,11 @@ fn python_version() -> (u32, u32, u32) {
         .unwrap();
     let text = String::from_utf8(output.stdout).unwrap();
     let mut parts = text.split_whitespace().map(|part| part.parse().unwrap());
-    (parts.next().unwrap(), parts.next().unwrap(), parts.next().unwrap())
+    (
+        parts.next().unwrap(),
+        parts.next().unwrap(),
+        parts.next().unwrap(),
+    )
 }
 
 impl Fixture {
@@ -67,9 +71,16 @@ impl Fixture {
             write(&path.join(file), text);
         }
         let dist_info = path.join(format!("{project}-1.0.dist-info"));
-        write(&dist_info.join("METADATA"), &format!("Metadata-Version: 2.1\nName: {project}\nVersion: 1.0\n"));
+        write(
+            &dist_info.join("METADATA"),
+            &format!("Metadata-Version: 2.1\nName: {project}\nVersion: 1.0\n"),
+        );
         write(&path.join(".layout.json"), "{}");
-        self.wheels.push(Unpacked { name, path, entries: vec![".".to_owned()] });
+        self.wheels.push(Unpacked {
+            name,
+            path,
+            entries: vec![".".to_owned()],
+        });
     }
 
     fn assemble(&self) -> Venv {
@@ -118,12 +129,20 @@ fn record() -> Record {
 }
 
 fn run(program: &Path, args: &[&str]) -> Output {
-    Command::new(program).args(args).env_clear().env("PATH", "/usr/bin:/bin").output().unwrap()
+    Command::new(program)
+        .args(args)
+        .env_clear()
+        .env("PATH", "/usr/bin:/bin")
+        .output()
+        .unwrap()
 }
 
 fn stdout(output: &Output) -> String {
     assert!(output.status.success(), "{output:?}");
-    String::from_utf8(output.stdout.clone()).unwrap().trim_end().to_owned()
+    String::from_utf8(output.stdout.clone())
+        .unwrap()
+        .trim_end()
+        .to_owned()
 }
 
 /// What that Python prints.
@@ -135,16 +154,31 @@ fn said(venv: &Venv, code: &str) -> String {
 fn python_takes_it_for_a_virtual_environment() {
     let mut fixture = Fixture::new();
     fixture.wheel("alpha", &[("alpha/__init__.py", "who = 'alpha'\n")]);
-    fixture.code("app.py", "import alpha\n\ndef main():\n    print('ran', alpha.who)\n");
+    fixture.code(
+        "app.py",
+        "import alpha\n\ndef main():\n    print('ran', alpha.who)\n",
+    );
     fixture.info = r#"{"venv": true, "entry_point": "app:main"}"#.to_owned();
     let venv = fixture.assemble();
-    assert_eq!(said(&venv, "import sys; print(sys.prefix != sys.base_prefix, sys.prefix)"), format!("True {}", venv.path.display()));
-    assert_eq!(said(&venv, "import sys; print(sys.path[-1])"), venv.entries[0].display().to_string());
+    assert_eq!(
+        said(
+            &venv,
+            "import sys; print(sys.prefix != sys.base_prefix, sys.prefix)"
+        ),
+        format!("True {}", venv.path.display())
+    );
+    assert_eq!(
+        said(&venv, "import sys; print(sys.path[-1])"),
+        venv.entries[0].display().to_string()
+    );
     assert_eq!(said(&venv, "import app; app.main()"), "ran alpha");
     assert_eq!(stdout(&run(&venv.path.join("pex"), &[])), "ran alpha");
     let code = fs::symlink_metadata(venv.entries[0].join("app.py")).unwrap();
     assert!(code.is_file(), "user code is copied");
-    assert!(venv.entries[0].join("alpha").is_symlink(), "wheels are linked");
+    assert!(
+        venv.entries[0].join("alpha").is_symlink(),
+        "wheels are linked"
+    );
     assert_eq!(fixture.assemble(), venv, "made once");
 }
 
@@ -152,18 +186,33 @@ fn python_takes_it_for_a_virtual_environment() {
 fn a_shared_namespace_is_spilled_and_user_code_wins() {
     let mut fixture = Fixture::new();
     fixture.wheel("one", &[("ns/one.py", "at = 1\n")]);
-    fixture.wheel("two", &[("ns/two.py", "at = 2\n"), ("mine/__init__.py", "who = 'wheel'\n")]);
+    fixture.wheel(
+        "two",
+        &[
+            ("ns/two.py", "at = 2\n"),
+            ("mine/__init__.py", "who = 'wheel'\n"),
+        ],
+    );
     fixture.wheel("three", &[("three.py", "at = 3\n")]);
     fixture.code("mine/__init__.py", "who = 'user'\n");
     let venv = fixture.assemble();
     assert_eq!(
-        said(&venv, "import ns.one, ns.two, three, mine; print(ns.one.at, ns.two.at, three.at, mine.who)"),
+        said(
+            &venv,
+            "import ns.one, ns.two, three, mine; print(ns.one.at, ns.two.at, three.at, mine.who)"
+        ),
         "1 2 3 user"
     );
-    assert_eq!(said(&venv, "import sys; print(sys.path[-1])"), venv.entries[1].display().to_string());
+    assert_eq!(
+        said(&venv, "import sys; print(sys.path[-1])"),
+        venv.entries[1].display().to_string()
+    );
     assert!(venv.entries[1].ends_with("pex-ns-pkgs/1"));
     assert_eq!(
-        said(&venv, "import importlib.metadata as m; print(*sorted(d.metadata['Name'] for d in m.distributions()))"),
+        said(
+            &venv,
+            "import importlib.metadata as m; print(*sorted(d.metadata['Name'] for d in m.distributions()))"
+        ),
         "one three two"
     );
 }
@@ -172,16 +221,26 @@ fn a_shared_namespace_is_spilled_and_user_code_wins() {
 fn copies_merge_into_one_tree_without_links() {
     let mut fixture = Fixture::new();
     fixture.wheel("one", &[("ns/one.py", "at = 1\n")]);
-    fixture.wheel("two", &[("ns/two.py", "at = 2\n"), ("ns/one.py", "at = 'other'\n")]);
+    fixture.wheel(
+        "two",
+        &[("ns/two.py", "at = 2\n"), ("ns/one.py", "at = 'other'\n")],
+    );
     fixture.copies = true;
     let venv = fixture.assemble();
-    assert_eq!(said(&venv, "import ns.one, ns.two; print(ns.one.at, ns.two.at)"), "1 2");
+    assert_eq!(
+        said(&venv, "import ns.one, ns.two; print(ns.one.at, ns.two.at)"),
+        "1 2"
+    );
     assert_eq!(venv.entries.len(), 1);
     assert!(!venv.entries[0].join("ns").is_symlink());
     assert!(!venv.entries[0].join("ns/one.py").is_symlink());
     assert_eq!(venv.clashes.len(), 1, "{:?}", venv.clashes);
     assert!(venv.clashes[0].contains("ns/one.py"), "{:?}", venv.clashes);
-    assert_eq!(fixture.assemble().clashes, Vec::<String>::new(), "told once");
+    assert_eq!(
+        fixture.assemble().clashes,
+        Vec::<String>::new(),
+        "told once"
+    );
 }
 
 #[test]
@@ -198,9 +257,15 @@ fn both_libraries_of_one_wheel_and_the_data_of_two_meet() {
             (".prefix/include/site/pythonX.Y/alpha/alpha.h", "h"),
         ],
     );
-    fixture.wheel("beta", &[("beta.py", ""), (".prefix/data/share/doc/beta.txt", "b")]);
+    fixture.wheel(
+        "beta",
+        &[("beta.py", ""), (".prefix/data/share/doc/beta.txt", "b")],
+    );
     let venv = fixture.assemble();
-    assert_eq!(said(&venv, "import alpha.native; print(alpha.native.at)"), "platlib");
+    assert_eq!(
+        said(&venv, "import alpha.native; print(alpha.native.at)"),
+        "platlib"
+    );
     let (major, minor, _) = python_version();
     for file in [
         "share/doc/alpha.txt",
@@ -210,9 +275,17 @@ fn both_libraries_of_one_wheel_and_the_data_of_two_meet() {
     ] {
         assert!(venv.path.join(file).is_file(), "{file}");
     }
-    assert_eq!(venv.clashes.len(), 1, "the interpreter is not replaced: {:?}", venv.clashes);
+    assert_eq!(
+        venv.clashes.len(),
+        1,
+        "the interpreter is not replaced: {:?}",
+        venv.clashes
+    );
     let source = &fixture.wheels[0].path;
-    assert!(!source.join("alpha/native.py").exists(), "nothing is written into a wheel");
+    assert!(
+        !source.join("alpha/native.py").exists(),
+        "nothing is written into a wheel"
+    );
 }
 
 #[test]
@@ -234,11 +307,20 @@ fn scripts_run_with_the_environments_python() {
     }
     let venv = fixture.assemble();
     let tool = run(&venv.bin.join("tool"), &["a"]);
-    assert_eq!((tool.status.code(), tool.stdout.as_slice()), (Some(3), b"['a'] 1\n".as_slice()));
+    assert_eq!(
+        (tool.status.code(), tool.stdout.as_slice()),
+        (Some(3), b"['a'] 1\n".as_slice())
+    );
     assert_eq!(stdout(&run(&venv.bin.join("mod"), &[])), "module");
-    assert_eq!(stdout(&run(&venv.bin.join("script"), &[])), venv.path.display().to_string());
+    assert_eq!(
+        stdout(&run(&venv.bin.join("script"), &[])),
+        venv.path.display().to_string()
+    );
     let shell = venv.bin.join("shell");
-    assert_eq!(stdout(&run(&shell, &[])), format!("shell {}", shell.display()));
+    assert_eq!(
+        stdout(&run(&shell, &[])),
+        format!("shell {}", shell.display())
+    );
     assert!(shell.is_symlink());
 
     // Every row of RECORD leads to a file with that hash and size.
@@ -262,8 +344,14 @@ fn non_hermetic_scripts_run_without_isolation() {
     fixture.wheel(
         "tool",
         &[
-            ("tool.py", "import sys\n\ndef run():\n    print(sys.flags.isolated)\n"),
-            ("tool-1.0.dist-info/entry_points.txt", "[console_scripts]\ntool = tool:run\n"),
+            (
+                "tool.py",
+                "import sys\n\ndef run():\n    print(sys.flags.isolated)\n",
+            ),
+            (
+                "tool-1.0.dist-info/entry_points.txt",
+                "[console_scripts]\ntool = tool:run\n",
+            ),
         ],
     );
     fixture.info = r#"{"venv_hermetic_scripts": false}"#.to_owned();
@@ -282,7 +370,10 @@ fn activation_in_a_shell_comes_and_goes() {
     );
     assert_eq!(
         stdout(&run(Path::new("/bin/sh"), &["-eu", "-c", &script])),
-        format!("{0}/bin/python\n{0}\n(it's a $(pex).pex) \n/usr/bin:/bin unset", venv.path.display())
+        format!(
+            "{0}/bin/python\n{0}\n(it's a $(pex).pex) \n/usr/bin:/bin unset",
+            venv.path.display()
+        )
     );
 }
 
@@ -293,12 +384,18 @@ fn an_environment_that_was_moved_is_not_used() {
     let moved = fixture.path("elsewhere");
     fs::rename(fixture.path("root"), &moved).unwrap();
     // The root is back under another name: what lies there speaks of the old one.
-    let elsewhere = Fixture { directory: tempfile::tempdir().unwrap(), ..Fixture::new() };
+    let elsewhere = Fixture {
+        directory: tempfile::tempdir().unwrap(),
+        ..Fixture::new()
+    };
     fs::create_dir(elsewhere.path("code")).unwrap();
     fs::rename(&moved, elsewhere.path("root")).unwrap();
     let anew = elsewhere.assemble();
     assert_ne!(anew.path.file_name(), venv.path.file_name());
-    assert_eq!(said(&anew, "import sys; print(sys.prefix)"), anew.path.display().to_string());
+    assert_eq!(
+        said(&anew, "import sys; print(sys.prefix)"),
+        anew.path.display().to_string()
+    );
 }
 
 #[test]

@@ -38,7 +38,11 @@ pub(super) fn spills(request: &Request<'_>) -> Vec<Option<String>> {
         .iter()
         .map(|wheel| {
             let packages = packages(&wheel.path);
-            let times = packages.iter().filter_map(|package| seen.get(package)).max().copied();
+            let times = packages
+                .iter()
+                .filter_map(|package| seen.get(package))
+                .max()
+                .copied();
             for package in packages {
                 *seen.entry(package).or_default() += 1;
             }
@@ -130,9 +134,7 @@ impl Installer<'_> {
             },
             legacy: !top.iter().any(|name| name == NOTES),
             entry_points: dist_info
-                .and_then(|name| {
-                    fs::read_to_string(tree.join(name).join("entry_points.txt")).ok()
-                })
+                .and_then(|name| fs::read_to_string(tree.join(name).join("entry_points.txt")).ok())
                 .map(|text| scripts::entry_points(&text))
                 .unwrap_or_default(),
             scripts: BTreeMap::new(),
@@ -224,7 +226,12 @@ impl Installer<'_> {
     }
 
     /// INSTALLER, REQUESTED and RECORD, unless another PEX's wheel of the same name and version has them there.
-    fn metadata(&self, wheel: &Wheel<'_>, dist_info: &str, image: &mut Image) -> Result<(), FillIo> {
+    fn metadata(
+        &self,
+        wheel: &Wheel<'_>,
+        dist_info: &str,
+        image: &mut Image,
+    ) -> Result<(), FillIo> {
         let path = |name: &str| format!("{}/{dist_info}/{name}", wheel.target);
         let mut rows = Vec::new();
         for row in wheel.listed(dist_info)? {
@@ -294,7 +301,10 @@ fn destination(path: &str, target: &str, layout: &Layout, legacy: bool) -> Optio
     if legacy && path.starts_with("bin/") {
         return Some(path.to_owned());
     }
-    let Some(stashed) = path.strip_prefix(STASH).and_then(|rest| rest.strip_prefix('/')) else {
+    let Some(stashed) = path
+        .strip_prefix(STASH)
+        .and_then(|rest| rest.strip_prefix('/'))
+    else {
         return Some(format!("{target}/{path}"));
     };
     let (kind, rest) = stashed.split_once('/').unwrap_or((stashed, ""));
@@ -335,18 +345,25 @@ mod tests {
         };
         let check = |path: &str, expect: Option<&str>| {
             let target = "lib/python3.11/site-packages";
-            let found = destination(path, target, &layout, false).map(|path| relative(&path, target));
+            let found =
+                destination(path, target, &layout, false).map(|path| relative(&path, target));
             assert_eq!(found.as_deref(), expect, "{path}");
         };
         check("alpha/__init__.py", Some("alpha/__init__.py"));
         check(".prefix/bin/tool", Some("../../../bin/tool"));
         check(".prefix/platlib/alpha/x.so", Some("alpha/x.so"));
         check(".prefix/data/share/x", Some("../../../share/x"));
-        check(".prefix/include/site/pythonX.Y/alpha/a.h", Some("../../../include/site/python3.11/alpha/a.h"));
+        check(
+            ".prefix/include/site/pythonX.Y/alpha/a.h",
+            Some("../../../include/site/python3.11/alpha/a.h"),
+        );
         check(".prefix/share/x", Some("../../../share/x"));
         check("bin/x", Some("bin/x"));
         check("../../etc/passwd", None);
         check("/etc/passwd", None);
-        assert_eq!(relative("bin/x", "lib/python3.11/site-packages/pex-ns-pkgs/1"), "../../../../../bin/x");
+        assert_eq!(
+            relative("bin/x", "lib/python3.11/site-packages/pex-ns-pkgs/1"),
+            "../../../../../bin/x"
+        );
     }
 }
