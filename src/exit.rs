@@ -1,14 +1,14 @@
 //! Exit codes: one enum, one table in `docs/errors.md`.
 
-/// How a command or a launch that fails ends.
+/// How a command, or a launch that fails, ends.
 ///
 /// What the original bootstrap refuses with 1 is refused with 1 here too, so that scripts which look at it go on
 /// working; what only this launcher can meet has a code of its own.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[repr(u8)]
 pub enum ExitCode {
-    /// Everything went well.
-    Done = 0,
+    /// Done as asked.
+    Success = 0,
     /// The PEX or its settings are refused as the original refuses them (reference, section 10).
     Refused = 1,
     /// The command line could not be understood.

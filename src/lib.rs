@@ -19,6 +19,8 @@
 //! ask it something; only the entry points print.
 
 pub mod archive;
+#[cfg(feature = "cli")]
+pub mod bench;
 pub mod boot;
 #[cfg(feature = "cli")]
 pub mod cli;

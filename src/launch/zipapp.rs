@@ -32,7 +32,7 @@ pub(super) fn start(parts: &Parts<'_>, inherit: InheritPath) -> Result<Start, La
         wheels.reverse();
         wheels.iter_mut().for_each(|wheel| wheel.entries.reverse());
     }
-    let site = site::assemble(&wheels, interpreter, store)?;
+    let site = site::assemble(&wheels, store)?;
 
     let (target, inject) = dispatch::target(&parts.main().pex.info, variables)?;
     let run = match target {

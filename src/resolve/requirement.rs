@@ -158,19 +158,36 @@ fn extras(text: &str) -> Result<(BTreeSet<String>, &str), String> {
 /// The specifiers, in parentheses or not, and what follows them.
 fn specifier(text: &str) -> Result<(SpecifierSet, &str), String> {
     let (clauses, rest) = match text.strip_prefix('(') {
-        Some(inner) => inner
-            .split_once(')')
-            .ok_or("expected `)` behind the versions")?,
-        None => text.split_at(text.find([';', ')']).unwrap_or(text.len())),
+        Some(inner) => {
+            let (clauses, rest) = clauses(inner);
+            let rest = rest.strip_prefix(')');
+            (clauses, rest.ok_or("expected `)` behind the versions")?)
+        }
+        None => clauses(text),
     };
-    // A comma may end the list, but not begin it or follow another.
-    let list = clauses.trim_matches([' ', '\t']);
-    let list = list.strip_suffix(',').unwrap_or(list);
-    if list.split(',').any(|clause| clause.trim().is_empty()) && !clauses.trim().is_empty() {
-        return Err("expected a version specifier beside `,`".to_owned());
-    }
-    let set = SpecifierSet::parse(list).map_err(|error| error.to_string())?;
+    let set = SpecifierSet::parse(clauses).map_err(|error| error.to_string())?;
     Ok((set, skip_blanks(rest)))
+}
+
+/// Clauses divided by commas, of which one may end the list, and what follows them.
+fn clauses(text: &str) -> (&str, &str) {
+    let mut rest = skip_blanks(text);
+    while rest.starts_with(['<', '>', '=', '!', '~']) {
+        // What `===` is compared with ends at a blank, and may hold anything else, commas too.
+        let end = match rest.strip_prefix("===").map(skip_blanks) {
+            Some(literal) => {
+                let length = literal.find(|c: char| c.is_whitespace() || c == ';' || c == ')');
+                rest.len() - literal.len() + length.unwrap_or(literal.len())
+            }
+            None => rest.find([',', ';', ')']).unwrap_or(rest.len()),
+        };
+        rest = skip_blanks(&rest[end..]);
+        let Some(behind) = rest.strip_prefix(',') else {
+            break;
+        };
+        rest = skip_blanks(behind);
+    }
+    text.split_at(text.len() - rest.len())
 }
 
 #[cfg(test)]
@@ -196,6 +213,7 @@ mod tests {
         check("a[ y, x ,y]==1.*", "a[x,y]==1.*");
         check("a[]", "a");
         check("a === weird!", "a===weird!");
+        check("a === 1,>=1 , <2", "a<2,===1,>=1");
         check("a@https://h/x;y#z", "a @ https://h/x;y#z");
         check(
             "a[x] @ file:///d ; os_name == 'x'",
@@ -214,12 +232,14 @@ mod tests {
         }
         check("", "a project's name");
         check("-a", "a project's name");
-        check("a-", "not a version specifier");
-        check("a b", "`b` is not a version specifier");
-        check("a 1.0", "not a version specifier");
+        check("a-", "`;` or the end");
+        check("a b", "`;` or the end at `b`");
+        check("a 1.0", "`;` or the end");
         check("a >= 1 2", "not a version specifier");
-        check("a,", "beside `,`");
-        check("a >=1,,<2", "beside `,`");
+        check("a,", "`;` or the end");
+        check("a >=1,,<2", "`;` or the end");
+        check("a ===1, >=2", "`;` or the end");
+        check("a (,)", "`)`");
         check("a (>=1", "`)`");
         check("a >=1)", "`;` or the end");
         check("a (>=1) <2", "`;` or the end");

@@ -200,10 +200,20 @@ impl PartialEq for SpecifierSet {
 impl fmt::Display for SpecifierSet {
     /// Sorted by text, each clause once, as `packaging` shows them.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let mut clauses: Vec<String> = self.0.iter().map(ToString::to_string).collect();
-        clauses.sort();
-        clauses.dedup();
-        f.write_str(&clauses.join(","))
+        let mut clauses: Vec<(String, &Specifier)> = self
+            .0
+            .iter()
+            .map(|clause| (clause.to_string(), clause))
+            .collect();
+        clauses.sort_by(|(one, _), (two, _)| one.cmp(two));
+        let mut shown: Vec<(String, &Specifier)> = Vec::with_capacity(clauses.len());
+        for (text, clause) in clauses {
+            if !shown.iter().any(|(_, known)| known.same(clause)) {
+                shown.push((text, clause));
+            }
+        }
+        let texts: Vec<String> = shown.into_iter().map(|(text, _)| text).collect();
+        f.write_str(&texts.join(","))
     }
 }
 
@@ -375,7 +385,7 @@ mod tests {
             assert_eq!(shown.as_deref(), expected, "{text:?}");
         }
         check(" >= 1.0 , != 2.* ,", Some("!=2.*,>=1.0"));
-        check(">=1,>=1", Some(">=1"));
+        check(">=1.0,<2,>=1", Some("<2,>=1"));
         check("==V1.0-ALPHA", Some("==V1.0-ALPHA"));
         check("===", Some("==="));
         check("===1.0-weird!", Some("===1.0-weird!"));

@@ -19,7 +19,7 @@ use sha2::{Digest, Sha256};
 use crate::entry::{self, Process};
 use crate::failure::{Code, Failure, reason};
 use crate::file::{File, SELF};
-use crate::machine;
+use crate::machine::{self, c};
 
 /// No engine is larger, packed or not: 256 MiB.
 const SIZE_MAX: u64 = 256 << 20;
@@ -59,7 +59,7 @@ impl Engine<'_> {
                 continue;
             };
             let path = paths::engine(&root, &self.seal.engine_digest);
-            let usable = rustix::fs::lstat(path.as_slice()).is_ok_and(|stat| {
+            let usable = rustix::fs::lstat(c(&path)).is_ok_and(|stat| {
                 machine::file_type(&stat) == FileType::RegularFile
                     && machine::trusted(&stat, self.euid)
                     && stat.st_size as u64 == self.seal.engine_full_size
@@ -106,11 +106,11 @@ impl Engine<'_> {
 
     /// Runs the engine from a file that is only in memory.
     fn run_from_memory(&self, name: &[u8], bytes: &[u8]) -> Errno {
-        let name = name.get(..NAME_MAX).unwrap_or(name);
+        let name = c(name.get(..NAME_MAX).unwrap_or(name));
         // Since Linux 6.3 a host can ask for the flag; before, it is not known.
         let flags = MemfdFlags::CLOEXEC;
-        let file = rustix::fs::memfd_create(name, flags | MemfdFlags::EXEC)
-            .or_else(|_| rustix::fs::memfd_create(name, flags));
+        let file = rustix::fs::memfd_create(name.as_c_str(), flags | MemfdFlags::EXEC)
+            .or_else(|_| rustix::fs::memfd_create(name.as_c_str(), flags));
         match file.and_then(|file| write(&file, bytes).map(|()| file)) {
             Ok(file) => entry::execute_file(file.as_fd(), self.argv, self.env),
             Err(errno) => errno,
@@ -135,7 +135,7 @@ impl Engine<'_> {
                 continue;
             }
             let errno = entry::execute(&path, self.argv, self.env);
-            let _ = rustix::fs::unlink(path.as_slice());
+            let _ = rustix::fs::unlink(c(&path));
             last = Failure::system(Code::Io, b"can't run the engine from", &path, errno);
         }
         last
@@ -144,7 +144,7 @@ impl Engine<'_> {
 
 /// Opens a file to read it, links followed.
 fn open_following(path: &[u8]) -> Result<OwnedFd, Errno> {
-    rustix::fs::open(path, OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty())
+    rustix::fs::open(c(path), OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty())
 }
 
 fn write(file: impl AsFd, bytes: &[u8]) -> Result<(), Errno> {
@@ -163,11 +163,11 @@ fn write(file: impl AsFd, bytes: &[u8]) -> Result<(), Errno> {
 /// A program of the user's own with these bytes, at a path where there is nothing; nothing is left there on failure.
 fn write_new(path: &[u8], bytes: &[u8]) -> Result<(), Errno> {
     let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::CLOEXEC;
-    let file = rustix::fs::open(path, flags, Mode::RWXU)?;
+    let file = rustix::fs::open(c(path), flags, Mode::RWXU)?;
     // The umask may have taken bits away. Closed before anybody executes it: a file open for writing can't be.
     let done = rustix::fs::fchmod(&file, Mode::RWXU).and_then(|()| write(&file, bytes));
     if done.is_err() {
-        let _ = rustix::fs::unlink(path);
+        let _ = rustix::fs::unlink(c(path));
     }
     done
 }
@@ -193,7 +193,7 @@ fn made(path: &[u8], euid: u32) -> Result<Vec<u8>, Fault> {
             Err(fault) if fault.why == Why::Missing => fault,
             result => return result,
         };
-        match rustix::fs::mkdir(fault.path.as_slice(), Mode::RWXU) {
+        match rustix::fs::mkdir(c(&fault.path), Mode::RWXU) {
             Ok(()) | Err(Errno::EXIST) => {}
             Err(_) => return Err(fault),
         }

@@ -1,7 +1,6 @@
 //! The environment as what it is: an ordered list of `NAME=VALUE`, in any bytes, perhaps with a name twice, perhaps with
 //! entries that hold no `=` at all. Those last are nobody's variable and are passed on as they are.
 
-use alloc::borrow::Cow;
 use alloc::vec::Vec;
 
 use crate::plan::{EnvChange, Value};
@@ -28,12 +27,11 @@ fn name_in(entry: &[u8]) -> Option<&[u8]> {
 /// `env` with `entry` (`NAME=VALUE`) in place of every variable of that name.
 #[must_use]
 pub fn with<'e>(env: &[&'e [u8]], entry: &'e [u8]) -> Vec<&'e [u8]> {
-    let others = |other: &&&'e [u8]| name_in(other).is_none() || name_in(other) != name_in(entry);
-    env.iter()
-        .filter(others)
-        .copied()
-        .chain(Some(entry))
-        .collect()
+    let name = name_in(entry).unwrap_or(entry);
+    let mut list = env.to_vec();
+    list.retain(|other| value_in(other, name).is_none());
+    list.push(entry);
+    list
 }
 
 /// `env` without the variables of `drop`, then with `changes` applied in order; `fill` knows each [`Value`].
@@ -43,62 +41,54 @@ pub(crate) fn changed(
     changes: &[EnvChange],
     fill: impl Fn(&Value) -> Vec<u8>,
 ) -> Vec<Vec<u8>> {
-    let mut list: Vec<Cow<'_, [u8]>> = env
-        .iter()
-        .filter(|entry| !drop.iter().any(|name| value_in(entry, name).is_some()))
-        .map(|entry| Cow::Borrowed(*entry))
-        .collect();
+    let mut list: Vec<Vec<u8>> = env.iter().map(|entry| entry.to_vec()).collect();
+    for name in drop {
+        remove(&mut list, name);
+    }
     for change in changes {
-        match change {
-            EnvChange::Remove(name) => list.retain(|entry| value_in(entry, name).is_none()),
+        let old = |name| list.iter().find_map(|entry| value_in(entry, name));
+        let (name, value) = match change {
+            EnvChange::Remove(name) => {
+                remove(&mut list, name);
+                continue;
+            }
             EnvChange::RemovePrefix(prefix) => {
                 list.retain(|entry| !name_in(entry).is_some_and(|name| name.starts_with(prefix)));
+                continue;
             }
-            EnvChange::Set(name, value) => set(&mut list, name, &fill(value)),
-            EnvChange::SetDefault(name, value) => {
-                if find(&list, name).is_none() {
-                    set(&mut list, name, &fill(value));
-                }
-            }
-            EnvChange::Prepend(name, text) => {
-                let value = match find(&list, name) {
-                    Some(old) if !old.is_empty() => [text, b":".as_slice(), old].concat(),
-                    _ => text.clone(),
-                };
-                set(&mut list, name, &value);
-            }
-            EnvChange::Append(name, text) => {
-                let value = match find(&list, name) {
-                    Some(old) if !old.is_empty() => [old, b":", text].concat(),
-                    _ => text.clone(),
-                };
-                set(&mut list, name, &value);
-            }
-        }
+            EnvChange::SetDefault(name, _) if old(name).is_some() => continue,
+            EnvChange::Set(name, value) | EnvChange::SetDefault(name, value) => (name, fill(value)),
+            EnvChange::Prepend(name, text) => (name, joined(text, old(name).unwrap_or_default())),
+            EnvChange::Append(name, text) => (name, joined(old(name).unwrap_or_default(), text)),
+        };
+        set(&mut list, name, &value);
     }
-    list.into_iter().map(Cow::into_owned).collect()
+    list
 }
 
-fn find<'a>(list: &'a [Cow<'_, [u8]>], name: &[u8]) -> Option<&'a [u8]> {
-    list.iter().find_map(|entry| value_in(entry, name))
+fn remove(list: &mut Vec<Vec<u8>>, name: &[u8]) {
+    list.retain(|entry| value_in(entry, name).is_none());
+}
+
+/// Both with a colon between, or the one that is not empty.
+fn joined(before: &[u8], behind: &[u8]) -> Vec<u8> {
+    let colon: &[u8] = if before.is_empty() || behind.is_empty() {
+        b""
+    } else {
+        b":"
+    };
+    [before, colon, behind].concat()
 }
 
 /// Where the variable stood first it stands on with the new value; further ones of the name go.
-fn set(list: &mut Vec<Cow<'_, [u8]>>, name: &[u8], value: &[u8]) {
-    let mut entry = Some(Cow::Owned([name, b"=", value].concat()));
-    list.retain_mut(|old| {
-        if value_in(old, name).is_none() {
-            return true;
-        }
-        match entry.take() {
-            Some(new) => {
-                *old = new;
-                true
-            }
-            None => false,
-        }
-    });
-    list.extend(entry);
+fn set(list: &mut Vec<Vec<u8>>, name: &[u8], value: &[u8]) {
+    let entry = [name, b"=", value].concat();
+    let Some(first) = list.iter().position(|old| value_in(old, name).is_some()) else {
+        list.push(entry);
+        return;
+    };
+    remove(list, name);
+    list.insert(first, entry);
 }
 
 #[cfg(test)]

@@ -10,7 +10,7 @@ use rustix::io::Errno;
 
 use crate::entry::Process;
 use crate::failure::{Code, Failure};
-use crate::machine;
+use crate::machine::{self, c};
 
 /// This very program, as the kernel keeps it.
 pub const SELF: &[u8] = b"/proc/self/exe";
@@ -37,7 +37,7 @@ impl File {
     pub fn invoked(process: &Process) -> Result<File, Failure> {
         if let Some(path) = env::get(&process.env, b"_PEXBOOT_FILE") {
             let path = absolute(path)?;
-            let stat = rustix::fs::stat(path.as_slice()).ok();
+            let stat = rustix::fs::stat(c(&path)).ok();
             let real = resolved(&path).unwrap_or_else(|| path.clone());
             return Ok(File { path, real, stat });
         }
@@ -51,7 +51,7 @@ impl File {
                 ));
             };
             let path = absolute(executed)?;
-            let stat = rustix::fs::stat(path.as_slice()).ok();
+            let stat = rustix::fs::stat(c(&path)).ok();
             return Ok(File {
                 real: path.clone(),
                 path,
@@ -60,8 +60,8 @@ impl File {
         };
         if let Some(executed) = executed {
             let path = absolute(executed)?;
-            let stat = rustix::fs::stat(path.as_slice()).ok();
-            let this = rustix::fs::stat(SELF).ok();
+            let stat = rustix::fs::stat(c(&path)).ok();
+            let this = rustix::fs::stat(c(SELF)).ok();
             if same(stat.as_ref(), this.as_ref()) {
                 return Ok(File { path, real, stat });
             }
@@ -74,7 +74,7 @@ impl File {
                 });
             }
         }
-        let stat = rustix::fs::stat(real.as_slice()).ok();
+        let stat = rustix::fs::stat(c(&real)).ok();
         Ok(File {
             path: real.clone(),
             real,
@@ -103,7 +103,10 @@ fn absolute(path: &[u8]) -> Result<Vec<u8>, Failure> {
         return Ok(path.to_vec());
     }
     let mut path = path;
-    while let Some(rest) = path.strip_prefix(b"./") {
+    while let Some(mut rest) = path.strip_prefix(b"./") {
+        while let Some(further) = rest.strip_prefix(b"/") {
+            rest = further;
+        }
         path = rest;
     }
     match machine::cwd() {
@@ -119,7 +122,7 @@ fn absolute(path: &[u8]) -> Result<Vec<u8>, Failure> {
 
 /// `path` with every link resolved, as the kernel sees it.
 fn resolved(path: &[u8]) -> Option<Vec<u8>> {
-    let file = rustix::fs::open(path, OFlags::PATH | OFlags::CLOEXEC, Mode::empty()).ok()?;
+    let file = rustix::fs::open(c(path), OFlags::PATH | OFlags::CLOEXEC, Mode::empty()).ok()?;
     let number = u32::try_from(file.as_raw_fd()).ok()?;
     let entry = [
         b"/proc/self/fd/",

@@ -1,5 +1,6 @@
 //! The machine as replay and the rule of safe directories see it. Everything here only looks.
 
+use alloc::ffi::CString;
 use alloc::vec::Vec;
 
 use pexboot_stub::paths::safety::{Eyes, Fault, Seen, SeenKind, Why, check};
@@ -8,6 +9,13 @@ use pexboot_stub::replay::World;
 use rustix::fd::{AsFd, OwnedFd};
 use rustix::fs::{Access, FileType, Mode, OFlags, Stat};
 use rustix::io::Errno;
+
+/// A path as system calls take it. One with a zero byte in it is no path: the empty one stands for it, which is nowhere.
+///
+/// (rustix takes any bytes, by code of its own in each place that calls it; that would be a tenth of the stub.)
+pub fn c(path: &[u8]) -> CString {
+    CString::new(path).unwrap_or_default()
+}
 
 /// The working directory; `None` when it is gone or out of sight.
 pub fn cwd() -> Option<Vec<u8>> {
@@ -22,7 +30,7 @@ pub fn cwd() -> Option<Vec<u8>> {
 pub fn link(path: &[u8]) -> Option<Vec<u8>> {
     // Room for any usual path at once: each further try is a system call.
     Some(
-        rustix::fs::readlink(path, Vec::with_capacity(512))
+        rustix::fs::readlink(c(path), Vec::with_capacity(512))
             .ok()?
             .into_bytes(),
     )
@@ -31,7 +39,7 @@ pub fn link(path: &[u8]) -> Option<Vec<u8>> {
 /// Opens a file to read it, without following a link at its end.
 pub fn open(path: &[u8]) -> Result<OwnedFd, Errno> {
     let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::CLOEXEC | OFlags::NONBLOCK;
-    rustix::fs::open(path, flags, Mode::empty())
+    rustix::fs::open(c(path), flags, Mode::empty())
 }
 
 /// The `size` bytes of a file from `offset` on; `None` when there are less, or they can't be read.
@@ -70,7 +78,7 @@ struct Lstat;
 
 impl Eyes for Lstat {
     fn lstat(&self, path: &[u8]) -> Result<Seen, Why> {
-        let stat = rustix::fs::lstat(path).map_err(|errno| match errno {
+        let stat = rustix::fs::lstat(c(path)).map_err(|errno| match errno {
             Errno::NOENT => Why::Missing,
             _ => Why::Unseen,
         })?;
@@ -104,13 +112,13 @@ impl World for Machine<'_> {
         if path == self.pex {
             return Some(self.identity);
         }
-        rustix::fs::stat(path).ok().map(|stat| identity(&stat))
+        rustix::fs::stat(c(path)).ok().map(|stat| identity(&stat))
     }
 
     fn executable(&self, path: &[u8]) -> bool {
         // Not set-id (that was refused): the real user is the effective one.
-        rustix::fs::stat(path).is_ok_and(|stat| file_type(&stat) == FileType::RegularFile)
-            && rustix::fs::access(path, Access::EXEC_OK).is_ok()
+        rustix::fs::stat(c(path)).is_ok_and(|stat| file_type(&stat) == FileType::RegularFile)
+            && rustix::fs::access(c(path), Access::EXEC_OK).is_ok()
     }
 
     fn link(&self, path: &[u8]) -> Option<Vec<u8>> {

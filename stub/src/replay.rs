@@ -132,30 +132,27 @@ pub fn locate(place: &Place, launch: Launch<'_>, world: &impl World) -> Option<V
 /// not looked up but taken as it is.
 #[must_use]
 pub fn first_on_path(name: &[u8], path: Option<&[u8]>, world: &impl World) -> Option<Vec<u8>> {
-    let absolute = |file: Vec<u8>| {
-        if file.first() == Some(&b'/') {
-            Some(file)
-        } else {
-            Some(join(&world.cwd()?, &file))
+    let hit = |mut file: Vec<u8>| {
+        if file.first() != Some(&b'/') {
+            file = join(&world.cwd()?, &file);
         }
+        world.executable(&file).then_some(file)
     };
-    let executable = |file: &Vec<u8>| world.executable(file);
     if name.is_empty() {
         return None;
     }
     if name.contains(&b'/') {
-        return absolute(name.to_vec()).filter(executable);
+        return hit(name.to_vec());
     }
     path.unwrap_or(DEFAULT_PATH)
         .split(|&b| b == b':')
-        .filter_map(|item| {
-            absolute(if item.is_empty() {
+        .find_map(|item| {
+            hit(if item.is_empty() {
                 name.to_vec()
             } else {
                 join(item, name)
             })
         })
-        .find(executable)
 }
 
 /// The nearest thing called `name` from the working directory upward to `/`, absolute.

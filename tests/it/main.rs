@@ -12,5 +12,6 @@ mod apps;
 mod checklist;
 mod fixtures;
 mod harness;
+mod stub;
 mod surroundings;
 mod tidy;

@@ -147,10 +147,7 @@ fn underscored(name: &str) -> String {
 }
 
 /// The values of a header (RFC 822, as Python's `email` reads it, without folding), up to the first blank line.
-fn headers<'t, 'n>(
-    text: &'t str,
-    name: &'n str,
-) -> impl Iterator<Item = &'t str> + use<'t, 'n> {
+fn headers<'t, 'n>(text: &'t str, name: &'n str) -> impl Iterator<Item = &'t str> + use<'t, 'n> {
     text.lines()
         .take_while(|line| !line.is_empty())
         .filter_map(move |line| {

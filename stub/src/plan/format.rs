@@ -255,7 +255,11 @@ impl Reader<'_> {
 
     /// Grows with what is really there: a length that lies costs nothing.
     fn list<T>(&mut self, item: impl Fn(&mut Self) -> Option<T>) -> Option<Vec<T>> {
-        (0..self.length()?).map(|_| item(self)).collect()
+        let mut list = Vec::new();
+        for _ in 0..self.length()? {
+            list.push(item(self)?);
+        }
+        Some(list)
     }
 
     fn option(&mut self) -> Option<Option<Vec<u8>>> {

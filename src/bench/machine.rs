@@ -1,0 +1,187 @@
+//! The machine that figures come from: without it they mean nothing.
+
+use std::fs;
+use std::path::Path;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use nix::sys::statfs;
+use serde_json::{Value, json};
+
+/// What a reader of figures needs to know of the machine.
+#[derive(Debug, Clone)]
+pub struct Machine {
+    /// The CPU's model name.
+    pub cpu: String,
+    /// CPUs that this process may use.
+    pub cpus: usize,
+    /// Memory in MiB.
+    pub memory_mib: u64,
+    /// The distribution.
+    pub system: String,
+    /// The kernel's release.
+    pub kernel: String,
+    /// The file system that the caches were on.
+    pub file_system: String,
+    /// The load average of the last minute when measuring began: an idle machine has little of it.
+    pub load: String,
+}
+
+impl Machine {
+    /// This machine, with the file system at `scratch`.
+    #[must_use]
+    pub fn here(scratch: &Path) -> Machine {
+        let read = |path: &str| fs::read_to_string(path).unwrap_or_default();
+        let kib = field(&read("/proc/meminfo"), "MemTotal", ':')
+            .split(' ')
+            .next()
+            .and_then(|kib| kib.parse::<u64>().ok());
+        Machine {
+            cpu: field(&read("/proc/cpuinfo"), "model name", ':'),
+            cpus: std::thread::available_parallelism().map_or(1, usize::from),
+            memory_mib: kib.unwrap_or(0) / 1024,
+            system: field(&read("/etc/os-release"), "PRETTY_NAME", '='),
+            kernel: read("/proc/sys/kernel/osrelease").trim().to_owned(),
+            file_system: file_system(scratch).to_owned(),
+            load: read("/proc/loadavg")
+                .split(' ')
+                .next()
+                .unwrap_or_default()
+                .to_owned(),
+        }
+    }
+
+    /// In one line, for reports.
+    #[must_use]
+    pub fn line(&self) -> String {
+        let Machine {
+            cpu,
+            cpus,
+            memory_mib,
+            system,
+            kernel,
+            file_system,
+            load,
+        } = self;
+        format!(
+            "{cpu}, {cpus} CPUs, {memory_mib} MiB, {system}, Linux {kernel}, {file_system}, load {load} at the start"
+        )
+    }
+
+    /// As JSON, for raw data.
+    #[must_use]
+    pub fn to_json(&self) -> Value {
+        json!({
+            "cpu": self.cpu,
+            "cpus": self.cpus,
+            "memory_mib": self.memory_mib,
+            "system": self.system,
+            "kernel": self.kernel,
+            "file_system": self.file_system,
+            "load": self.load,
+        })
+    }
+}
+
+/// Today's date in UTC as `YYYY-MM-DD`, for naming results.
+#[must_use]
+pub fn today() -> String {
+    let seconds = SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .map_or(0, |since| since.as_secs());
+    date(seconds / 86_400)
+}
+
+/// The date of a day counted from 1970-01-01, in the Gregorian calendar.
+fn date(mut days: u64) -> String {
+    let leap = |year: u64| {
+        year.is_multiple_of(4) && (!year.is_multiple_of(100) || year.is_multiple_of(400))
+    };
+    let mut year = 1970;
+    while days >= 365 + u64::from(leap(year)) {
+        days -= 365 + u64::from(leap(year));
+        year += 1;
+    }
+    let lengths = [
+        31,
+        28 + u64::from(leap(year)),
+        31,
+        30,
+        31,
+        30,
+        31,
+        31,
+        30,
+        31,
+        30,
+        31,
+    ];
+    let mut month = 0;
+    while days >= lengths[month] {
+        days -= lengths[month];
+        month += 1;
+    }
+    format!("{year}-{:02}-{:02}", month + 1, days + 1)
+}
+
+/// The value of the first line `NAME <separator> VALUE`, quotes and white space taken off.
+fn field(text: &str, name: &str, separator: char) -> String {
+    let value = text.lines().find_map(|line| {
+        line.split_once(separator)
+            .filter(|(key, _)| key.trim() == name)
+    });
+    value
+        .map_or("unknown", |(_, value)| value.trim().trim_matches('"'))
+        .to_owned()
+}
+
+/// A name for the file system that `path` lies on (statfs(2) lists the magic numbers).
+fn file_system(path: &Path) -> &'static str {
+    let Ok(statistics) = statfs::statfs(path) else {
+        return "unknown";
+    };
+    let names = [
+        (statfs::EXT4_SUPER_MAGIC, "ext4"),
+        (statfs::BTRFS_SUPER_MAGIC, "btrfs"),
+        (statfs::XFS_SUPER_MAGIC, "xfs"),
+        (statfs::TMPFS_MAGIC, "tmpfs"),
+        (statfs::OVERLAYFS_SUPER_MAGIC, "overlayfs"),
+        (statfs::NFS_SUPER_MAGIC, "nfs"),
+    ];
+    names
+        .iter()
+        .find(|(magic, _)| *magic == statistics.filesystem_type())
+        .map_or("another file system", |(_, name)| name)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn dates_know_leap_years() {
+        let days = [0, 58, 59, 11_016, 11_017, 19_782, 20_088];
+        let expect = [
+            "1970-01-01",
+            "1970-02-28",
+            "1970-03-01",
+            "2000-02-29",
+            "2000-03-01",
+            "2024-02-29",
+            "2024-12-31",
+        ];
+        assert_eq!(days.map(date), expect);
+    }
+
+    #[test]
+    fn fields_lose_quotes_and_space() {
+        assert_eq!(
+            field("NAME=x\nPRETTY_NAME=\"Some Linux 1\"\n", "PRETTY_NAME", '='),
+            "Some Linux 1"
+        );
+        assert_eq!(
+            field("model name\t: A CPU @ 2.0 GHz\n", "model name", ':'),
+            "A CPU @ 2.0 GHz"
+        );
+        assert_eq!(field("", "x", ':'), "unknown");
+    }
+}

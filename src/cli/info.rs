@@ -1,0 +1,264 @@
+//! `pexboot info`: what a PEX is and what it holds.
+
+use std::fmt::Write as _;
+use std::io::Write as _;
+use std::path::PathBuf;
+
+use serde_json::{Value, json};
+
+use super::error::CliError;
+use crate::embed::{State, state};
+use crate::pex::{Layout, Pex, PexError, WheelSource};
+
+/// What `info` is told.
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    /// The PEX, embedded or not
+    pex: PathBuf,
+    /// Print one JSON object
+    #[arg(long)]
+    json: bool,
+}
+
+/// Prints what there is to say.
+///
+/// # Errors
+/// When the PEX cannot be read or the output not be written.
+pub fn run(args: &Args) -> Result<(), CliError> {
+    let facts = Facts::of(state(&args.pex)?)?;
+    let text = if args.json {
+        format!("{:#}\n", facts.json())
+    } else {
+        facts.text()
+    };
+    match std::io::stdout().lock().write_all(text.as_bytes()) {
+        // Whoever reads has seen enough.
+        Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => Ok(()),
+        result => Ok(result?),
+    }
+}
+
+/// Everything that is shown.
+struct Facts {
+    state: State,
+    fingerprint: [u8; 32],
+    shebang: Option<String>,
+    /// Name, and bytes unpacked (of the wheel file where it comes as one); `None` where it is missing.
+    wheels: Vec<(String, Option<u64>)>,
+}
+
+impl Facts {
+    fn of(state: State) -> Result<Facts, PexError> {
+        let pex = &state.pex;
+        let names = pex.info.distributions.iter().map(|(name, _)| name);
+        let wheels = names.map(|name| Ok((name.clone(), size_of(pex, name)?)));
+        Ok(Facts {
+            fingerprint: pex.fingerprint()?,
+            shebang: pex
+                .shebang()?
+                .map(|line| String::from_utf8_lossy(&line).trim().to_owned()),
+            wheels: wheels.collect::<Result<_, PexError>>()?,
+            state,
+        })
+    }
+
+    fn json(&self) -> Value {
+        let State {
+            pex,
+            seal,
+            size,
+            head,
+            archive,
+            appendix,
+            intact,
+        } = &self.state;
+        let sizes = json!({ "file": size, "head": head, "archive": archive, "appendix": appendix });
+        let engine = seal.as_ref().map(|seal| {
+            json!({ "sha256": hex(&seal.engine_digest), "size": seal.engine_full_size, "stored": seal.engine_size })
+        });
+        let wheels = self
+            .wheels
+            .iter()
+            .map(|(name, size)| json!({ "name": name, "size": size }));
+        json!({
+            "path": pex.path.to_string_lossy(),
+            "layout": layout(pex.layout),
+            "embedded": seal.is_some(),
+            "intact": intact,
+            "fingerprint": hex(&self.fingerprint),
+            "shebang": self.shebang,
+            "sizes": sizes,
+            "engine": engine,
+            "host_site": seal.as_ref().is_some_and(|seal| seal.options.host_site),
+            "wheels": wheels.collect::<Vec<_>>(),
+            "pex_info": pex.info.raw,
+        })
+    }
+
+    fn text(&self) -> String {
+        let State { pex, seal, .. } = &self.state;
+        let mut lines = Lines(String::new());
+        lines.line("pex", &pex.path.to_string_lossy());
+        lines.line("layout", layout(pex.layout));
+        let embedded = match seal {
+            None => "no",
+            Some(_) if self.state.intact => "yes",
+            Some(_) => "yes, but changed afterwards",
+        };
+        lines.line("embedded", embedded);
+        if let Some(seal) = seal {
+            let head = format!(
+                "{} (stub {}, engine {})",
+                bytes(self.state.head),
+                bytes(seal.stub_size),
+                bytes(seal.engine_size)
+            );
+            lines.line("head", &head);
+            if seal.options.host_site {
+                lines.line("options", "--host-site");
+            }
+        }
+        if pex.layout == Layout::Zipapp {
+            lines.line("archive", &bytes(self.state.archive));
+        }
+        if seal.is_some() && pex.layout == Layout::Zipapp {
+            lines.line("appendix", &bytes(self.state.appendix));
+        }
+        lines.line("fingerprint", &hex(&self.fingerprint));
+        if let Some(shebang) = &self.shebang {
+            lines.line("shebang", shebang);
+        }
+        let info = &pex.info;
+        if let Some(version) = &info.pex_version {
+            lines.line("built by", &format!("pex {version}"));
+        }
+        if let Some(entry_point) = info.entry_point.as_ref().or(info.script.as_ref()) {
+            lines.line("entry point", entry_point);
+        }
+        lines.line("mode", if info.venv { "venv" } else { "zipapp" });
+        for (what, values) in [
+            ("interpreters", &info.interpreter_constraints),
+            ("requirements", &info.requirements),
+        ] {
+            if !values.is_empty() {
+                lines.line(what, &values.join(", "));
+            }
+        }
+        lines.line("wheels", &self.wheels.len().to_string());
+        for (name, size) in &self.wheels {
+            let size = size.map_or_else(|| "missing".to_owned(), bytes);
+            lines.line("", &format!("{name}  {size}"));
+        }
+        lines.0
+    }
+}
+
+fn size_of(pex: &Pex, name: &str) -> Result<Option<u64>, PexError> {
+    Ok(match pex.wheel(name) {
+        Ok(WheelSource::Chroot { members, .. }) => {
+            Some(members.iter().map(|member| member.size).sum())
+        }
+        Ok(WheelSource::WheelFile { wheel, .. }) => Some(wheel.extent().1),
+        Err(PexError::NoWheel { .. }) => None,
+        Err(error) => return Err(error),
+    })
+}
+
+/// Names in one column, values in the next.
+struct Lines(String);
+
+impl Lines {
+    fn line(&mut self, what: &str, value: &str) {
+        // What comes out of a file must not reach the terminal as a command.
+        let value: String = value
+            .chars()
+            .map(|c| if c.is_control() { '\u{fffd}' } else { c })
+            .collect();
+        // Writing to a string does not fail.
+        let _ = writeln!(self.0, "{what:<13}{value}");
+    }
+}
+
+fn layout(layout: Layout) -> &'static str {
+    match layout {
+        Layout::Zipapp => "zipapp",
+        Layout::Packed => "packed",
+        Layout::Loose => "loose",
+    }
+}
+
+/// A number of bytes with its digits in threes.
+fn bytes(size: u64) -> String {
+    let digits = size.to_string();
+    let mut text = String::new();
+    for (index, digit) in digits.chars().enumerate() {
+        if index > 0 && (digits.len() - index) % 3 == 0 {
+            text.push(',');
+        }
+        text.push(digit);
+    }
+    text + " bytes"
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().fold(String::new(), |mut text, byte| {
+        // Writing to a string does not fail.
+        let _ = write!(text, "{byte:02x}");
+        text
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::archive::testing::{Shape, build, deflated, file, stored};
+
+    fn facts() -> (Facts, tempfile::TempDir) {
+        let temp = tempfile::tempdir().unwrap();
+        let info = r#"{"distributions":{"a-1-py3-none-any.whl":"0","gone-1-py3-none-any.whl":"0"},"entry_point":"m:f\u001b[2J"}"#;
+        let members = [
+            stored("PEX-INFO", info.as_bytes()),
+            deflated(".deps/a-1-py3-none-any.whl/a.py", &[b'x'; 1234]),
+        ];
+        let shape = Shape {
+            prefix: b"#!/usr/bin/env python3\n".to_vec(),
+            ..Shape::default()
+        };
+        let path = file(temp.path(), &build(&members, &shape));
+        (Facts::of(state(&path).unwrap()).unwrap(), temp)
+    }
+
+    #[test]
+    fn says_what_a_pex_holds() {
+        let (facts, _temp) = facts();
+        let text = facts.text();
+        for line in [
+            "layout       zipapp",
+            "embedded     no",
+            "shebang      /usr/bin/env python3",
+            "entry point  m:f\u{fffd}[2J",
+            "wheels       2",
+            "             a-1-py3-none-any.whl  1,234 bytes",
+            "             gone-1-py3-none-any.whl  missing",
+        ] {
+            assert!(
+                text.lines().any(|found| found == line),
+                "{line:?} in\n{text}"
+            );
+        }
+    }
+
+    #[test]
+    fn says_the_same_as_json() {
+        let (facts, _temp) = facts();
+        let json = facts.json();
+        assert_eq!(json["embedded"], false);
+        assert_eq!(
+            json["wheels"][0],
+            json!({ "name": "a-1-py3-none-any.whl", "size": 1234 })
+        );
+        assert_eq!(json["wheels"][1]["size"], Value::Null);
+        assert_eq!(json["pex_info"]["entry_point"], "m:f\u{1b}[2J");
+        assert_eq!(json["sizes"]["head"], 0);
+    }
+}
