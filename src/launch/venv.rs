@@ -398,9 +398,10 @@ mod tests {
                 "{pex} {variables:?}"
             );
         };
-        let forced = |venv: bool| Variables {
-            venv: Some(venv),
-            ..Variables::default()
+        let forced = |venv: bool| {
+            let mut variables = Variables::default();
+            variables.venv = Some(venv);
+            variables
         };
         check(r#"{"venv": true}"#, Variables::default(), Some(Mode::Venv));
         check(r#"{"venv": true}"#, forced(false), Some(Mode::Zipapp));
