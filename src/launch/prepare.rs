@@ -133,7 +133,10 @@ pub fn prepare(invocation: &Invocation, report: &mut dyn Report) -> Result<Prepa
         )
     });
 
-    let store = open_store(&pex, &variables, report)?;
+    let mut store = open_store(&pex, &variables, report)?;
+    if invocation.repair {
+        store.distrust();
+    }
     report.say(1, &|| format!("root: `{}`", store.root().display()));
 
     let inherit = match variables.inherit_path {
