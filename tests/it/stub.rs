@@ -155,6 +155,7 @@ fn plan(script: &str) -> Plan {
         exec: Exec {
             program: b"/bin/sh".to_vec(),
             argv: ["sh", "-c", script, "replayed"].map(Into::into).into(),
+            interpreter: false,
             env: Vec::new(),
         },
         ..Plan::default()
