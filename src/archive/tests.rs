@@ -461,7 +461,7 @@ fn every_broken_directory_has_its_own_error() {
         ..Shape::default()
     };
     refused(
-        &[a.clone()],
+        std::slice::from_ref(&a),
         &shape(Some(2), 0),
         fault(F::Count {
             promised: 2,
@@ -469,16 +469,16 @@ fn every_broken_directory_has_its_own_error() {
         }),
     );
     refused(
-        &[a.clone()],
+        std::slice::from_ref(&a),
         &shape(Some(0), 0),
         fault(F::Count {
             promised: 0,
             found: 1,
         }),
     );
-    refused(&[a.clone()], &shape(None, 1), fault(F::BehindItself));
+    refused(std::slice::from_ref(&a), &shape(None, 1), fault(F::BehindItself));
     refused(
-        &[a.clone()],
+        std::slice::from_ref(&a),
         &Shape {
             zip64: true,
             ..shape(Some(1 << 60), 0)
@@ -497,7 +497,7 @@ fn every_broken_directory_has_its_own_error() {
         assert!(matches!(open(bytes), Err(ArchiveError::NotAZip { .. })));
     }
     // Offsets that leave a prefix out shift with it; a member before the file's start can't be said.
-    let mut cut = build(&[a.clone()], &Shape::default());
+    let mut cut = build(std::slice::from_ref(&a), &Shape::default());
     cut.drain(..1);
     assert!(matches!(
         open(&cut),
