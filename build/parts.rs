@@ -74,7 +74,13 @@ pub fn build() -> Result<(), Box<dyn Error>> {
 /// Without a libc, so any target's standard library (of which it uses `core` and `alloc`) will do.
 fn build_stub(out: &Path) -> Result<PathBuf, Box<dyn Error>> {
     let target = variable("TARGET")?;
-    let mut flags = vec!["--cfg", "sha2_backend_soft=\"compact\""];
+    // Small before fast, even more so than the profile has it: what is called once or twice stays a call.
+    let mut flags = vec![
+        "--cfg",
+        "sha2_backend_soft=\"compact\"",
+        "-C",
+        "llvm-args=-inline-threshold=0",
+    ];
     if target.ends_with("-musl") {
         // Else rustc adds musl's start files by itself.
         flags.extend(["-C", "link-self-contained=no"]);

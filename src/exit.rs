@@ -7,8 +7,8 @@
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[repr(u8)]
 pub enum ExitCode {
-    /// Everything went well.
-    Done = 0,
+    /// Done as asked.
+    Success = 0,
     /// The PEX or its settings are refused as the original refuses them (reference, section 10).
     Refused = 1,
     /// The command line could not be understood.

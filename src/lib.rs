@@ -39,3 +39,4 @@ pub mod site;
 pub mod store;
 pub mod unpack;
 pub mod variables;
+pub mod venv;

@@ -594,3 +594,29 @@ fn an_unsealed_elf_is_a_prefix_like_any_other() {
         .unwrap(),
     );
 }
+
+#[test]
+fn reads_behind_four_gigabytes() {
+    use std::os::unix::fs::FileExt as _;
+    const PREFIX: u64 = 5 << 30;
+    for shape in [
+        Shape {
+            not_rebased: true,
+            ..Shape::default()
+        },
+        Shape {
+            zip64: true,
+            ..Shape::default()
+        },
+    ] {
+        // Nothing but a hole in front.
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("t.pex");
+        let file = File::create(&path).unwrap();
+        file.write_all_at(&build(&members(), &shape), PREFIX)
+            .unwrap();
+        let archive = Archive::open(&path).unwrap();
+        assert!(archive.find("PEX-INFO").unwrap().header_offset >= PREFIX);
+        check_members(&archive);
+    }
+}

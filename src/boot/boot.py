@@ -31,9 +31,12 @@ def _boot():
     note = environ.pop("_PEXBOOT")
     pex = note[1:]
 
-    _settle_path(sys, data, here, environ)
-
     undo = {}
+    venv = data["venv"]
+    if venv:
+        _enter_venv(sys, data, here, environ, undo)
+    else:
+        _settle_path(sys, data, here, environ)
     if data["strip"]:
         for name in [name for name in environ if name.startswith("PEX_")]:
             undo[name] = environ.pop(name)
@@ -46,8 +49,9 @@ def _boot():
     for name, resource in data["bind"]:
         environ[name] = _resource(sys, os, resource)
 
-    # A spec by this name tells multiprocessing's spawn that there is no main module to import again.
-    main.__spec__ = type(sys.__spec__)("__main__", main.__loader__)
+    # A spec by this name tells multiprocessing's spawn that there is no main module to import again. In a virtual
+    # environment there is one: its own `pex`.
+    main.__spec__ = None if venv else type(sys.__spec__)("__main__", main.__loader__)
     main.__file__ = data["main"]
     main.__dict__.pop("__cached__", None)
 
@@ -57,27 +61,27 @@ def _boot():
     kind, what, attrs = data["run"]
     if kind == "repl" and len(sys.argv) > 1:
         kind = "interpreter"
-    sys.argv[0] = data["argv0"] or pex
+    sys.argv[0] = environ["PEX"] + data["argv0"] if venv else data["argv0"] or pex
     sys.argv[1:1] = inject_args
 
     try:
         for sitedir, line in data["import_lines"]:
             _import_line(sys, sitedir, line)
         if kind == "call":
-            function = _callable(sys, what, attrs)
+            function = _callable(sys, what, attrs, venv)
         elif kind == "module":
             function = _module(what)
         elif kind == "script":
             function = _script(what, attrs)
         elif kind == "interpreter":
-            function = _interpreter(sys, os)
+            function = _interpreter(sys, os, venv)
         else:
             function = _repl(data, pex)
     except (ImportError, OSError):
         if note[0] == "0" and _damaged(os, data["entries"]):
             for name, value in undo.items():
                 if value is None:
-                    del environ[name]
+                    environ.pop(name, None)
                 else:
                     environ[name] = value
             environ["_PEXBOOT_REPAIR"] = "1"
@@ -89,13 +93,15 @@ def _boot():
     return function
 
 
-def _callable(sys, module, attrs):
+def _callable(sys, module, attrs, venv):
     __import__(module)
     function = sys.modules[module]
     for attr in attrs:
         try:
             function = getattr(function, attr)
         except AttributeError as error:
+            if venv:
+                raise
             raise ImportError("Could not resolve {} in {}: {}".format(".".join(attrs), module, error))
     return function
 
@@ -121,6 +127,22 @@ def _settle_path(sys, data, here, environ):
         sys.path[:] = inherited + code + path + extra + site
     else:
         sys.path[:] = site + code + path + inherited + extra
+
+
+def _enter_venv(sys, data, here, environ, undo):
+    """Makes this process one of the virtual environment's, whose Python has settled sys.path."""
+    venv = data["venv"]
+    # Python that is not isolated puts the directory of its script first: the environment, had it started `pex` there.
+    sys.path[:] = [venv if entry == here else entry for entry in sys.path]
+    for name in ("VIRTUAL_ENV", "PATH", "__PEX_EXTRA_SYS_PATH__"):
+        undo[name] = environ.get(name)
+    environ["VIRTUAL_ENV"] = venv
+    before, behind = data["path"]
+    if before or behind:
+        environ["PATH"] = ":".join(filter(None, (before, environ.get("PATH"), behind)))
+    # Children that run in the environment get the same sys.path.
+    if data["strip"] and "PEX_EXTRA_SYS_PATH" in environ:
+        environ["__PEX_EXTRA_SYS_PATH__"] = environ["PEX_EXTRA_SYS_PATH"]
 
 
 def _absolute(entry):
@@ -202,7 +224,7 @@ def _module(name):
     return run
 
 
-def _execute(name, source, argv):
+def _execute(name, source, argv, venv=None):
     """Compiles and runs source as __main__, as `python` itself would show it to the code."""
     import sys
 
@@ -210,6 +232,8 @@ def _execute(name, source, argv):
     try:
         code = compile(source, name, "exec", 0, True)
     except SyntaxError as error:
+        if venv:
+            raise
         sys.exit("Unable to parse {}: {}".format(name, error))
     main = sys.modules["__main__"]
     main.__file__ = name
@@ -238,32 +262,33 @@ def _script(name, path):
     return run
 
 
-def _interpreter(sys, os):
+def _interpreter(sys, os, venv):
     """Runs what `python` would have run with these arguments (reference 6.10)."""
     sys.path.insert(0, "")
     args = sys.argv[1:]
+    if args[0] in ("-c", "-m") and len(args) < 2:
+        sys.stderr.write("Argument expected for the {} option\n".format(args[0]))
+        sys.exit(2 if venv else 1)
     if args[0] == "-c":
-        if len(args) < 2:
-            sys.exit("Argument expected for the -c option")
-        return _execute("-c <cmd>", args[1], ["-c"] + args[2:])
+        return _execute("-c <cmd>", args[1], ["-c"] + args[2:], venv)
     if args[0] == "-m":
-        if len(args) < 2:
-            sys.exit("Argument expected for the -m option")
         sys.argv[:] = args[1:]
         return _module(args[1])
     try:
         if args[0] == "-":
-            return _execute("-", sys.stdin.read(), args)
+            return _execute("-", sys.stdin.read(), args, venv)
         path = args[0]
         if not os.path.isfile(path):
             path = os.path.join(path, "__main__.py")
         with open(path, "rb") as file:
             source = file.read()
     except (IOError, OSError) as error:
+        if venv:
+            raise
         sys.exit("Could not open {} in the environment [{}]: {}".format(args[0], sys.argv[0], error))
     # As under `python FILE`: children of multiprocessing find the script again by its name.
     sys.modules["__main__"].__spec__ = None
-    return _execute(args[0], source, args)
+    return _execute(args[0], source, args, venv)
 
 
 def _repl(data, pex):

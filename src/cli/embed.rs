@@ -6,6 +6,7 @@ use pexboot_stub::seal::Options;
 
 use super::error::CliError;
 use crate::embed::{Parts, embed};
+use crate::parts;
 
 /// What `embed` is told.
 #[derive(Debug, clap::Args)]
@@ -24,10 +25,16 @@ pub struct Args {
 ///
 /// # Errors
 /// When that fails; the input is untouched then.
-pub fn run(args: &Args, parts: &Parts<'_>) -> Result<(), CliError> {
+pub fn run(args: &Args) -> Result<(), CliError> {
+    let parts = Parts {
+        stub: parts::STUB,
+        engine: parts::ENGINE,
+        engine_full_size: parts::ENGINE_SIZE,
+        engine_digest: parts::ENGINE_DIGEST,
+    };
     let options = Options {
         host_site: args.host_site,
     };
-    embed(&args.pex, args.output.as_deref(), options, parts)?;
+    embed(&args.pex, args.output.as_deref(), options, &parts)?;
     Ok(())
 }

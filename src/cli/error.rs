@@ -36,3 +36,12 @@ impl From<std::io::Error> for CliError {
         }
     }
 }
+
+impl From<Box<dyn std::error::Error>> for CliError {
+    fn from(error: Box<dyn std::error::Error>) -> CliError {
+        CliError {
+            code: ExitCode::Refused,
+            source: error.to_string().into(),
+        }
+    }
+}

@@ -1,14 +1,15 @@
 //! The command line: one file per subcommand; this one only knows their names.
 
-pub mod bench;
-pub mod demo;
-pub mod embed;
-pub mod error;
-pub mod info;
+mod bench;
+mod demo;
+mod embed;
+mod error;
+mod info;
 mod run;
-pub mod strip;
+mod strip;
 
 use clap::{Parser, Subcommand};
+use error::CliError;
 
 use crate::exit::ExitCode;
 
@@ -26,8 +27,14 @@ enum Command {
     Bench(bench::Args),
     /// Build real PEXes, embed them and show how fast they start
     Demo(demo::Args),
+    /// Put the native stub in front of a PEX
+    Embed(embed::Args),
+    /// Tell what a PEX is and what is in it
+    Info(info::Args),
     /// Run a PEX natively, embedded or not
     Run(run::Args),
+    /// Give the original PEX back, byte for byte
+    Strip(strip::Args),
 }
 
 /// Runs the command line of this process; gives its exit code.
@@ -42,16 +49,20 @@ pub fn main() -> i32 {
             return error.exit_code();
         }
     };
-    let result: Result<ExitCode, Box<dyn std::error::Error>> = match cli.command {
-        Command::Bench(args) => bench::run(&args),
-        Command::Demo(args) => demo::run(&args),
+    let done = |()| ExitCode::Success;
+    let result = match cli.command {
+        Command::Bench(args) => bench::run(&args).map_err(CliError::from),
+        Command::Demo(args) => demo::run(&args).map_err(CliError::from),
+        Command::Embed(args) => embed::run(&args).map(done),
+        Command::Info(args) => info::run(&args).map(done),
         Command::Run(args) => Ok(run::run(&args)),
+        Command::Strip(args) => strip::run(&args).map(done),
     };
     match result {
         Ok(code) => code as i32,
         Err(error) => {
             eprintln!("pexboot: {error}");
-            1
+            error.code as i32
         }
     }
 }

@@ -23,7 +23,7 @@ pub fn run(args: &Args) -> ExitCode {
     };
     if pex == "--help" || pex == "-h" {
         println!("Run a PEX natively, embedded or not\n\nUsage: pexboot run PEX [ARGS]...");
-        return ExitCode::Done;
+        return ExitCode::Success;
     }
     let mut console = Console::new();
     let result = Invocation::new(Path::new(pex), args.to_vec())

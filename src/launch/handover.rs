@@ -17,13 +17,17 @@ use crate::launch::{Invocation, LaunchError};
 use crate::pex::Pex;
 use crate::plan::{EnvChange, Exec, Value};
 use crate::store::{Kind, Store};
-use crate::variables::Variables;
+use crate::variables::{Mode, Variables};
 
 /// What the native path leaves to the bootstrap, in words for `PEX_VERBOSE`; `None` where nothing was asked for.
 ///
 /// # Errors
 /// When tools are asked of a PEX that was built without them.
-pub fn reason(pex: &Pex, variables: &Variables) -> Result<Option<&'static str>, LaunchError> {
+pub fn reason(
+    pex: &Pex,
+    variables: &Variables,
+    mode: Mode,
+) -> Result<Option<&'static str>, LaunchError> {
     if variables.tools {
         if !pex.info.includes_tools {
             return Err(LaunchError::Refused(
@@ -34,7 +38,10 @@ pub fn reason(pex: &Pex, variables: &Variables) -> Result<Option<&'static str>, 
         }
         return Ok(Some("PEX_TOOLS"));
     }
-    Ok(if variables.coverage {
+    // A virtual environment knows neither.
+    Ok(if mode == Mode::Venv {
+        None
+    } else if variables.coverage {
         Some("PEX_COVERAGE")
     } else if variables.profile {
         Some("PEX_PROFILE")

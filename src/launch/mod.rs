@@ -10,6 +10,8 @@ mod handover;
 mod invocation;
 mod prepare;
 mod replay;
+mod venv;
+mod zipapp;
 
 use std::convert::Infallible;
 use std::ffi::CString;

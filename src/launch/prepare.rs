@@ -8,14 +8,13 @@ use std::path::PathBuf;
 use crate::archive::Seal;
 use crate::boot::{self, Py};
 use crate::interpreter::{self, Record, Request};
-use crate::launch::dispatch::{self, Run, Target};
+use crate::launch::dispatch::Run;
 use crate::launch::replay::{hex, launch_key};
-use crate::launch::{Invocation, LaunchError, Report, handover};
+use crate::launch::{Invocation, LaunchError, Report, handover, venv, zipapp};
 use crate::pex::Pex;
 use crate::pex_info::InheritPath;
 use crate::plan::{EnvChange, Exec, Input, Inputs, Plan, Value, identity, place};
 use crate::resolve::{self, Selected};
-use crate::site;
 use crate::store::{Kind, Store};
 use crate::unpack::{self, Unpacked};
 use crate::variables::{Mode, Variables};
@@ -32,10 +31,83 @@ pub struct Prepared {
 }
 
 /// A PEX that takes part in a launch: the one that was started, or a member of its PEX_PATH.
-struct Member {
-    pex: Pex,
-    fingerprint: [u8; 32],
-    selected: Vec<Selected>,
+pub(super) struct Member {
+    pub pex: Pex,
+    pub fingerprint: [u8; 32],
+    pub selected: Vec<Selected>,
+}
+
+/// What both modes start from.
+pub(super) struct Parts<'a> {
+    pub invocation: &'a Invocation,
+    pub variables: &'a Variables,
+    pub interpreter: &'a Record,
+    /// The PEX that was started, then the members of its PEX_PATH.
+    pub members: Vec<Member>,
+    pub store: Store,
+}
+
+/// How the application is started.
+pub(super) struct Start {
+    /// The command, up to where the boot follows.
+    pub argv: Vec<Vec<u8>>,
+    /// Changes to the environment.
+    pub env: Vec<EnvChange>,
+    /// Whether the PEX acts as an interpreter.
+    pub interpreter: bool,
+    /// What the boot reads; `None` where the command is complete without it.
+    pub data: Option<Py>,
+    /// What must be there for the command to work.
+    pub needs: Vec<PathBuf>,
+}
+
+impl Parts<'_> {
+    /// The PEX that was started.
+    pub fn main(&self) -> &Member {
+        &self.members[0]
+    }
+
+    /// The selected wheels of all members, unpacked, each once.
+    pub fn wheels(&self) -> Result<Vec<Unpacked>, LaunchError> {
+        let mut wheels: Vec<Unpacked> = Vec::new();
+        for member in &self.members {
+            for wheel in unpack::wheels(&member.pex, &member.selected, &self.store)? {
+                if !wheels.contains(&wheel) {
+                    wheels.push(wheel);
+                }
+            }
+        }
+        Ok(wheels)
+    }
+
+    /// Python's options that are not the mode's: those of the PEX, and those that the user gave a Python which ran it.
+    pub fn options(&self) -> impl Iterator<Item = Vec<u8>> {
+        let given = self
+            .invocation
+            .current
+            .iter()
+            .flat_map(|current| &current.options);
+        let injected = self.main().pex.info.inject_python_args.iter();
+        injected
+            .map(|arg| arg.clone().into_bytes())
+            .chain(given.map(|option| option.as_bytes().to_vec()))
+    }
+
+    /// The lines of the interactive session: its banner, and what `pex` tells there; with the history's settings.
+    pub fn session(&self, run: &Run) -> [(&'static str, Py); 5] {
+        let repl = *run == Run::Interpreter;
+        let file = self.variables.interpreter_history_file.as_ref();
+        [
+            ("repl", if repl { Py::str(boot::REPL) } else { Py::None }),
+            ("banner", Py::str(&banner(self.main()))),
+            ("summary", Py::str(&summary(self.main()))),
+            (
+                "history",
+                Py::Bool(self.variables.interpreter_history.unwrap_or_default()),
+            ),
+            ("history_file", file.map_or(Py::None, |path| Py::path(path))),
+        ]
+    }
 }
 
 /// Prepares the launch and publishes its plan.
@@ -67,13 +139,16 @@ pub fn prepare(invocation: &Invocation, report: &mut dyn Report) -> Result<Prepa
         None | Some(InheritPath::False) => pex.info.inherit_path,
         Some(inherit) => inherit,
     };
-    let (interpreter, selected) =
-        choose(invocation, &pex, &variables, inherit, &store, &mut inputs)?;
+    let mode = venv::mode(&pex.info, &variables)?;
+    variables.check(mode)?;
+    // A virtual environment is always made from a base interpreter.
+    let base = mode == Mode::Venv || inherit == InheritPath::False;
+    let (interpreter, selected) = choose(invocation, &pex, &variables, base, &store, &mut inputs)?;
     report.say(1, &|| {
         format!("interpreter: `{}`", interpreter.binary.display())
     });
 
-    if let Some(reason) = handover::reason(&pex, &variables)? {
+    if let Some(reason) = handover::reason(&pex, &variables, mode)? {
         report.say(1, &|| {
             format!("{reason} is left to the PEX's own bootstrap")
         });
@@ -102,184 +177,83 @@ pub fn prepare(invocation: &Invocation, report: &mut dyn Report) -> Result<Prepa
         selected,
     };
     let others = members(invocation, &main.pex, &variables, &interpreter, &mut inputs)?;
-    let all: Vec<&Member> = std::iter::once(&main).chain(&others).collect();
-
-    let mut wheels: Vec<Unpacked> = Vec::new();
-    let mut code = Vec::new();
-    for member in &all {
-        let unpacked = unpack::wheels(&member.pex, &member.selected, &store)?;
-        wheels.extend(
-            unpacked
-                .into_iter()
-                .filter(|wheel| !wheels.contains(wheel))
-                .collect::<Vec<_>>(),
-        );
-        code.insert(0, unpack::code(&member.pex, &member.fingerprint, &store)?);
-    }
-    if inherit == InheritPath::Fallback {
-        // Each entry goes in front of all the others there, so the last one is first (reference 6.5).
-        wheels.reverse();
-        wheels.iter_mut().for_each(|wheel| wheel.entries.reverse());
-    }
-    let site = site::assemble(&wheels, &interpreter, &store)?;
-
-    let (target, inject) = dispatch::target(&main.pex.info, &variables)?;
-    let run = match target {
-        Target::Interpreter => Run::Interpreter,
-        Target::Entry(entry) => dispatch::entry_point(&entry)?,
-        Target::Script(name) => script(&name, &all, &wheels)?,
+    let parts = Parts {
+        invocation,
+        variables: &variables,
+        interpreter: &interpreter,
+        members: std::iter::once(main).chain(others).collect(),
+        store,
     };
+    let start = match mode {
+        Mode::Zipapp => zipapp::start(&parts, inherit)?,
+        Mode::Venv => venv::start(&parts, report)?,
+    };
+    publish(parts, start, inputs, metadata.ino(), report)
+}
 
-    let hermetic = inherit == InheritPath::False;
-    let python_path = invocation.variable("PYTHONPATH").is_some();
-    let isolated =
-        hermetic && python_path && variables.inherit_path.unwrap_or_default() == InheritPath::False;
-    let host_site = host_site(invocation, &main.pex);
-    let info = &main.pex.info;
-
-    let data = Py::Dict(vec![
-        ("code", Py::paths(&code)),
-        ("extra", Py::strs(&variables.extra_sys_path)),
-        ("site", Py::paths(&site.entries)),
-        (
-            "inherit",
-            Py::str(match inherit {
-                InheritPath::False => "false",
-                InheritPath::Prefer => "prefer",
-                InheritPath::Fallback => "fallback",
-            }),
-        ),
-        (
-            "import_lines",
-            Py::List(
-                site.import_lines
-                    .iter()
-                    .map(|(directory, line)| Py::List(vec![Py::path(directory), Py::str(line)]))
-                    .collect(),
-            ),
-        ),
-        ("strip", Py::Bool(info.strip_pex_env)),
-        ("inject_env", Py::pairs(&info.inject_env)),
-        ("bind", Py::pairs(&info.bind_resource_paths)),
-        (
-            "inject_args",
-            Py::strs(if inject {
-                info.inject_args.as_slice()
-            } else {
-                &[]
-            }),
-        ),
-        ("run", run.to_py()),
-        (
-            "main",
-            Py::path(
-                &code
-                    .last()
-                    .map(|code| code.join("__main__.py"))
-                    .unwrap_or_default(),
-            ),
-        ),
-        ("argv0", Py::None),
-        (
-            "entries",
-            Py::paths(
-                wheels
-                    .iter()
-                    .map(|wheel| &wheel.path)
-                    .chain(&code)
-                    .chain(&site.entries),
-            ),
-        ),
-        (
-            "repl",
-            if run == Run::Interpreter {
-                Py::str(boot::REPL)
-            } else {
-                Py::None
-            },
-        ),
-        ("banner", Py::str(&banner(&main))),
-        ("summary", Py::str(&summary(&main))),
-        (
-            "history",
-            Py::Bool(variables.interpreter_history.unwrap_or_default()),
-        ),
-        (
-            "history_file",
-            match &variables.interpreter_history_file {
-                Some(path) => Py::path(path),
-                None => Py::None,
-            },
-        ),
-    ]);
-
-    let mut argv = vec![interpreter.binary.clone().into_os_string().into_vec()];
-    argv.extend(
-        info.inject_python_args
-            .iter()
-            .map(|arg| arg.clone().into_bytes()),
-    );
-    if let Some(current) = &invocation.current {
-        argv.extend(
-            current
-                .options
-                .iter()
-                .map(|option| option.as_bytes().to_vec()),
-        );
-    }
-    if isolated {
-        argv.push(b"-I".to_vec());
-    }
-    if hermetic && !host_site {
-        argv.push(b"-S".to_vec());
-    }
-
-    for path in code
-        .iter()
-        .chain(&site.entries)
-        .chain(wheels.iter().map(|wheel| &wheel.path))
-    {
+/// Writes the launch's directory: the plan, the boot under the application's name, and what the boot reads.
+fn publish(
+    parts: Parts<'_>,
+    start: Start,
+    mut inputs: Inputs,
+    ino: u64,
+    report: &mut dyn Report,
+) -> Result<Prepared, LaunchError> {
+    let Parts {
+        invocation,
+        variables,
+        interpreter,
+        members,
+        store,
+    } = parts;
+    let pex = &members[0].pex;
+    for path in &start.needs {
         inputs.add(Input::Present(place(path), 0));
     }
-    let key = launch_key(invocation, seal(&main.pex), metadata.ino());
-    let name = boot_name(invocation.name(), &interpreter);
-    let home = launch_store(&main.pex, &variables, store, report)?;
+    let key = launch_key(invocation, seal(pex), ino);
+    let name = boot_name(invocation.name(), interpreter);
+    let home = launch_store(pex, variables, store, report)?;
     let directory = home
         .root()
         .join(crate::store::FORMAT)
         .join("launches")
         .join(&key);
-    argv.push(
+    let mut exec = Exec {
+        program: start.argv[0].clone(),
+        argv: start.argv,
+        interpreter: start.interpreter,
+        env: vec![EnvChange::Set(b"PEX".to_vec(), Value::RealPex)],
+    };
+    exec.env.extend(start.env);
+    let plan = |exec: Exec| Plan {
+        boot_id: home.boot_id().0,
+        inputs: inputs.clone().into_list(),
+        exec,
+    };
+    let Some(data) = start.data else {
+        let plan = plan(exec);
+        let directory = home.replace(Kind::Launches, &key, &[("plan", &plan.encode())])?;
+        return Ok(Prepared {
+            plan,
+            directory,
+            store: home,
+        });
+    };
+    exec.argv.push(
         directory
             .join(OsStr::from_bytes(&name))
             .into_os_string()
             .into_vec(),
     );
-    let plan = Plan {
-        boot_id: home.boot_id().0,
-        inputs: inputs.into_list(),
-        exec: Exec {
-            program: argv[0].clone(),
-            argv,
-            interpreter: run == Run::Interpreter,
-            env: vec![
-                EnvChange::Set(b"PEX".to_vec(), Value::RealPex),
-                EnvChange::Set(
-                    b"_PEXBOOT".to_vec(),
-                    Value::InvokedPex(if invocation.repair {
-                        b"1".to_vec()
-                    } else {
-                        b"0".to_vec()
-                    }),
-                ),
-            ],
-        },
-    };
     // A plan that says "repaired" would keep the boot from repairing ever again.
-    let mut lasting = plan.clone();
-    if let Some(EnvChange::Set(_, value)) = lasting.exec.env.last_mut() {
-        *value = Value::InvokedPex(b"0".to_vec());
-    }
+    let note = |repaired: &str| {
+        let mut exec = exec.clone();
+        exec.env.push(EnvChange::Set(
+            b"_PEXBOOT".to_vec(),
+            Value::InvokedPex(repaired.as_bytes().to_vec()),
+        ));
+        plan(exec)
+    };
     let name = String::from_utf8_lossy(&name).into_owned();
     home.replace(
         Kind::Launches,
@@ -287,12 +261,12 @@ pub fn prepare(invocation: &Invocation, report: &mut dyn Report) -> Result<Prepa
         &[
             (&name, interpreter.boot.as_slice()),
             ("data", &data.marshal()),
-            ("plan", &lasting.encode()),
+            ("plan", &note("0").encode()),
         ],
     )?;
     report.say(1, &|| format!("launch plan: `{}`", directory.display()));
     Ok(Prepared {
-        plan,
+        plan: note(if invocation.repair { "1" } else { "0" }),
         directory,
         store: home,
     })
@@ -349,7 +323,7 @@ fn choose(
     invocation: &Invocation,
     pex: &Pex,
     variables: &Variables,
-    inherit: InheritPath,
+    base: bool,
     store: &Store,
     inputs: &mut Inputs,
 ) -> Result<(Record, Vec<Selected>), LaunchError> {
@@ -367,7 +341,7 @@ fn choose(
         strategy: pex.info.interpreter_selection_strategy,
         python: variables.python.as_deref(),
         python_path: variables.python_path.as_deref(),
-        base: inherit == InheritPath::False,
+        base,
     };
     let ignore_errors = variables.ignore_errors.unwrap_or(pex.info.ignore_errors);
     Ok(interpreter::choose(
@@ -438,52 +412,7 @@ fn members(
     Ok(members)
 }
 
-/// The script of that name: console and gui scripts of the selected wheels, then files (reference 6.2).
-fn script(name: &str, members: &[&Member], wheels: &[Unpacked]) -> Result<Run, LaunchError> {
-    let selected: Vec<Selected> = members
-        .iter()
-        .flat_map(|member| member.selected.clone())
-        .collect();
-    let found = resolve::entry_points::script(name, Mode::Zipapp, &selected, &mut |wheel| {
-        let of = |member: &&&Member| member.selected.iter().any(|one| one.name == wheel);
-        match members.iter().find(of) {
-            Some(member) => member
-                .pex
-                .entry_points(wheel)
-                .map_err(|error| error.to_string()),
-            None => Ok(None),
-        }
-    })
-    .map_err(|error| LaunchError::Refused(error.to_string()))?;
-    if let Some(entry) = found {
-        return Ok(entry.into());
-    }
-    for wheel in wheels {
-        for stash in [".prefix/bin", "bin"] {
-            let path = wheel.path.join(stash).join(name);
-            if path.is_file() {
-                return Ok(Run::Script(name.to_owned(), path));
-            }
-        }
-    }
-    Err(LaunchError::Refused(format!(
-        "Could not find script '{name}' in pex!"
-    )))
-}
-
-/// Whether the host's `site` is to run, as the original lets it.
-fn host_site(invocation: &Invocation, pex: &Pex) -> bool {
-    let sealed = seal(pex).is_some_and(|seal| seal.options.host_site);
-    match invocation
-        .variable("PEXBOOT_HOST_SITE")
-        .map(OsStrExt::as_bytes)
-    {
-        None | Some(b"") => sealed,
-        Some(value) => value != b"0" && !value.eq_ignore_ascii_case(b"false"),
-    }
-}
-
-fn seal(pex: &Pex) -> Option<&Seal> {
+pub(super) fn seal(pex: &Pex) -> Option<&Seal> {
     pex.archive().and_then(|archive| archive.seal())
 }
 

@@ -1,0 +1,426 @@
+//! Venv mode: a real virtual environment, and the command that starts the application in it (reference 7).
+//!
+//! What runs is chosen by the environment alone: rc files and `PEX_DISABLE_VARIABLES` have had their say when the
+//! original hands over to the environment, whose own script knows nothing of them (reference 2.2, 3.1).
+
+use std::os::unix::ffi::{OsStrExt, OsStringExt};
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Component, Path, PathBuf};
+
+use crate::boot::Py;
+use crate::launch::dispatch::Run;
+use crate::launch::prepare::{Parts, Start};
+use crate::launch::{Invocation, LaunchError, Report};
+use crate::pex::Layout;
+use crate::pex_info::{BinPath, PexInfo};
+use crate::plan::{EnvChange, Value};
+use crate::unpack;
+use crate::variables::{Mode, Variables};
+use crate::venv::{self, Request, Venv};
+
+/// The mode that the PEX runs in.
+///
+/// # Errors
+/// When a PEX is to run in a virtual environment that was not built for it.
+pub(super) fn mode(info: &PexInfo, variables: &Variables) -> Result<Mode, LaunchError> {
+    // A relic: PEX_UNZIP keeps the original from making a virtual environment.
+    if !variables.venv.unwrap_or(info.venv) || variables.unzip || variables.tools {
+        return Ok(Mode::Zipapp);
+    }
+    if !info.includes_tools {
+        return Err(LaunchError::Refused(
+            "The PEX_VENV environment variable was set, but this PEX was not built with venv support (Re-build the PEX \
+             file with `pex --venv ...`)"
+                .to_owned(),
+        ));
+    }
+    Ok(Mode::Venv)
+}
+
+/// What runs.
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Target {
+    /// An entry point or, as an interpreter, what the arguments say.
+    Boot(Run),
+    /// A script in `bin/`.
+    Script(String),
+}
+
+/// What runs, and whether the PEX's `inject_args` belong to it.
+fn target(info: &PexInfo, invocation: &Invocation) -> Result<(Target, bool), LaunchError> {
+    const NAMES: [&str; 3] = ["PEX_INTERPRETER", "PEX_SCRIPT", "PEX_MODULE"];
+    let found: Vec<(&str, String)> = NAMES
+        .iter()
+        .filter_map(|name| {
+            Some((
+                *name,
+                invocation.variable(name)?.to_string_lossy().into_owned(),
+            ))
+        })
+        .collect();
+    if found.len() > 1 {
+        let found: Vec<String> = found
+            .iter()
+            .map(|(name, value)| format!("{name}={value}"))
+            .collect();
+        return Err(LaunchError::Refused(format!(
+            "Can only specify one of {}; found: {}",
+            NAMES.join(", "),
+            found.join(" ")
+        )));
+    }
+    let found = found.first().map(|(name, value)| (*name, value.as_str()));
+    let script = match found {
+        Some(("PEX_SCRIPT", script)) => Some(script),
+        Some(_) => None,
+        None => info.script.as_deref(),
+    };
+    if let Some(script) = script.filter(|script| !script.is_empty()) {
+        return Ok((Target::Script(script.to_owned()), false));
+    }
+    let entry = match found {
+        Some(("PEX_MODULE", module)) => Some(module),
+        Some(("PEX_INTERPRETER", value)) if value == "1" || value.eq_ignore_ascii_case("true") => {
+            None
+        }
+        _ => info.entry_point.as_deref(),
+    };
+    Ok(match entry.filter(|entry| !entry.is_empty()) {
+        Some(entry) => (Target::Boot(entry_point(entry)), found.is_none()),
+        None => (Target::Boot(Run::Interpreter), false),
+    })
+}
+
+/// Taken as it stands: `module:` runs the module.
+fn entry_point(text: &str) -> Run {
+    match text.split_once(':') {
+        Some((module, attributes)) if !attributes.is_empty() => Run::Call(
+            module.to_owned(),
+            attributes.split('.').map(str::to_owned).collect(),
+        ),
+        Some((module, _)) => Run::Module(module.to_owned()),
+        None => Run::Module(text.to_owned()),
+    }
+}
+
+/// Where `bin/` goes on PATH.
+fn bin_path(info: &PexInfo, invocation: &Invocation) -> Result<BinPath, LaunchError> {
+    let Some(value) = invocation.variable("PEX_VENV_BIN_PATH") else {
+        return Ok(info.venv_bin_path);
+    };
+    value.to_str().and_then(BinPath::from_word).ok_or_else(|| {
+        LaunchError::Refused(format!(
+            "PEX_VENV_BIN_PATH must be one of 'false', 'prepend' or 'append', given: '{}'",
+            value.as_bytes().escape_ascii()
+        ))
+    })
+}
+
+/// How the application is started.
+pub(super) fn start(parts: &Parts<'_>, report: &mut dyn Report) -> Result<Start, LaunchError> {
+    let invocation = parts.invocation;
+    let main = parts.main();
+    let info = &main.pex.info;
+    let bin_path = bin_path(info, invocation)?;
+    let (target, inject) = target(info, invocation)?;
+
+    let wheels = parts.wheels()?;
+    let code = unpack::code(&main.pex, &main.fingerprint, &parts.store)?;
+    let copies = info.venv_site_packages_copies || main.pex.layout == Layout::Loose;
+    let venv = venv::assemble(
+        &Request {
+            interpreter: parts.interpreter,
+            fingerprint: &main.fingerprint,
+            info,
+            info_bytes: &main.pex.info_bytes,
+            wheels: &wheels,
+            code: &code,
+            copies,
+            prompt: invocation.name(),
+        },
+        &parts.store,
+    )?;
+    report.say(1, &|| {
+        format!("virtual environment: `{}`", venv.path.display())
+    });
+    if parts.variables.emit_warnings.unwrap_or(info.emit_warnings) {
+        for clash in &venv.clashes {
+            report.warn(clash);
+        }
+    }
+    let mut needs = vec![venv.path.clone()];
+    if !copies {
+        needs.extend(wheels.iter().map(|wheel| wheel.path.clone()));
+    }
+    let run = match target {
+        Target::Boot(run) => run,
+        Target::Script(name) => {
+            let program = script(&venv, &name)?;
+            return Ok(Start {
+                argv: vec![program.clone().into_os_string().into_vec()],
+                env: environment(parts, &venv, bin_path)?,
+                interpreter: false,
+                data: None,
+                needs,
+            });
+        }
+    };
+
+    let mut argv = vec![venv.python.clone().into_os_string().into_vec()];
+    argv.extend(parts.options());
+    if info.venv_hermetic_scripts {
+        argv.push(b"-I".to_vec());
+    }
+    let around = match bin_path {
+        BinPath::False => (Py::None, Py::None),
+        BinPath::Prepend => (Py::path(&venv.bin), Py::None),
+        BinPath::Append => (Py::None, Py::path(&venv.bin)),
+    };
+    let nothing = || Py::List(Vec::new());
+    let mut data = vec![
+        ("venv", Py::path(&venv.path)),
+        ("path", Py::List(vec![around.0, around.1])),
+        ("extra", nothing()),
+        ("import_lines", nothing()),
+        ("strip", Py::Bool(info.strip_pex_env)),
+        ("inject_env", Py::pairs(&info.inject_env)),
+        ("bind", Py::pairs(&info.bind_resource_paths)),
+        (
+            "inject_args",
+            Py::strs(if inject {
+                info.inject_args.as_slice()
+            } else {
+                &[]
+            }),
+        ),
+        ("run", run.to_py()),
+        ("main", Py::path(&venv.path.join("pex"))),
+        // Behind the real path of P.
+        (
+            "argv0",
+            Py::str(if main.pex.layout == Layout::Zipapp {
+                ""
+            } else {
+                "/pex"
+            }),
+        ),
+        ("entries", Py::paths(&needs)),
+    ];
+    data.extend(parts.session(&run));
+    Ok(Start {
+        argv,
+        env: Vec::new(),
+        interpreter: run == Run::Interpreter,
+        data: Some(Py::Dict(data)),
+        needs,
+    })
+}
+
+/// The script of that name.
+fn script(venv: &Venv, name: &str) -> Result<PathBuf, LaunchError> {
+    let path = venv.bin.join(name);
+    let plain = Path::new(name)
+        .components()
+        .eq([Component::Normal(name.as_ref())]);
+    let runs = |path: &Path| {
+        path.metadata()
+            .is_ok_and(|file| file.is_file() && file.permissions().mode() & 0o111 != 0)
+    };
+    if plain && runs(&path) {
+        return Ok(path);
+    }
+    Err(LaunchError::Refused(format!(
+        "Could not find script '{name}' in pex!"
+    )))
+}
+
+/// What the boot does to the environment, for a script that runs without it (reference 3.4, 7.3).
+fn environment(
+    parts: &Parts<'_>,
+    venv: &Venv,
+    bin_path: BinPath,
+) -> Result<Vec<EnvChange>, LaunchError> {
+    let info = &parts.main().pex.info;
+    let text = |value: &[u8]| Value::Text(value.to_vec());
+    let bytes = |path: &Path| path.as_os_str().as_bytes().to_vec();
+    let mut changes = vec![EnvChange::Set(
+        b"VIRTUAL_ENV".to_vec(),
+        Value::Text(bytes(&venv.path)),
+    )];
+    match bin_path {
+        BinPath::False => {}
+        BinPath::Prepend => changes.push(EnvChange::Prepend(b"PATH".to_vec(), bytes(&venv.bin))),
+        BinPath::Append => changes.push(EnvChange::Append(b"PATH".to_vec(), bytes(&venv.bin))),
+    }
+    if info.strip_pex_env {
+        if let Some(extra) = parts.invocation.variable("PEX_EXTRA_SYS_PATH") {
+            changes.push(EnvChange::Set(
+                b"__PEX_EXTRA_SYS_PATH__".to_vec(),
+                text(extra.as_bytes()),
+            ));
+        }
+        changes.push(EnvChange::RemovePrefix(b"PEX_".to_vec()));
+    }
+    for (name, value) in &info.inject_env {
+        changes.push(EnvChange::SetDefault(
+            name.clone().into_bytes(),
+            text(value.as_bytes()),
+        ));
+    }
+    for (name, resource) in &info.bind_resource_paths {
+        let path = self::resource(parts, venv, name, resource)?;
+        changes.push(EnvChange::Set(
+            name.clone().into_bytes(),
+            Value::Text(bytes(&path)),
+        ));
+    }
+    Ok(changes)
+}
+
+/// A resource on `sys.path` as it will be.
+fn resource(
+    parts: &Parts<'_>,
+    venv: &Venv,
+    name: &str,
+    resource: &str,
+) -> Result<PathBuf, LaunchError> {
+    if !Path::new(resource)
+        .components()
+        .all(|part| matches!(part, Component::Normal(_) | Component::CurDir))
+    {
+        return Err(LaunchError::Refused(format!(
+            "The following resource binding spec is invalid: {name}={resource}\nThe resource path {resource} must be \
+             relative to the `sys.path`."
+        )));
+    }
+    parts
+        .interpreter
+        .stdlib
+        .iter()
+        .chain(&venv.entries)
+        .map(|entry| entry.join(resource))
+        .find(|path| path.is_file())
+        .ok_or_else(|| {
+            LaunchError::Refused(format!(
+                "There was no resource file {resource} found on the `sys.path` corresponding to the given resource \
+                 binding spec `{name}={resource}`"
+            ))
+        })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::ffi::OsString;
+
+    use super::{Run, Target, bin_path, entry_point, mode, target};
+    use crate::launch::Invocation;
+    use crate::pex_info::{BinPath, PexInfo};
+    use crate::variables::{Mode, Variables};
+
+    fn info(text: &str) -> PexInfo {
+        PexInfo::parse(text.as_bytes()).unwrap()
+    }
+
+    fn started_with(env: &[(&str, &str)]) -> Invocation {
+        Invocation {
+            pex: "/p/app.pex".into(),
+            real: "/p/app.pex".into(),
+            args: Vec::new(),
+            env: env
+                .iter()
+                .map(|(name, value)| (OsString::from(name), OsString::from(value)))
+                .collect(),
+            current: None,
+            repair: false,
+        }
+    }
+
+    #[test]
+    fn the_environment_chooses_what_runs() {
+        let check = |pex: &str, env: &[(&str, &str)], expect: Option<(Target, bool)>| {
+            assert_eq!(
+                target(&info(pex), &started_with(env)).ok(),
+                expect,
+                "{pex} {env:?}"
+            );
+        };
+        let module = |name: &str| Target::Boot(Run::Module(name.to_owned()));
+        let script = |name: &str| Target::Script(name.to_owned());
+        let repl = Target::Boot(Run::Interpreter);
+        let app = r#"{"entry_point": "app"}"#;
+        check(app, &[], Some((module("app"), true)));
+        check(app, &[("PEX_MODULE", "m")], Some((module("m"), false)));
+        check(app, &[("PEX_MODULE", "")], Some((repl.clone(), false)));
+        check(app, &[("PEX_SCRIPT", "s")], Some((script("s"), false)));
+        check(app, &[("PEX_SCRIPT", "")], Some((module("app"), false)));
+        check(
+            app,
+            &[("PEX_INTERPRETER", "TRUE")],
+            Some((repl.clone(), false)),
+        );
+        check(
+            app,
+            &[("PEX_INTERPRETER", "0")],
+            Some((module("app"), false)),
+        );
+        check(app, &[("PEX_INTERPRETER", ""), ("PEX_MODULE", "")], None);
+        check("{}", &[], Some((repl.clone(), false)));
+        check(r#"{"script": "s"}"#, &[], Some((script("s"), false)));
+        check(
+            r#"{"script": "s"}"#,
+            &[("PEX_INTERPRETER", "0")],
+            Some((repl, false)),
+        );
+    }
+
+    #[test]
+    fn a_colon_without_attribute_runs_the_module() {
+        let call = |module: &str, attributes: &[&str]| {
+            Run::Call(
+                module.to_owned(),
+                attributes.iter().map(|&name| name.to_owned()).collect(),
+            )
+        };
+        assert_eq!(entry_point("app:"), Run::Module("app".to_owned()));
+        assert_eq!(
+            entry_point("app.cli:A.main"),
+            call("app.cli", &["A", "main"])
+        );
+        assert_eq!(entry_point("app:main[x]"), call("app", &["main[x]"]));
+    }
+
+    #[test]
+    fn the_mode_is_the_pex_unless_it_is_overridden() {
+        let check = |pex: &str, variables: Variables, expect: Option<Mode>| {
+            assert_eq!(
+                mode(&info(pex), &variables).ok(),
+                expect,
+                "{pex} {variables:?}"
+            );
+        };
+        let forced = |venv: bool| Variables {
+            venv: Some(venv),
+            ..Variables::default()
+        };
+        check(r#"{"venv": true}"#, Variables::default(), Some(Mode::Venv));
+        check(r#"{"venv": true}"#, forced(false), Some(Mode::Zipapp));
+        check("{}", Variables::default(), Some(Mode::Zipapp));
+        check("{}", forced(true), None);
+        check(
+            r#"{"includes_tools": true}"#,
+            forced(true),
+            Some(Mode::Venv),
+        );
+    }
+
+    #[test]
+    fn the_place_on_path_is_one_of_three_words() {
+        let pex = info(r#"{"venv_bin_path": "prepend"}"#);
+        let check = |env: &[(&str, &str)], expect: Option<BinPath>| {
+            assert_eq!(bin_path(&pex, &started_with(env)).ok(), expect, "{env:?}");
+        };
+        check(&[], Some(BinPath::Prepend));
+        check(&[("PEX_VENV_BIN_PATH", "append")], Some(BinPath::Append));
+        check(&[("PEX_VENV_BIN_PATH", "")], None);
+    }
+}

@@ -1,0 +1,173 @@
+//! Zipapp mode: the base interpreter, with user code and the site of the wheels on `sys.path`.
+
+use std::os::unix::ffi::{OsStrExt, OsStringExt};
+
+use crate::boot::Py;
+use crate::launch::dispatch::{self, Run, Target};
+use crate::launch::prepare::{Member, Parts, Start, seal};
+use crate::launch::{Invocation, LaunchError};
+use crate::pex::Pex;
+use crate::pex_info::InheritPath;
+use crate::resolve::{self, Selected};
+use crate::site;
+use crate::unpack::{self, Unpacked};
+use crate::variables::Mode;
+
+/// How the application is started.
+pub(super) fn start(parts: &Parts<'_>, inherit: InheritPath) -> Result<Start, LaunchError> {
+    let Parts {
+        invocation,
+        variables,
+        interpreter,
+        members,
+        store,
+    } = parts;
+    let mut wheels = parts.wheels()?;
+    let mut code = Vec::new();
+    for member in members {
+        code.insert(0, unpack::code(&member.pex, &member.fingerprint, store)?);
+    }
+    if inherit == InheritPath::Fallback {
+        // Each entry goes in front of all the others there, so the last one is first (reference 6.5).
+        wheels.reverse();
+        wheels.iter_mut().for_each(|wheel| wheel.entries.reverse());
+    }
+    let site = site::assemble(&wheels, store)?;
+
+    let (target, inject) = dispatch::target(&parts.main().pex.info, variables)?;
+    let run = match target {
+        Target::Interpreter => Run::Interpreter,
+        Target::Entry(entry) => dispatch::entry_point(&entry)?,
+        Target::Script(name) => script(&name, members, &wheels)?,
+    };
+
+    let hermetic = inherit == InheritPath::False;
+    let python_path = invocation.variable("PYTHONPATH").is_some();
+    let isolated =
+        hermetic && python_path && variables.inherit_path.unwrap_or_default() == InheritPath::False;
+    let host_site = host_site(invocation, &parts.main().pex);
+    let info = &parts.main().pex.info;
+
+    let mut data = vec![
+        ("venv", Py::None),
+        ("code", Py::paths(&code)),
+        ("extra", Py::strs(&variables.extra_sys_path)),
+        ("site", Py::paths(&site.entries)),
+        (
+            "inherit",
+            Py::str(match inherit {
+                InheritPath::False => "false",
+                InheritPath::Prefer => "prefer",
+                InheritPath::Fallback => "fallback",
+            }),
+        ),
+        (
+            "import_lines",
+            Py::List(
+                site.import_lines
+                    .iter()
+                    .map(|(directory, line)| Py::List(vec![Py::path(directory), Py::str(line)]))
+                    .collect(),
+            ),
+        ),
+        ("strip", Py::Bool(info.strip_pex_env)),
+        ("inject_env", Py::pairs(&info.inject_env)),
+        ("bind", Py::pairs(&info.bind_resource_paths)),
+        (
+            "inject_args",
+            Py::strs(if inject {
+                info.inject_args.as_slice()
+            } else {
+                &[]
+            }),
+        ),
+        ("run", run.to_py()),
+        (
+            "main",
+            Py::path(
+                &code
+                    .last()
+                    .map(|code| code.join("__main__.py"))
+                    .unwrap_or_default(),
+            ),
+        ),
+        ("argv0", Py::None),
+        (
+            "entries",
+            Py::paths(
+                wheels
+                    .iter()
+                    .map(|wheel| &wheel.path)
+                    .chain(&code)
+                    .chain(&site.entries),
+            ),
+        ),
+    ];
+    data.extend(parts.session(&run));
+
+    let mut argv = vec![interpreter.binary.clone().into_os_string().into_vec()];
+    argv.extend(parts.options());
+    if isolated {
+        argv.push(b"-I".to_vec());
+    }
+    if hermetic && !host_site {
+        argv.push(b"-S".to_vec());
+    }
+
+    let needs = code
+        .iter()
+        .chain(&site.entries)
+        .chain(wheels.iter().map(|wheel| &wheel.path));
+    Ok(Start {
+        needs: needs.cloned().collect(),
+        argv,
+        env: Vec::new(),
+        interpreter: run == Run::Interpreter,
+        data: Some(Py::Dict(data)),
+    })
+}
+
+/// The script of that name: console and gui scripts of the selected wheels, then files (reference 6.2).
+fn script(name: &str, members: &[Member], wheels: &[Unpacked]) -> Result<Run, LaunchError> {
+    let selected: Vec<Selected> = members
+        .iter()
+        .flat_map(|member| member.selected.clone())
+        .collect();
+    let found = resolve::entry_points::script(name, Mode::Zipapp, &selected, &mut |wheel| {
+        let of = |member: &&Member| member.selected.iter().any(|one| one.name == wheel);
+        match members.iter().find(of) {
+            Some(member) => member
+                .pex
+                .entry_points(wheel)
+                .map_err(|error| error.to_string()),
+            None => Ok(None),
+        }
+    })
+    .map_err(|error| LaunchError::Refused(error.to_string()))?;
+    if let Some(entry) = found {
+        return Ok(entry.into());
+    }
+    for wheel in wheels {
+        for stash in [".prefix/bin", "bin"] {
+            let path = wheel.path.join(stash).join(name);
+            if path.is_file() {
+                return Ok(Run::Script(name.to_owned(), path));
+            }
+        }
+    }
+    Err(LaunchError::Refused(format!(
+        "Could not find script '{name}' in pex!"
+    )))
+}
+
+/// Whether the host's `site` is to run, as the original lets it.
+fn host_site(invocation: &Invocation, pex: &Pex) -> bool {
+    let sealed = seal(pex).is_some_and(|seal| seal.options.host_site);
+    match invocation
+        .variable("PEXBOOT_HOST_SITE")
+        .map(OsStrExt::as_bytes)
+    {
+        None | Some(b"") => sealed,
+        Some(value) => value != b"0" && !value.eq_ignore_ascii_case(b"false"),
+    }
+}

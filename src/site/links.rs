@@ -1,0 +1,111 @@
+//! The merged directory on disk.
+//!
+//! A directory that one wheel alone brings is one symbolic link into the store, relative where it stays within the root,
+//! so that a root can be moved or mounted elsewhere. It is a real directory where units share it, and where native code
+//! lies in it or below: there `$ORIGIN/../..` of a library must lead through the site to other wheels' libraries, as it
+//! does where pip has installed them all, and not to the store. Files in real directories are hard links (to the program
+//! they are where they seem to be); where the file system refuses that (another device, `protected_hardlinks`, too many
+//! links) symbolic ones, which are as good to Python and the dynamic linker.
+
+use std::io;
+use std::path::{Path, PathBuf};
+
+use super::merge::{Directory, Node, list};
+use crate::store::{StoreError, Tree};
+
+/// Builds `merged` in the fresh directory `root`, which will lie two levels below `home`, as it does now.
+pub(super) fn build(root: &Path, merged: &Directory, home: &Path) -> Result<(), StoreError> {
+    let at = |path: &Path| {
+        let path = path.to_owned();
+        move |source| StoreError::Io { path, source }
+    };
+    let mut builder = Builder {
+        tree: Tree::new(root).map_err(at(root))?,
+        home,
+    };
+    builder.fill("", merged).map_err(at(root))
+}
+
+struct Builder<'a> {
+    tree: Tree,
+    home: &'a Path,
+}
+
+impl Builder<'_> {
+    fn fill(&mut self, prefix: &str, directory: &Directory) -> io::Result<()> {
+        for (name, node) in &directory.children {
+            let path = if prefix.is_empty() {
+                name.clone()
+            } else {
+                format!("{prefix}/{name}")
+            };
+            match node {
+                Node::File(source) if prefix.is_empty() => self.link(&path, source)?,
+                Node::File(source) => self.file(&path, source)?,
+                Node::Shared(directory) => self.real(&path, directory)?,
+                Node::Whole {
+                    path: source,
+                    native,
+                } if *native && holds_native(source)? => {
+                    self.real(&path, &list(source, true)?)?;
+                }
+                Node::Whole { path: source, .. } => self.link(&path, source)?,
+            }
+        }
+        Ok(())
+    }
+
+    fn real(&mut self, path: &str, directory: &Directory) -> io::Result<()> {
+        self.tree.directory(path)?;
+        self.fill(path, directory)
+    }
+
+    /// A file that is to seem to lie here.
+    fn file(&mut self, path: &str, source: &Path) -> io::Result<()> {
+        match self.tree.hard_link(path, source) {
+            Ok(()) => Ok(()),
+            Err(_) => self.link(path, source),
+        }
+    }
+
+    fn link(&mut self, path: &str, source: &Path) -> io::Result<()> {
+        self.tree.link(path, &self.target(path, source))
+    }
+
+    /// What a link at `path` must read to lead to `source`.
+    fn target(&self, path: &str, source: &Path) -> PathBuf {
+        let Ok(within) = source.strip_prefix(self.home) else {
+            return source.to_owned();
+        };
+        // From the link's directory up to the site, and from there past `sites/KEY`.
+        let up = path.split('/').count() + 1;
+        let mut target: PathBuf = std::iter::repeat_n("..", up).collect();
+        target.push(within);
+        target
+    }
+}
+
+/// Whether a shared library lies in the directory or below.
+fn holds_native(directory: &Path) -> io::Result<bool> {
+    let mut below = Vec::new();
+    for entry in std::fs::read_dir(directory)? {
+        let entry = entry?;
+        let name = entry.file_name();
+        if entry.file_type()?.is_dir() {
+            below.push(entry.path());
+        } else if is_library(&name.to_string_lossy()) {
+            return Ok(true);
+        }
+    }
+    for directory in below {
+        if holds_native(&directory)? {
+            return Ok(true);
+        }
+    }
+    Ok(false)
+}
+
+/// Whether a file is a shared library by its name: `x.so`, `libx.so.1.2`.
+fn is_library(name: &str) -> bool {
+    name.ends_with(".so") || name.contains(".so.")
+}

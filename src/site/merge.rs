@@ -1,0 +1,251 @@
+//! What units merge to, and when they clash.
+//!
+//! For an import name, a path gives the first module or regular package that any entry has; only when there is none, all
+//! directories of that name together make a namespace package (PEP 420). So two units may share a directory only when
+//! neither makes it a regular package, or when both do by one and the same `__init__.py` that declares a namespace in one
+//! of the old ways (`pkgutil`, `pkg_resources`); then the same holds inside, name by name. Anything else of one import name
+//! in two units is a clash: module or package against anything. So is one file with two contents, a file against a
+//! directory, and two versions of one project (of two `dist-info` directories, a path gives the first).
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::io;
+use std::path::{Path, PathBuf};
+
+/// A directory of the site, or of a unit on its way there.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Directory {
+    pub(super) children: BTreeMap<String, Node>,
+}
+
+/// What a directory holds.
+#[derive(Debug, Clone)]
+pub(super) enum Node {
+    /// A file, where it is in the store.
+    File(PathBuf),
+    /// A directory that one unit alone brings.
+    Whole {
+        /// Where it is in the store.
+        path: PathBuf,
+        /// Whether there may be native code in it.
+        native: bool,
+    },
+    /// A directory that several units bring.
+    Shared(Directory),
+}
+
+/// Names by which units take precedence over each other.
+#[derive(Debug, Default)]
+pub(super) struct Names(BTreeSet<String>);
+
+impl Names {
+    /// Whether both have one.
+    pub(super) fn meet(&self, other: &Names) -> bool {
+        !self.0.is_disjoint(&other.0)
+    }
+
+    /// Takes in the others.
+    pub(super) fn extend(&mut self, other: Names) {
+        self.0.extend(other.0);
+    }
+}
+
+/// The directory at `path`, as one unit brings it.
+pub(super) fn list(path: &Path, native: bool) -> io::Result<Directory> {
+    let mut children = BTreeMap::new();
+    for entry in std::fs::read_dir(path)? {
+        let entry = entry?;
+        let Ok(name) = entry.file_name().into_string() else {
+            return Err(io::Error::other("a file name in it is not UTF-8"));
+        };
+        // Bytecode is made anew; the layout is for pex's own tools.
+        if name == "__pycache__" || name == ".layout.json" {
+            continue;
+        }
+        let node = if entry.file_type()?.is_dir() {
+            Node::Whole {
+                path: entry.path(),
+                native,
+            }
+        } else {
+            Node::File(entry.path())
+        };
+        children.insert(name, node);
+    }
+    Ok(Directory { children })
+}
+
+impl Directory {
+    /// The import names and projects at the top.
+    pub(super) fn names(&self) -> Names {
+        let names = self.children.iter().flat_map(|(name, node)| {
+            let import = import_name(name, node.is_directory()).map(str::to_owned);
+            // No import name has a blank.
+            let project = project(name).map(|project| format!("project {project}"));
+            [import, project].into_iter().flatten()
+        });
+        Names(names.collect())
+    }
+
+    /// Whether `other` can be merged into this without changing what an import finds.
+    pub(super) fn accepts(&self, other: &Directory) -> io::Result<bool> {
+        let mine = Index::of(self);
+        for (name, node) in &other.children {
+            if project(name).is_some_and(|project| mine.projects.contains(&project)) {
+                return Ok(false);
+            }
+            let fits = match self.children.get(name) {
+                Some(there) => there.accepts(node, name)?,
+                None => import_name(name, node.is_directory())
+                    .is_none_or(|import| !mine.imports.contains(import)),
+            };
+            if !fits {
+                return Ok(false);
+            }
+        }
+        Ok(true)
+    }
+
+    /// Merges what was found acceptable.
+    pub(super) fn merge(&mut self, other: Directory) -> io::Result<()> {
+        for (name, node) in other.children {
+            match self.children.remove(&name) {
+                None => {
+                    self.children.insert(name, node);
+                }
+                Some(there @ Node::File(_)) => {
+                    self.children.insert(name, there);
+                }
+                Some(there) => {
+                    let mut shared = there.into_listed()?;
+                    shared.merge(node.into_listed()?)?;
+                    self.children.insert(name, Node::Shared(shared));
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+impl Node {
+    fn is_directory(&self) -> bool {
+        !matches!(self, Node::File(_))
+    }
+
+    /// Whether both can be one, under this name.
+    fn accepts(&self, other: &Node, name: &str) -> io::Result<bool> {
+        match (self, other) {
+            (Node::File(one), Node::File(other)) => same_content(one, other),
+            (Node::File(_), _) | (_, Node::File(_)) => Ok(false),
+            (one, other) => {
+                let (one, other) = (one.listed()?, other.listed()?);
+                let importable = import_name(name, true).is_some();
+                if importable && !(may_share(&one.inits(), &other.inits())?) {
+                    return Ok(false);
+                }
+                one.accepts(&other)
+            }
+        }
+    }
+
+    /// What is in a directory; nothing for a file.
+    fn listed(&self) -> io::Result<std::borrow::Cow<'_, Directory>> {
+        Ok(match self {
+            Node::Shared(directory) => std::borrow::Cow::Borrowed(directory),
+            Node::Whole { path, native } => std::borrow::Cow::Owned(list(path, *native)?),
+            Node::File(_) => std::borrow::Cow::Owned(Directory::default()),
+        })
+    }
+
+    fn into_listed(self) -> io::Result<Directory> {
+        match self {
+            Node::Shared(directory) => Ok(directory),
+            Node::Whole { path, native } => list(&path, native),
+            Node::File(_) => Ok(Directory::default()),
+        }
+    }
+}
+
+impl Directory {
+    /// What makes it a regular package.
+    fn inits(&self) -> Vec<&Path> {
+        self.children
+            .iter()
+            .filter_map(|(name, node)| match node {
+                Node::File(path) if import_name(name, false) == Some("__init__") => {
+                    Some(path.as_path())
+                }
+                _ => None,
+            })
+            .collect()
+    }
+}
+
+/// Import names and projects of a directory.
+#[derive(Debug)]
+struct Index<'a> {
+    imports: BTreeSet<&'a str>,
+    projects: BTreeSet<String>,
+}
+
+impl<'a> Index<'a> {
+    fn of(directory: &'a Directory) -> Index<'a> {
+        let children = || directory.children.iter();
+        Index {
+            imports: children()
+                .filter_map(|(name, node)| import_name(name, node.is_directory()))
+                .collect(),
+            projects: children().filter_map(|(name, _)| project(name)).collect(),
+        }
+    }
+}
+
+/// Whether two directories with these `__init__` files can share one.
+fn may_share(one: &[&Path], other: &[&Path]) -> io::Result<bool> {
+    match (one, other) {
+        ([], []) => Ok(true),
+        ([one], [other]) => Ok(declares_namespace(one)? && same_content(one, other)?),
+        _ => Ok(false),
+    }
+}
+
+/// Whether an `__init__.py` declares a namespace package the way that was usual before PEP 420.
+fn declares_namespace(path: &Path) -> io::Result<bool> {
+    // One that does more than that is no mere declaration.
+    if std::fs::metadata(path)?.len() > 4096 || path.extension().is_none_or(|end| end != "py") {
+        return Ok(false);
+    }
+    let text = std::fs::read(path)?;
+    let text = String::from_utf8_lossy(&text);
+    Ok((text.contains("pkgutil") && text.contains("extend_path"))
+        || (text.contains("pkg_resources") && text.contains("declare_namespace")))
+}
+
+/// The name by which a file or directory can be imported; `None` for data.
+fn import_name(name: &str, is_directory: bool) -> Option<&str> {
+    let stem = if is_directory {
+        name
+    } else {
+        let is_module = [".py", ".pyc", ".so"].iter().any(|end| name.ends_with(end));
+        name.split('.').next().filter(|_| is_module)?
+    };
+    (!stem.is_empty() && !stem.contains(['-', '.', ' '])).then_some(stem)
+}
+
+/// The project that a metadata directory is about, as project names compare (PEP 503).
+fn project(name: &str) -> Option<String> {
+    let stem = name
+        .strip_suffix(".dist-info")
+        .or_else(|| name.strip_suffix(".egg-info"))?;
+    let project = stem.split('-').next().unwrap_or(stem);
+    Some(project.replace(['_', '.'], "-").to_ascii_lowercase())
+}
+
+/// Whether two files are the same to the byte.
+fn same_content(one: &Path, other: &Path) -> io::Result<bool> {
+    let (first, second) = (std::fs::metadata(one)?, std::fs::metadata(other)?);
+    if !first.is_file() || !second.is_file() || first.len() != second.len() {
+        return Ok(false);
+    }
+    // Files that two wheels have in common are small: licences, `__init__.py`.
+    Ok(first.len() <= 1 << 20 && std::fs::read(one)? == std::fs::read(other)?)
+}

@@ -1,0 +1,90 @@
+//! `V/__main__.py` and `V/pex`: the application, for whoever starts the environment and not the PEX.
+
+use std::fmt::Write as _;
+
+use super::image::Image;
+use super::scripts::Shebang;
+use super::{FillIo, Request};
+use crate::pex_info::BinPath;
+
+/// The program, which looks for `SETTINGS`.
+const PROGRAM: &str = include_str!("main.py");
+
+/// Both, and the PEX-INFO as it was at rest.
+pub(super) fn make(
+    request: &Request<'_>,
+    shebang: &Shebang,
+    image: &mut Image,
+) -> Result<(), FillIo> {
+    let info = request.info;
+    let mut text = shebang.lines(b"# -*- coding: utf-8 -*-\n");
+    text.extend(
+        format!(
+            "SETTINGS = {{\n    \"options\": {options},\n    \"bin_path\": {bin_path},\n    \"strip\": {strip},\n    \
+             \"inject_env\": {inject_env},\n    \"bind\": {bind},\n    \"inject_args\": {inject_args},\n    \
+             \"entry_point\": {entry_point},\n    \"script\": {script},\n}}\n\n",
+            options = if shebang.hermetic { "[\"-I\"]" } else { "[]" },
+            bin_path = literal(match info.venv_bin_path {
+                BinPath::False => "false",
+                BinPath::Prepend => "prepend",
+                BinPath::Append => "append",
+            }),
+            strip = if info.strip_pex_env { "True" } else { "False" },
+            inject_env = pairs(&info.inject_env),
+            bind = pairs(&info.bind_resource_paths),
+            inject_args = list(info.inject_args.iter().map(|arg| literal(arg))),
+            entry_point = optional(info.entry_point.as_deref()),
+            script = optional(info.script.as_deref()),
+        )
+        .bytes(),
+    );
+    text.extend(PROGRAM.bytes());
+    image.text("__main__.py", text, true)?;
+    image.neighbour("pex", "__main__.py".to_owned())?;
+    image.text("PEX-INFO", request.info_bytes.to_vec(), false)?;
+    Ok(())
+}
+
+fn optional(text: Option<&str>) -> String {
+    text.map_or_else(|| "None".to_owned(), literal)
+}
+
+fn list(items: impl Iterator<Item = String>) -> String {
+    format!("[{}]", items.collect::<Vec<_>>().join(", "))
+}
+
+fn pairs(items: &[(String, String)]) -> String {
+    list(
+        items
+            .iter()
+            .map(|(name, value)| format!("({}, {})", literal(name), literal(value))),
+    )
+}
+
+/// A string literal of Python, in ASCII.
+fn literal(text: &str) -> String {
+    let mut out = String::from("\"");
+    for c in text.chars() {
+        // Writing to a String cannot fail.
+        let _ = match c {
+            '"' | '\\' => write!(out, "\\{c}"),
+            ' '..='~' => write!(out, "{c}"),
+            _ => write!(out, "\\U{:08x}", u32::from(c)),
+        };
+    }
+    out.push('"');
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::literal;
+
+    #[test]
+    fn literals_mean_the_same_to_python() {
+        assert_eq!(
+            literal("a \"b\" \\c\n\u{e9}{x}"),
+            "\"a \\\"b\\\" \\\\c\\U0000000a\\U000000e9{x}\""
+        );
+    }
+}
