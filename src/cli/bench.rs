@@ -110,7 +110,7 @@ pub fn run(args: &Args) -> Result<ExitCode, Box<dyn Error>> {
             &comparison_chart(&title, &note, measure, &comparisons, role).to_svg(),
         )?;
     }
-    Ok(ExitCode::Done)
+    Ok(ExitCode::Success)
 }
 
 /// How the bars of a command look.

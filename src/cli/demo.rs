@@ -123,7 +123,7 @@ pub fn run(args: &Args) -> Result<ExitCode, Box<dyn Error>> {
     for contestant in &contestants {
         println!("  {}", contestant.embedded_command());
     }
-    Ok(ExitCode::Done)
+    Ok(ExitCode::Success)
 }
 
 /// What is to be measured, and in which environment.
