@@ -265,9 +265,9 @@ fn text(size: usize) -> Vec<u8> {
         let words = [
             "return", "self", "    def", "import", "value", "None", "for", "name",
         ];
-        let _ = write!(
+        let _ = writeln!(
             bytes,
-            "{} {:x}\n",
+            "{} {:x}",
             words[(state >> 24) as usize % 8],
             state >> 20
         );
