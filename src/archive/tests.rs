@@ -476,7 +476,11 @@ fn every_broken_directory_has_its_own_error() {
             found: 1,
         }),
     );
-    refused(std::slice::from_ref(&a), &shape(None, 1), fault(F::BehindItself));
+    refused(
+        std::slice::from_ref(&a),
+        &shape(None, 1),
+        fault(F::BehindItself),
+    );
     refused(
         std::slice::from_ref(&a),
         &Shape {
