@@ -74,7 +74,16 @@ pub fn build() -> Result<(), Box<dyn Error>> {
 /// Without a libc, so any target's standard library (of which it uses `core` and `alloc`) will do.
 fn build_stub(out: &Path) -> Result<PathBuf, Box<dyn Error>> {
     let target = variable("TARGET")?;
-    let mut flags = vec!["--cfg", "sha2_backend_soft=\"compact\""];
+    let mut flags = vec![
+        // Small before fast, even more so than the profile has it: what is called once or twice stays a call.
+        "-C",
+        "llvm-args=-inline-threshold=0",
+        // A warm start hashes less than a kilobyte: asking the processor what it can do would take longer than that.
+        "--cfg",
+        "sha2_256_backend=\"soft\"",
+        "--cfg",
+        "sha2_backend_soft=\"compact\"",
+    ];
     if target.ends_with("-musl") {
         // Else rustc adds musl's start files by itself.
         flags.extend(["-C", "link-self-contained=no"]);

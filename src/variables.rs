@@ -67,7 +67,7 @@ pub struct Variables {
     /// rc files that are there but were passed over, because others than the user could have written them.
     pub untrusted_rc: Vec<PathBuf>,
     /// Values that only one mode reads, and refuses.
-    deferred: Vec<(Mode, VariableError)>,
+    pub(crate) deferred: Vec<(Mode, VariableError)>,
 }
 
 /// The two modes of running (reference, notation).

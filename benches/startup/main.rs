@@ -93,6 +93,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     let mut results = Results::new(
         Machine::here(scratch.path()),
         &bench.workshop,
+        &cache,
         args.rounds,
         args.cold_rounds,
     )?;

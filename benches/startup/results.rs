@@ -71,6 +71,8 @@ pub struct Results {
     python: String,
     rounds: usize,
     cold_rounds: usize,
+    /// The cache directory, whose path is nobody's business.
+    cache: String,
 }
 
 impl Results {
@@ -78,6 +80,7 @@ impl Results {
     pub fn new(
         machine: Machine,
         workshop: &Workshop,
+        cache: &Path,
         rounds: usize,
         cold_rounds: usize,
     ) -> Result<Results, Box<dyn Error>> {
@@ -96,17 +99,17 @@ impl Results {
             python,
             rounds,
             cold_rounds,
+            cache: cache.display().to_string(),
         })
     }
 
     /// Writes all files into `directory`.
     pub fn write(&self, directory: &Path) -> Result<(), Box<dyn Error>> {
         fs::create_dir_all(directory)?;
-        fs::write(directory.join("results.md"), self.markdown())?;
-        fs::write(
-            directory.join("results.json"),
-            format!("{:#}\n", self.json()?),
-        )?;
+        let json = format!("{:#}\n", self.json()?);
+        for (name, text) in [("results.md", self.markdown()), ("results.json", json)] {
+            fs::write(directory.join(name), text.replace(&self.cache, "CACHE"))?;
+        }
         fs::write(directory.join("overview.svg"), self.overview().to_svg())?;
         for state in [State::Warm, State::Cold] {
             let name = state.name();

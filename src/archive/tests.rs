@@ -461,7 +461,7 @@ fn every_broken_directory_has_its_own_error() {
         ..Shape::default()
     };
     refused(
-        &[a.clone()],
+        std::slice::from_ref(&a),
         &shape(Some(2), 0),
         fault(F::Count {
             promised: 2,
@@ -469,16 +469,20 @@ fn every_broken_directory_has_its_own_error() {
         }),
     );
     refused(
-        &[a.clone()],
+        std::slice::from_ref(&a),
         &shape(Some(0), 0),
         fault(F::Count {
             promised: 0,
             found: 1,
         }),
     );
-    refused(&[a.clone()], &shape(None, 1), fault(F::BehindItself));
     refused(
-        &[a.clone()],
+        std::slice::from_ref(&a),
+        &shape(None, 1),
+        fault(F::BehindItself),
+    );
+    refused(
+        std::slice::from_ref(&a),
         &Shape {
             zip64: true,
             ..shape(Some(1 << 60), 0)
@@ -497,7 +501,7 @@ fn every_broken_directory_has_its_own_error() {
         assert!(matches!(open(bytes), Err(ArchiveError::NotAZip { .. })));
     }
     // Offsets that leave a prefix out shift with it; a member before the file's start can't be said.
-    let mut cut = build(&[a.clone()], &Shape::default());
+    let mut cut = build(std::slice::from_ref(&a), &Shape::default());
     cut.drain(..1);
     assert!(matches!(
         open(&cut),
@@ -593,4 +597,30 @@ fn an_unsealed_elf_is_a_prefix_like_any_other() {
         ))
         .unwrap(),
     );
+}
+
+#[test]
+fn reads_behind_four_gigabytes() {
+    use std::os::unix::fs::FileExt as _;
+    const PREFIX: u64 = 5 << 30;
+    for shape in [
+        Shape {
+            not_rebased: true,
+            ..Shape::default()
+        },
+        Shape {
+            zip64: true,
+            ..Shape::default()
+        },
+    ] {
+        // Nothing but a hole in front.
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("t.pex");
+        let file = File::create(&path).unwrap();
+        file.write_all_at(&build(&members(), &shape), PREFIX)
+            .unwrap();
+        let archive = Archive::open(&path).unwrap();
+        assert!(archive.find("PEX-INFO").unwrap().header_offset >= PREFIX);
+        check_members(&archive);
+    }
 }

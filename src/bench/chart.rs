@@ -79,6 +79,7 @@ impl Chart {
         let mut body = String::new();
         let mut y = 40.0;
         text(&mut body, "title", (MARGIN, y), &self.title);
+        y += 6.0;
         for line in wrap(&self.note, NOTE_CHARACTERS) {
             y += NOTE_LINE + 2.0;
             text(&mut body, "note", (MARGIN, y), &line);

@@ -10,7 +10,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
 use crate::bench::{
-    Comparison, Environment, Machine, Measure, Role, Session, Settings, State, Subject,
+    BenchError, Comparison, Environment, Machine, Measure, Role, Session, Settings, State, Subject,
     comparison_chart, comparison_table, embed, execute, plain, to_json,
 };
 use crate::exit::ExitCode;
@@ -80,9 +80,11 @@ pub fn run(args: &Args) -> Result<ExitCode, Box<dyn Error>> {
     let mut comparisons = Vec::new();
     for state in [State::Cold, State::Warm] {
         let mut progress = Progress::new(state.name());
-        let series = session.measure(state, &subjects, settings, &mut |done, all| {
-            progress.show(done, all)
-        })?;
+        let series = session
+            .measure(state, &subjects, settings, &mut |done, all| {
+                progress.show(done, all)
+            })
+            .map_err(explained)?;
         comparisons.push(Comparison {
             title: title.clone(),
             state,
@@ -111,6 +113,16 @@ pub fn run(args: &Args) -> Result<ExitCode, Box<dyn Error>> {
         )?;
     }
     Ok(ExitCode::Success)
+}
+
+/// Tells, of a command that failed, how to measure one that is meant to.
+fn explained(error: BenchError) -> Box<dyn Error> {
+    match error {
+        BenchError::ExitCode { got, .. } => {
+            format!("{error}\n(if that is how it should end, say so: `--exit-code {got}`)").into()
+        }
+        error => error.into(),
+    }
 }
 
 /// How the bars of a command look.

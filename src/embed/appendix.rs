@@ -348,3 +348,91 @@ fn end(count: u64, start: u64, size: u64, comment: &[u8], bytes: &mut Vec<u8>) {
     bytes.extend((comment.len() as u16).to_le_bytes());
     bytes.extend(comment);
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::archive::directory::extra_field;
+
+    const FAR: u64 = 5 << 30;
+
+    /// The one header that `offset` and the extra fields `extra` come to.
+    fn relocated(sizes: (u64, u64), offset: u64, extra: &[u8]) -> Vec<u8> {
+        let name = b"name";
+        let mut record = CENTRAL.to_vec();
+        record.resize(CENTRAL_SIZE, 0);
+        record[28] = name.len() as u8;
+        record[30] = extra.len() as u8;
+        record.extend(name);
+        record.extend(extra);
+        let header = Header {
+            record: &record,
+            name,
+            extra,
+        };
+        let mut central = Vec::new();
+        relocate(&header, (sizes.0, sizes.1, 0), offset, &mut central);
+        central
+    }
+
+    #[test]
+    fn what_does_not_fit_goes_to_a_zip64_field() {
+        let other = [0x55, 0x54, 1, 0, 9];
+        // An old field with an offset that no longer holds.
+        let old = [&[1, 0, 8, 0, 7, 7, 7, 7, 7, 7, 7, 7][..], &other].concat();
+        for extra in [&[][..], &other, &old] {
+            for (compressed, size, offset) in [
+                (1, 2, 3),
+                (1, 2, FAR),
+                (1, FAR, 3),
+                (FAR, FAR, FAR),
+                (1, 2, 0xffff_ffff),
+            ] {
+                let central = relocated((compressed, size), offset, extra);
+                let found: Vec<_> = headers(&central, 1).collect::<Result<_, _>>().unwrap();
+                assert_eq!(found.len(), 1);
+                assert_eq!(extent(&found[0], 0), Ok((compressed, size, offset)));
+                assert_eq!(found[0].name, b"name");
+                let far = [compressed, size, offset]
+                    .iter()
+                    .any(|value| *value >= 0xffff_ffff);
+                assert_eq!(extra_field(found[0].extra, ZIP64_FIELD).is_some(), far);
+                assert_eq!(
+                    extra_field(found[0].extra, 0x5455).is_some(),
+                    !extra.is_empty()
+                );
+            }
+        }
+    }
+
+    #[test]
+    fn a_directory_behind_four_gigabytes_has_a_zip64_end_record() {
+        for (count, start, zip64) in [
+            (1, 100, false),
+            (0xfffe, 100, false),
+            (0xffff, 100, true),
+            (1, FAR, true),
+        ] {
+            let mut bytes = Vec::new();
+            end(count, start, 46, b"c", &mut bytes);
+            assert_eq!(bytes.starts_with(&END64), zip64);
+            assert_eq!(bytes.len(), 23 + if zip64 { 76 } else { 0 });
+        }
+    }
+
+    #[test]
+    fn text_for_python_is_quoted() {
+        let constants = Constants {
+            head: 1,
+            archive: 2,
+            digest: [0xab; 32],
+            pex_root: "~/\"\\ü".as_bytes(),
+            added: 0o111,
+        };
+        let hex = "ab".repeat(32);
+        let expect = format!(
+            "HEAD = 1\nARCHIVE = 2\nDIGEST = \"{hex}\"\nPEX_ROOT = \"~/\\\"\\\\ü\"\nADDED = 73\n"
+        );
+        assert_eq!(constants.python(), expect);
+    }
+}

@@ -411,7 +411,7 @@ fn no_match_lists_every_interpreter() {
         "Failed to find compatible interpreter on path @/a:@/b:@/c.\n\n\
          Examined the following working interpreters:\n\
          1.)   @/a/python3.8 CPython==3.8.1\n\
-         2.)    @/b/pypy3.9 PyPy==3.9.16\n\
+         2.)     @/b/pypy3.9 PyPy==3.9.16\n\
          3.)  @/b/python3.13 CPython-t==3.13.0\n\
          4.) @/c/python3.13t CPython+t==3.13.0\n\n\
          Skipped the following broken interpreters:\n1.) @/a/python3.7:\ncannot\n\n\

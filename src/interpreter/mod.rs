@@ -10,6 +10,7 @@
 //!   binary       canonical paths, names
 //! record         what is known of one Python, from the store or by
 //!   probe        asking it once (probe.py → answer), with
+//!   witness      believed while these files are the same
 //!   tags, elf, hooks   what follows from the answer and the machine
 //! constraint     which of them the PEX allows
 //! choose         which one is taken; messages: why none is
@@ -29,6 +30,7 @@ mod shims;
 mod stand_in;
 mod surroundings;
 mod tags;
+mod witness;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};

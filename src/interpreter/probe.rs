@@ -127,7 +127,7 @@ fn run(program: &Path, arguments: &[&str], patience: Duration) -> Result<Output,
     }
     match output {
         Ok(output) if ended => Ok(output),
-        Ok(_) => Err(format!("did not end within {} s", patience.as_secs())),
+        Ok(_) => Err("did not end in time".to_owned()),
         Err(error) => Err(error),
     }
 }
@@ -159,7 +159,7 @@ fn collect(
     while out_open || err_open {
         let left = deadline.saturating_duration_since(Instant::now());
         if left.is_zero() {
-            return Err(format!("did not answer within {} s", PATIENCE.as_secs()));
+            return Err("did not answer in time".to_owned());
         }
         let (out_ready, err_ready) = {
             let mut fds = Vec::with_capacity(2);
@@ -215,5 +215,95 @@ fn reap(child: Pid, deadline: Instant) -> bool {
             Err(Errno::EINTR) => {}
             Ok(_) | Err(_) => return true,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::record::record_tests::program;
+    use super::*;
+
+    #[test]
+    fn a_program_that_hangs_is_ended() {
+        let script = "echo x; sleep 1000 & sleep 1000";
+        let error = run(
+            Path::new("/bin/sh"),
+            &["-c", script],
+            Duration::from_millis(50),
+        );
+        assert_eq!(error.unwrap_err(), "did not answer in time");
+        let script = "exec >&- 2>&-; sleep 1000";
+        let error = run(
+            Path::new("/bin/sh"),
+            &["-c", script],
+            Duration::from_millis(50),
+        );
+        assert!(error.unwrap_err().ends_with("in time"));
+    }
+
+    #[test]
+    fn both_outputs_are_read_to_their_end() {
+        let script = "head -c 300000 /dev/zero; head -c 300000 /dev/zero >&2; cat";
+        let output = run(Path::new("/bin/sh"), &["-c", script], PATIENCE).unwrap();
+        assert_eq!(
+            (output.stdout.len(), output.stderr.len()),
+            (300_000, MAX_ERROR)
+        );
+    }
+
+    #[test]
+    fn a_musl_loader_says_its_version() {
+        let directory = tempfile::tempdir().unwrap();
+        let loader = directory.path().join("ld-musl");
+        let check = |text: &str, expected| {
+            program(
+                &loader,
+                &format!("#!/bin/sh\nprintf '{text}' >&2\nexit 127\n"),
+                0o755,
+            );
+            assert_eq!(musl_version(&loader), expected, "{text}");
+        };
+        check(
+            "musl libc (x86_64)\\nVersion 1.2.3\\nDynamic Program Loader\\n",
+            Some((1, 2)),
+        );
+        check("musl libc (x86_64)\\nVersion x\\n", None);
+        check("ld.so: missing program name\\n", None);
+    }
+
+    /// Runs itself once more, started by a Python that ignores SIGCHLD.
+    #[test]
+    fn sigchld_may_be_ignored() {
+        const AGAIN: &str = "PEXBOOT_TEST_SIGCHLD";
+        if std::env::var_os(AGAIN).is_some() {
+            let status = std::fs::read_to_string("/proc/self/status").unwrap();
+            let ignored = status
+                .lines()
+                .find_map(|line| line.strip_prefix("SigIgn:"))
+                .unwrap();
+            let ignored = u64::from_str_radix(ignored.trim(), 16).unwrap();
+            assert_ne!(ignored & (1 << (Signal::SIGCHLD as i32 - 1)), 0);
+            ask(Path::new("/usr/bin/python3"), "pass").unwrap();
+            let error = ask(Path::new("/etc/passwd"), "pass").unwrap_err();
+            assert!(error.contains("could not be started"), "{error}");
+            return;
+        }
+        let code = "import os, signal, sys; signal.signal(signal.SIGCHLD, signal.SIG_IGN); \
+                    os.execv(sys.argv[1], sys.argv[1:])";
+        let output = std::process::Command::new("/usr/bin/python3")
+            .args(["-c", code])
+            .arg(std::env::current_exe().unwrap())
+            .args([
+                "--exact",
+                "interpreter::probe::tests::sigchld_may_be_ignored",
+            ])
+            .env(AGAIN, "1")
+            .output()
+            .unwrap();
+        let said = String::from_utf8_lossy(&output.stdout);
+        assert!(
+            output.status.success() && said.contains("1 passed"),
+            "{said}"
+        );
     }
 }

@@ -6,7 +6,6 @@
 use std::cell::RefCell;
 use std::collections::{BTreeMap, HashMap};
 use std::ffi::{OsStr, OsString};
-use std::fmt::Write as _;
 use std::fs;
 use std::io::Read as _;
 use std::os::unix::ffi::{OsStrExt as _, OsStringExt as _};
@@ -19,8 +18,8 @@ use sha2::{Digest as _, Sha256};
 use super::answer::{Answer, Fields, field};
 use super::elf::Elf;
 use super::tags::{self, Traits};
+use super::witness::{Witness, hex};
 use super::{Record, binary, hooks, probe};
-use crate::plan::{Identity, identity};
 
 /// First line of a stored record; a new form gets a new number.
 const HEADER: &[u8] = b"pexboot record 1\n";
@@ -64,76 +63,6 @@ impl Machine {
     }
 }
 
-/// A file that a record speaks of, as it was.
-#[derive(Debug, Clone, PartialEq, Eq)]
-struct Witness {
-    path: PathBuf,
-    identity: Identity,
-    /// Its build id, else the SHA-256 of its content: tells the same file on another machine.
-    proof: Vec<u8>,
-}
-
-impl Witness {
-    fn of(path: &Path) -> std::io::Result<Witness> {
-        let identity = identity(&fs::metadata(path)?);
-        Ok(Witness {
-            path: path.to_owned(),
-            identity,
-            proof: proof(path)?,
-        })
-    }
-
-    /// Whether the file is still the same: by its identity, or as a copy with the same date and proof.
-    fn holds(&self) -> bool {
-        let Ok(metadata) = fs::metadata(&self.path) else {
-            return false;
-        };
-        let now = identity(&metadata);
-        now == self.identity
-            || (now.size == self.identity.size
-                && now.mtime == self.identity.mtime
-                && proof(&self.path).is_ok_and(|proof| proof == self.proof))
-    }
-
-    fn write(&self, output: &mut Vec<u8>) {
-        let Identity {
-            ino,
-            size,
-            mtime,
-            mtime_nsec,
-            ctime,
-            ctime_nsec,
-        } = self.identity;
-        let mut value = format!(
-            "{ino} {size} {mtime} {mtime_nsec} {ctime} {ctime_nsec} {} ",
-            hex(&self.proof)
-        )
-        .into_bytes();
-        value.extend_from_slice(self.path.as_os_str().as_bytes());
-        field(output, "file", &value);
-    }
-
-    fn read(value: &[u8]) -> Option<Witness> {
-        let mut words = value.splitn(8, |&byte| byte == b' ');
-        let mut word = || std::str::from_utf8(words.next()?).ok();
-        let identity = Identity {
-            ino: word()?.parse().ok()?,
-            size: word()?.parse().ok()?,
-            mtime: word()?.parse().ok()?,
-            mtime_nsec: word()?.parse().ok()?,
-            ctime: word()?.parse().ok()?,
-            ctime_nsec: word()?.parse().ok()?,
-        };
-        let proof = unhex(word()?)?;
-        let path = PathBuf::from(OsString::from_vec(words.next()?.to_vec()));
-        path.is_absolute().then_some(Witness {
-            path,
-            identity,
-            proof,
-        })
-    }
-}
-
 /// What is stored of one interpreter.
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct Stored {
@@ -160,12 +89,12 @@ impl Stored {
         files.extend(binary::pyvenv_cfg(path));
         files.extend(answer.libraries.iter().cloned());
         let mut musl = None;
-        if let Some(loader) = &elf.loader {
-            if loader.windows(4).any(|window| window == b"musl") {
-                let loader = PathBuf::from(OsString::from_vec(loader.clone()));
-                musl = probe::musl_version(&loader);
-                files.push(loader);
-            }
+        if let Some(loader) = &elf.loader
+            && loader.windows(4).any(|window| window == b"musl")
+        {
+            let loader = PathBuf::from(OsString::from_vec(loader.clone()));
+            musl = probe::musl_version(&loader);
+            files.push(loader);
         }
         let files = files
             .iter()
@@ -482,41 +411,6 @@ fn key(path: &Path) -> Option<String> {
     hash.update(metadata.size().to_le_bytes());
     hash.update(metadata.mtime().to_le_bytes());
     Some(hex(&hash.finalize()))
-}
-
-fn proof(path: &Path) -> std::io::Result<Vec<u8>> {
-    if let Some(build_id) = Elf::read(path).and_then(|elf| elf.build_id) {
-        return Ok(build_id);
-    }
-    let mut hash = Sha256::new();
-    let mut file = fs::File::open(path)?;
-    let mut buffer = vec![0; 64 * 1024];
-    loop {
-        match file.read(&mut buffer)? {
-            0 => return Ok(hash.finalize().to_vec()),
-            count => hash.update(&buffer[..count]),
-        }
-    }
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes
-        .iter()
-        .fold(String::with_capacity(bytes.len() * 2), |mut text, byte| {
-            // Writing to a string cannot fail.
-            let _ = write!(text, "{byte:02x}");
-            text
-        })
-}
-
-fn unhex(text: &str) -> Option<Vec<u8>> {
-    if !text.is_ascii() || text.len() % 2 != 0 {
-        return None;
-    }
-    (0..text.len())
-        .step_by(2)
-        .map(|at| u8::from_str_radix(&text[at..at + 2], 16).ok())
-        .collect()
 }
 
 #[cfg(test)]

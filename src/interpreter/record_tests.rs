@@ -245,37 +245,6 @@ fn a_virtual_environment_is_kept_apart_from_its_base() {
 }
 
 #[test]
-fn a_copy_with_the_same_date_is_the_same_interpreter() {
-    let root = tempfile::tempdir().unwrap();
-    let file = root.path().join("file");
-    let write = |text: &str| {
-        fs::remove_file(&file).ok();
-        fs::write(&file, text).unwrap();
-        let date = std::time::UNIX_EPOCH + std::time::Duration::from_secs(1_000_000);
-        fs::File::options()
-            .write(true)
-            .open(&file)
-            .unwrap()
-            .set_modified(date)
-            .unwrap();
-    };
-    write("content");
-    let witness = Witness::of(&file).unwrap();
-    let mut bytes = Vec::new();
-    witness.write(&mut bytes);
-    assert_eq!(
-        Witness::read(Fields(&bytes).next().unwrap().1),
-        Some(witness.clone())
-    );
-    write("content");
-    assert!(witness.holds(), "another inode, the same file");
-    write("CONTENT");
-    assert!(!witness.holds(), "another content");
-    fs::remove_file(&file).unwrap();
-    assert!(!witness.holds());
-}
-
-#[test]
 fn a_wrapper_gives_the_record_of_what_it_runs() {
     let root = tempfile::tempdir().unwrap();
     let wrapper = root.path().join("python3");

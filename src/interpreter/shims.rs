@@ -55,10 +55,8 @@ pub(super) fn resolve(path: &Path, surroundings: &Surroundings, inputs: &mut Inp
 /// The manager that the file at `path` is a shim of.
 fn manager(path: &Path) -> Option<Manager> {
     // A shim of mise is a link to mise itself, which looks at the name it is started by.
-    if let Ok(target) = fs::read_link(path) {
-        if target.file_name() == Some(OsStr::new("mise")) {
-            return Some(Manager::Mise);
-        }
+    if fs::read_link(path).is_ok_and(|target| target.file_name() == Some(OsStr::new("mise"))) {
+        return Some(Manager::Mise);
     }
     let mut script = Vec::new();
     fs::File::open(path)
@@ -73,7 +71,6 @@ fn manager(path: &Path) -> Option<Manager> {
     // The command that the line with `exec` runs, and its first argument: `exec "/…/pyenv" exec "$program" "$@"`.
     script.lines().find_map(|line| {
         let mut words = line
-            .trim()
             .split_whitespace()
             .map(|word| word.trim_matches(['"', '\'']));
         if words.next()? != "exec" {
@@ -140,15 +137,13 @@ impl<'a> View<'a> {
 
     /// asdf: `ASDF_PYTHON_VERSION`, else the nearest `.tool-versions` that speaks of Python, the home's last.
     fn asdf(&self, inputs: &mut Inputs) -> Option<PathBuf> {
-        let versions = self
-            .from_variable("ASDF_PYTHON_VERSION", inputs)
-            .or_else(|| {
-                self.upward(&[".tool-versions"], inputs).or_else(|| {
-                    let file = self.surroundings.home()?.join(".tool-versions");
-                    inputs.file(&file);
-                    configured(&file)
-                })
-            })?;
+        let versions = self.variable("ASDF_PYTHON_VERSION", inputs).or_else(|| {
+            self.upward(&[".tool-versions"], inputs).or_else(|| {
+                let file = self.surroundings.home()?.join(".tool-versions");
+                inputs.file(&file);
+                configured(&file)
+            })
+        })?;
         self.first_installed(&versions, inputs)
     }
 
@@ -161,27 +156,25 @@ impl<'a> View<'a> {
             ".config/mise.toml",
             ".tool-versions",
         ];
-        let versions = self
-            .from_variable("MISE_PYTHON_VERSION", inputs)
-            .or_else(|| {
-                self.upward(&FILES, inputs).or_else(|| {
-                    let config = match self.surroundings.variable("XDG_CONFIG_HOME") {
-                        Some(config) => PathBuf::from(config),
-                        None => self.surroundings.home()?.join(".config"),
-                    };
-                    inputs.variable(
-                        "XDG_CONFIG_HOME",
-                        self.surroundings.variable("XDG_CONFIG_HOME"),
-                    );
-                    let file = config.join("mise/config.toml");
-                    inputs.file(&file);
-                    configured(&file)
-                })
-            })?;
+        let versions = self.variable("MISE_PYTHON_VERSION", inputs).or_else(|| {
+            self.upward(&FILES, inputs).or_else(|| {
+                let config = match self.surroundings.variable("XDG_CONFIG_HOME") {
+                    Some(config) => PathBuf::from(config),
+                    None => self.surroundings.home()?.join(".config"),
+                };
+                inputs.variable(
+                    "XDG_CONFIG_HOME",
+                    self.surroundings.variable("XDG_CONFIG_HOME"),
+                );
+                let file = config.join("mise/config.toml");
+                inputs.file(&file);
+                configured(&file)
+            })
+        })?;
         self.first_installed(&versions, inputs)
     }
 
-    fn from_variable(&self, name: &str, inputs: &mut Inputs) -> Option<Vec<String>> {
+    fn variable(&self, name: &str, inputs: &mut Inputs) -> Option<Vec<String>> {
         let value = self.surroundings.variable(name);
         inputs.variable(name, value);
         Some(

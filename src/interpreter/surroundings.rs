@@ -86,16 +86,15 @@ impl Surroundings {
 
     /// The nearest regular file called `name` from the working directory upward; notes the lookup.
     pub(super) fn upward(&self, name: &str, inputs: &mut Inputs) -> Option<PathBuf> {
-        let found = self
-            .cwd
-            .ancestors()
-            .map(|directory| directory.join(name))
-            .find(|path| path.is_file());
-        let hit = found
+        let mut places = self.cwd.ancestors().map(|directory| directory.join(name));
+        // A replay takes the nearest thing of that name; a directory would be passed over here.
+        let nearest = places.clone().find(|path| path.exists());
+        let hit = nearest
             .as_ref()
             .map(|path| path.as_os_str().as_bytes().to_vec());
         inputs.add(Input::FirstUpward(name.as_bytes().to_vec(), hit));
-        if let Some(path) = &found {
+        let found = places.find(|path| path.is_file());
+        for path in nearest.iter().chain(&found) {
             inputs.file(path);
         }
         found

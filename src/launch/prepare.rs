@@ -1,9 +1,10 @@
 //! Prepare: everything that turns a PEX and its settings into a launch plan.
 
 use std::ffi::OsStr;
+use std::io::Read;
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::os::unix::fs::MetadataExt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use crate::archive::Seal;
 use crate::boot::{self, Py};
@@ -132,7 +133,10 @@ pub fn prepare(invocation: &Invocation, report: &mut dyn Report) -> Result<Prepa
         )
     });
 
-    let store = open_store(&pex, &variables, report)?;
+    let mut store = open_store(&pex, &variables, report)?;
+    if invocation.repair {
+        store.distrust();
+    }
     report.say(1, &|| format!("root: `{}`", store.root().display()));
 
     let inherit = match variables.inherit_path {
@@ -140,7 +144,10 @@ pub fn prepare(invocation: &Invocation, report: &mut dyn Report) -> Result<Prepa
         Some(inherit) => inherit,
     };
     let mode = venv::mode(&pex.info, &variables)?;
-    variables.check(mode)?;
+    if mode == Mode::Zipapp {
+        // A virtual environment looks at the environment alone (launch/venv.rs).
+        variables.check(mode)?;
+    }
     // A virtual environment is always made from a base interpreter.
     let base = mode == Mode::Venv || inherit == InheritPath::False;
     let (interpreter, selected) = choose(invocation, &pex, &variables, base, &store, &mut inputs)?;
@@ -329,7 +336,7 @@ fn choose(
 ) -> Result<(Record, Vec<Selected>), LaunchError> {
     let shebang = match pex.archive() {
         Some(archive) => archive.shebang().map_err(crate::pex::PexError::from)?,
-        None => None,
+        None => directory_shebang(&pex.path),
     };
     let request = Request {
         shebang: shebang.as_deref(),
@@ -350,6 +357,18 @@ fn choose(
         inputs,
         &mut |record| select(pex, ignore_errors, record).map_err(|error| error.to_string()),
     )?)
+}
+
+/// The `#!` line of a directory's `__main__.py`, without `#!` and the line's end.
+fn directory_shebang(pex: &Path) -> Option<Vec<u8>> {
+    let mut start = Vec::new();
+    let file = std::fs::File::open(pex.join("__main__.py")).ok()?;
+    file.take(4096).read_to_end(&mut start).ok()?;
+    let line = start
+        .split(|byte| *byte == b'\n')
+        .next()?
+        .strip_prefix(b"#!")?;
+    Some(line.strip_suffix(b"\r").unwrap_or(line).to_vec())
 }
 
 fn select(

@@ -315,6 +315,7 @@ mod tests {
     use super::{Run, Target, bin_path, entry_point, mode, target};
     use crate::launch::Invocation;
     use crate::pex_info::{BinPath, PexInfo};
+    use crate::plan::Inputs;
     use crate::variables::{Mode, Variables};
 
     fn info(text: &str) -> PexInfo {
@@ -398,9 +399,10 @@ mod tests {
                 "{pex} {variables:?}"
             );
         };
-        let forced = |venv: bool| Variables {
-            venv: Some(venv),
-            ..Variables::default()
+        let forced = |venv: bool| {
+            let word = if venv { "1" } else { "0" };
+            let env = started_with(&[("PEX_VENV", word), ("PEX_IGNORE_RCFILES", "1")]).env;
+            Variables::read(&env, "/p/app.pex".as_ref(), &mut Inputs::default()).unwrap()
         };
         check(r#"{"venv": true}"#, Variables::default(), Some(Mode::Venv));
         check(r#"{"venv": true}"#, forced(false), Some(Mode::Zipapp));

@@ -4,6 +4,7 @@
 //! `python_version in "3.9 3.10"` as versions, nonsense as false where `packaging` refuses it. Which wheels run must not
 //! depend on that, so the tree is kept as written and evaluated as `packaging` does, quirks noted where they are.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::fmt;
 
@@ -237,20 +238,24 @@ fn compare(
     environment: &BTreeMap<String, String>,
     extra: &str,
 ) -> Result<bool, MarkerError> {
-    let value = |name: &str| -> Result<String, MarkerError> {
+    let value = |name: &str| -> Result<Cow<'_, str>, MarkerError> {
         match (name, environment.get(name)) {
-            ("extra", _) => Ok(extra.to_owned()),
+            ("extra", _) => Ok(Cow::Borrowed(extra)),
             // A Python built from no release calls itself `3.13.0+`, which is no version.
             ("python_full_version", Some(version)) if version.ends_with('+') => {
-                Ok(format!("{version}local"))
+                Ok(Cow::Owned(format!("{version}local")))
             }
-            (_, Some(value)) => Ok(value.clone()),
+            (_, Some(value)) => Ok(Cow::Borrowed(value)),
             (_, None) => Err(MarkerError::Unknown(name.to_owned())),
         }
     };
     let (name, left, right) = match left {
-        Operand::Variable(name) => (*name, value(name)?, right.text().to_owned()),
-        Operand::Text(text) => (right.text(), text.clone(), value(right.text())?),
+        Operand::Variable(name) => (*name, value(name)?, Cow::Borrowed(right.text())),
+        Operand::Text(text) => (
+            right.text(),
+            Cow::Borrowed(text.as_str()),
+            value(right.text())?,
+        ),
     };
     if VERSIONS.contains(&name) {
         let clause = format!("{}{right}", comparator.sign());
@@ -267,15 +272,15 @@ fn compare(
         }
     }
     match comparator {
-        Comparator::In => Ok(right.contains(&left)),
-        Comparator::NotIn => Ok(!right.contains(&left)),
+        Comparator::In => Ok(right.contains(&*left)),
+        Comparator::NotIn => Ok(!right.contains(&*left)),
         Comparator::Sign("==" | "<=" | ">=") => Ok(left == right),
         Comparator::Sign("!=") => Ok(left != right),
         Comparator::Sign("<" | ">") => Ok(false),
         Comparator::Sign(operator) => Err(MarkerError::Undefined {
-            left,
+            left: left.into_owned(),
             operator,
-            right,
+            right: right.into_owned(),
         }),
     }
 }

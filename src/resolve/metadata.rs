@@ -45,7 +45,7 @@ impl Metadata {
         let (mut name, mut version, mut python) = (None, None, None);
         let mut requires_dist = Vec::new();
         // Of a field that is there twice the first counts, where one is meant.
-        for (field, value) in fields(&String::from_utf8_lossy(bytes)) {
+        for (field, value) in fields(&String::from_utf8_lossy(headers(bytes))) {
             if field.eq_ignore_ascii_case("Requires-Dist") {
                 requires_dist.push(value);
             } else if field.eq_ignore_ascii_case("Name") {
@@ -77,6 +77,13 @@ impl Metadata {
             .map(|text| Requirement::parse(text));
         Ok(requirements.collect::<Result<_, _>>()?)
     }
+}
+
+/// The bytes up to the first empty line: descriptions are long, and of no interest.
+fn headers(bytes: &[u8]) -> &[u8] {
+    let blank = |pair: &[u8]| pair == b"\n\n" || pair == b"\n\r" || pair == b"\r\r";
+    let end = bytes.windows(2).position(blank);
+    &bytes[..end.map_or(bytes.len(), |end| end + 1)]
 }
 
 /// The header fields (RFC 822): `Name: value`, continued on lines that begin with a blank, up to the first line that is

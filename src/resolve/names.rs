@@ -6,12 +6,11 @@
 pub fn normalise(name: &str) -> String {
     let mut normal = String::with_capacity(name.len());
     for character in name.chars() {
-        if matches!(character, '-' | '_' | '.') {
-            if !normal.ends_with('-') {
-                normal.push('-');
-            }
-        } else {
-            normal.extend(character.to_lowercase());
+        match character {
+            '-' | '_' | '.' if normal.ends_with('-') => {}
+            '-' | '_' | '.' => normal.push('-'),
+            _ if character.is_ascii() => normal.push(character.to_ascii_lowercase()),
+            _ => normal.extend(character.to_lowercase()),
         }
     }
     normal

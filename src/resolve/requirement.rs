@@ -165,13 +165,12 @@ fn specifier(text: &str) -> Result<(SpecifierSet, &str), String> {
         }
         None => clauses(text),
     };
-    let set = SpecifierSet::parse(&clauses).map_err(|error| error.to_string())?;
+    let set = SpecifierSet::parse(clauses).map_err(|error| error.to_string())?;
     Ok((set, skip_blanks(rest)))
 }
 
 /// Clauses divided by commas, of which one may end the list, and what follows them.
-fn clauses(text: &str) -> (String, &str) {
-    let mut clauses = String::new();
+fn clauses(text: &str) -> (&str, &str) {
     let mut rest = skip_blanks(text);
     while rest.starts_with(['<', '>', '=', '!', '~']) {
         // What `===` is compared with ends at a blank, and may hold anything else, commas too.
@@ -182,15 +181,13 @@ fn clauses(text: &str) -> (String, &str) {
             }
             None => rest.find([',', ';', ')']).unwrap_or(rest.len()),
         };
-        clauses.push_str(&rest[..end]);
         rest = skip_blanks(&rest[end..]);
         let Some(behind) = rest.strip_prefix(',') else {
             break;
         };
-        clauses.push(',');
         rest = skip_blanks(behind);
     }
-    (clauses, rest)
+    text.split_at(text.len() - rest.len())
 }
 
 #[cfg(test)]

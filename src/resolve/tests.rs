@@ -42,6 +42,7 @@ fn python() -> Record {
         base_prefix: PathBuf::from("/usr"),
         stdlib: Vec::new(),
         site_packages: Vec::new(),
+        user_site: None,
         host_hooks: Vec::new(),
         magic: Vec::new(),
         cache_tag: None,

@@ -102,7 +102,7 @@ pub fn assemble(request: &Request<'_>, store: &Store) -> Result<Venv, StoreError
         (path, clashes)
     } else {
         // A root or seed that was moved. What is there serves nobody at this place.
-        let here = hex(&Sha256::digest(store.root().as_os_str().as_bytes()));
+        let here = hex(&Sha256::digest(store.root().as_os_str().as_bytes())[..4]);
         published(request, &layout, store, &format!("{key}-{here}"))?
     };
     let site_packages = path.join(&layout.site_packages);
@@ -206,7 +206,8 @@ fn key(request: &Request<'_>) -> String {
         field(hash.unwrap_or_default().as_bytes());
         field(wheel.name.as_bytes());
     }
-    hex(&hash.finalize())
+    // Half of it is plenty, and leaves scripts a path that the kernel takes in their first line.
+    hex(&hash.finalize()[..16])
 }
 
 /// Lower-case hexadecimal.

@@ -67,8 +67,6 @@ unsafe extern "C" fn start(stack: *const usize) -> ! {
 
 // Keys of the auxiliary vector (getauxval(3)).
 const AT_EUID: usize = 12;
-#[cfg(target_arch = "aarch64")]
-const AT_HWCAP: usize = 16;
 const AT_SECURE: usize = 23;
 const AT_EXECFN: usize = 31;
 
@@ -98,8 +96,6 @@ impl Process {
                     AT_EUID => euid = u32::try_from(value).ok(),
                     AT_SECURE => process.secure = value != 0,
                     AT_EXECFN => process.execfn = text(value as *const c_char),
-                    #[cfg(target_arch = "aarch64")]
-                    AT_HWCAP => HWCAP.store(value, core::sync::atomic::Ordering::Relaxed),
                     _ => {}
                 }
                 pair = pair.add(1);
@@ -136,20 +132,6 @@ unsafe fn text(at: *const c_char) -> Option<&'static [u8]> {
     // SAFETY: the caller's promise.
     (!at.is_null()).then(|| unsafe { CStr::from_ptr(at) }.to_bytes())
 }
-
-/// What sha2 asks for on this architecture, and would get from a libc.
-#[cfg(target_arch = "aarch64")]
-#[unsafe(no_mangle)]
-extern "C" fn getauxval(key: core::ffi::c_ulong) -> core::ffi::c_ulong {
-    if key == AT_HWCAP as core::ffi::c_ulong {
-        HWCAP.load(core::sync::atomic::Ordering::Relaxed) as core::ffi::c_ulong
-    } else {
-        0
-    }
-}
-
-#[cfg(target_arch = "aarch64")]
-static HWCAP: core::sync::atomic::AtomicUsize = core::sync::atomic::AtomicUsize::new(0);
 
 /// The seal's place in the file; `embed` writes over it.
 #[used]

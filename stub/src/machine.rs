@@ -148,9 +148,9 @@ pub fn identity(stat: &Stat) -> Identity {
     Identity {
         ino: stat.st_ino,
         size: stat.st_size as u64,
-        mtime: stat.st_mtime as i64,
+        mtime: stat.st_mtime,
         mtime_nsec: stat.st_mtime_nsec as u32,
-        ctime: stat.st_ctime as i64,
+        ctime: stat.st_ctime,
         ctime_nsec: stat.st_ctime_nsec as u32,
     }
 }

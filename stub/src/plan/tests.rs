@@ -1,7 +1,5 @@
 use alloc::vec;
 
-use sha2::{Digest, Sha256};
-
 use super::*;
 
 fn place(anchor: Anchor, path: &str) -> Place {
@@ -61,7 +59,7 @@ fn vouched(body: &[u8]) -> Vec<u8> {
     let mut bytes = full().encode();
     bytes.truncate(12);
     bytes.extend_from_slice(&u32::try_from(body.len()).unwrap().to_le_bytes());
-    bytes.extend_from_slice(&Sha256::digest(body)[..16]);
+    bytes.extend_from_slice(&format::checksum(body));
     bytes.extend_from_slice(body);
     bytes
 }
@@ -86,6 +84,15 @@ fn any_damage_makes_it_no_plan() {
             assert_eq!(Plan::decode(&bytes), None, "bit {bit} of byte {at}");
         }
     }
+    for at in 24..good.len() - 8 {
+        let mut bytes = good.clone();
+        bytes.swap(at, at + 8);
+        assert_eq!(
+            Plan::decode(&bytes).is_some(),
+            bytes == good,
+            "swapped at {at}"
+        );
+    }
     let mut longer = good.clone();
     longer.push(0);
     assert_eq!(Plan::decode(&longer), None, "a byte too many");
@@ -95,7 +102,7 @@ fn any_damage_makes_it_no_plan() {
 #[test]
 fn a_body_of_any_bytes_is_read_without_harm() {
     let good = full().encode();
-    let body = &good[32..];
+    let body = &good[24..];
     assert_eq!(
         Plan::decode(&vouched(body)),
         Some(full()),

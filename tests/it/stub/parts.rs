@@ -1,0 +1,65 @@
+//! What the build made of stub and engine.
+
+use pexboot::parts::{self, SEAL_OFFSET, STUB};
+use pexboot_stub::seal::{SEAL_SIZE, Seal};
+use sha2::{Digest, Sha256};
+
+/// Program headers of a 64-bit ELF file: type and flags.
+fn segments(elf: &[u8]) -> Vec<(u32, u32)> {
+    let word = |at: usize| u32::from_le_bytes(elf[at..at + 4].try_into().unwrap());
+    let half = |at: usize| usize::from(u16::from_le_bytes(elf[at..at + 2].try_into().unwrap()));
+    let (table, size, count) = (word(0x20) as usize, half(0x36), half(0x38));
+    (0..count)
+        .map(|i| table + i * size)
+        .map(|at| (word(at), word(at + 4)))
+        .collect()
+}
+
+#[test]
+fn both_parts_need_nothing_of_the_machine_but_its_kernel() {
+    const PT_DYNAMIC: u32 = 2;
+    const PT_INTERP: u32 = 3;
+    const PT_GNU_STACK: u32 = 0x6474_e551;
+    const PF_X: u32 = 1;
+    let mut engine = vec![0; usize::try_from(parts::ENGINE_SIZE).unwrap()];
+    let size = libdeflater::Decompressor::new()
+        .deflate_decompress(parts::ENGINE, &mut engine)
+        .unwrap();
+    assert_eq!(size, engine.len());
+    let digest: [u8; 32] = Sha256::digest(&engine).into();
+    assert_eq!(digest, parts::ENGINE_DIGEST);
+    for (name, elf) in [("stub", STUB), ("engine", &engine)] {
+        let segments = segments(elf);
+        let has = |kind| segments.iter().any(|&(k, _)| k == kind);
+        assert!(!has(PT_INTERP), "{name} has an interpreter");
+        assert!(!has(PT_DYNAMIC), "{name} is linked dynamically");
+        let stack = segments.iter().find(|&&(kind, _)| kind == PT_GNU_STACK);
+        assert!(
+            stack.is_some_and(|(_, flags)| flags & PF_X == 0),
+            "{name} has an executable stack"
+        );
+    }
+}
+
+#[test]
+fn the_parts_stay_small() {
+    assert!(STUB.len() <= 50_000, "stub: {} bytes", STUB.len());
+    let both = STUB.len() + parts::ENGINE.len();
+    assert!(both <= 1_500_000, "stub and engine: {both} bytes");
+}
+
+#[test]
+fn no_path_of_the_building_machine_is_in_the_stub() {
+    let workspace = env!("CARGO_MANIFEST_DIR").as_bytes();
+    assert!(
+        !STUB
+            .windows(workspace.len())
+            .any(|window| window == workspace)
+    );
+}
+
+#[test]
+fn the_seal_of_the_build_is_empty() {
+    let seal = &STUB[SEAL_OFFSET..][..SEAL_SIZE];
+    assert_eq!(Seal::decode(seal), Some(Seal::default()));
+}
