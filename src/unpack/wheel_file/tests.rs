@@ -19,7 +19,8 @@ const SHEBANGS: &[(&str, bool)] = &[
     ("#!/bin/sh\necho\n", false),
     ("#!/bin/sh\n'''exec' /p/python \"$0\" \"$@\"\n' '''\n", true),
     ("#!/bin/sh\n# coding: latin-1\n'''': pshprs\n'''\n", true),
-    ("#!/bin/sh\n'''exec'\n", false),
+    ("#!/bin/sh\n'''' exec\n", false),
+    ("#!/bin/sh\n'''' exec exec\n", true),
     ("no script", false),
     ("", false),
 ];
@@ -135,7 +136,7 @@ fn files_are_spread_as_record_lists_them() {
             ".prefix/platlib/p.py,,1",
             ".prefix/include/site/python3.11/syn/h.h,,",
             ".prefix/data/share/d,,",
-            ".prefix/bin/run,sha256=bWp6g4VPa-d-CV0gz0skAgwpSfJqRMr40EJhWYgjS5E,14",
+            ".prefix/bin/run,sha256=yAs2_q7v10oYUOssDKtSfEOazTQY9nRyccMXM5smfmU,14",
             "syn-1.0.dist-info/RECORD,,",
         ]
     );
