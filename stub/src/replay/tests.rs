@@ -1,3 +1,5 @@
+//! What holds and what does not, on a machine of a few files.
+
 use alloc::collections::BTreeMap;
 use alloc::vec;
 use core::cell::RefCell;
