@@ -1,6 +1,7 @@
 //! Why a launch failed, and the exit code that says so.
 
 use crate::exit::ExitCode;
+use crate::store::StoreError;
 
 /// Why a launch failed.
 #[derive(Debug, thiserror::Error)]
@@ -57,8 +58,9 @@ impl LaunchError {
             | LaunchError::Interpreter(_)
             | LaunchError::Resolve(_)
             | LaunchError::Refused(_) => ExitCode::Refused,
-            LaunchError::Store(_) => ExitCode::NoRoot,
-            LaunchError::Unpack(_) => ExitCode::Io,
+            LaunchError::Store(StoreError::Root { .. }) => ExitCode::NoRoot,
+            LaunchError::Store(_) => ExitCode::Io,
+            LaunchError::Unpack(error) => error.exit_code(),
             LaunchError::Exec { .. } | LaunchError::Nul | LaunchError::Io { .. } => ExitCode::Io,
         }
     }
