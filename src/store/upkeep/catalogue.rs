@@ -161,13 +161,14 @@ impl Catalogue {
         } else {
             path.clone()
         };
-        for file in [own, manifest::path_of(&path)] {
-            if let Ok(status) = std::fs::symlink_metadata(&file) {
-                if file != path && entry.kind.has_manifest() {
-                    size += status.blocks() * 512;
-                }
-                used = used.max(modified(&status));
-            }
+        if let Ok(status) = std::fs::symlink_metadata(&own) {
+            used = modified(&status);
+        }
+        // Its time says nothing: it is written anew when the entry is known to be on disk.
+        if entry.kind.has_manifest()
+            && let Ok(status) = std::fs::symlink_metadata(manifest::path_of(&path))
+        {
+            size += status.blocks() * 512;
         }
         let mut applications = BTreeSet::new();
         if entry.kind == Kind::Launches {
