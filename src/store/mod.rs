@@ -33,6 +33,8 @@ mod stage;
 #[cfg(test)]
 mod tests;
 mod tree;
+#[cfg(feature = "cli")]
+pub mod upkeep;
 
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
