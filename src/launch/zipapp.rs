@@ -23,9 +23,13 @@ pub(super) fn start(parts: &Parts<'_>, inherit: InheritPath) -> Result<Start, La
         store,
     } = parts;
     let mut wheels = parts.wheels()?;
-    let mut code = Vec::new();
+    let (mut code, mut empty) = (Vec::new(), Vec::new());
     for member in members {
-        code.insert(0, unpack::code(&member.pex, &member.fingerprint, store)?);
+        let directory = unpack::code(&member.pex, &member.fingerprint, store)?;
+        if member.pex.user_code()?.is_empty() {
+            empty.push(directory.clone());
+        }
+        code.insert(0, directory);
     }
     if inherit == InheritPath::Fallback {
         // Each entry goes in front of all the others there, so the last one is first (reference 6.5).
@@ -51,6 +55,7 @@ pub(super) fn start(parts: &Parts<'_>, inherit: InheritPath) -> Result<Start, La
     let mut data = vec![
         ("venv", Py::None),
         ("code", Py::paths(&code)),
+        ("empty", Py::paths(&empty)),
         ("extra", Py::strs(&variables.extra_sys_path)),
         ("site", Py::paths(&site.entries)),
         (
