@@ -27,7 +27,7 @@ pub(super) fn start(
         store,
     } = parts;
     let mut wheels = parts.wheels()?;
-    let mut code = Vec::new();
+    let (mut code, mut empty) = (Vec::new(), Vec::new());
     // Directories in the root, which repair can make again.
     let mut unpacked = Vec::new();
     for member in members {
@@ -37,6 +37,9 @@ pub(super) fn start(
         }
         let directory = unpack::code(&member.pex, &member.fingerprint, store)?;
         unpacked.push(directory.clone());
+        if member.pex.user_code()?.is_empty() {
+            empty.push(directory.clone());
+        }
         code.insert(0, directory);
     }
     if inherit == InheritPath::Fallback {
@@ -63,6 +66,7 @@ pub(super) fn start(
     let mut data = vec![
         ("venv", Py::None),
         ("code", Py::paths(&code)),
+        ("empty", Py::paths(&empty)),
         ("extra", Py::strs(&variables.extra_sys_path)),
         ("site", Py::paths(&site.entries)),
         (
