@@ -19,6 +19,7 @@ use std::collections::HashSet;
 use sha2::{Digest as _, Sha256};
 
 use super::lay_out::{self, Bytes, DirectoryHash, Item, Witness};
+use super::progress::Progress;
 use super::{UnpackError, hex, is_sha256};
 use crate::archive::Archive;
 use crate::pex::Member;
@@ -59,8 +60,10 @@ impl<'a> Chroot<'a> {
         for item in &items {
             key.item(item);
             if !item.hashed {
-                let mut seen = Seen::default();
-                seen.keep = item.path == LAYOUT;
+                let mut seen = Seen {
+                    keep: item.path == LAYOUT,
+                    ..Seen::default()
+                };
                 lay_out::look(std::slice::from_ref(item), archive, &mut seen)?;
                 key.0.update(seen.hash.finalize());
                 layout = layout.or(seen.keep.then_some(seen.bytes));
@@ -82,9 +85,13 @@ impl<'a> Chroot<'a> {
     }
 
     /// Lays it out below `root` and gives the hash of what was laid out.
-    pub(super) fn unpack(&self, root: &std::path::Path) -> Result<String, UnpackError> {
+    pub(super) fn unpack(
+        &self,
+        root: &std::path::Path,
+        progress: &Progress,
+    ) -> Result<String, UnpackError> {
         let mut hash = DirectoryHash::new(&self.items);
-        lay_out::write(root, &self.items, self.archive, &mut hash)?;
+        lay_out::write(root, &self.items, self.archive, &mut hash, progress)?;
         Ok(hash.finish())
     }
 }
