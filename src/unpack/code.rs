@@ -8,7 +8,7 @@ use super::{UnpackError, hex};
 use crate::pex::{Fingerprint, Pex};
 use crate::store::{Kind, Store};
 
-/// See [`super::code`].
+/// See [`super::code()`].
 pub(super) fn unpack(
     pex: &Pex,
     fingerprint: &[u8; 32],

@@ -1,6 +1,6 @@
 //! What the stub and the engine share: the seal, the key of a launch, and the launch plan with its replay.
 //!
-//! No standard library and no system calls in here: whoever replays a plan lends its eyes as a [`World`].
+//! No standard library and no system calls in here: whoever replays a plan lends its eyes as a [`replay::World`].
 
 #![no_std]
 #![deny(unsafe_code)]

@@ -1,3 +1,5 @@
+//! Plans as bytes, whole and damaged.
+
 use alloc::vec;
 
 use super::*;

@@ -1,3 +1,5 @@
+//! Seals as bytes, and where a stub keeps its own.
+
 use alloc::vec;
 
 use super::*;
