@@ -21,7 +21,7 @@ use std::path::Path;
 use pexboot_stub::replay::{Command, Launch};
 use sha2::{Digest, Sha256};
 
-use crate::archive::Archive;
+use crate::archive::Seal;
 use crate::exit::ExitCode;
 use crate::launch::replay::hex;
 use crate::plan::Plan;
@@ -83,8 +83,9 @@ pub fn engine() -> i32 {
             {
                 return execute(&command(&plan.exec, &invocation));
             }
-            let prepared = prepare(&invocation, &mut console)?;
-            keep_engine(&invocation, &prepared.store);
+            let prepared =
+                prepare::prepare_meanwhile(&invocation, &mut console, Some(&keep_engine))?;
+            keep_engine(prepared.seal.as_ref(), &prepared.store);
             execute(&command(&prepared.plan.exec, &invocation))
         });
     match result {
@@ -98,10 +99,8 @@ pub fn engine() -> i32 {
 
 /// Puts this engine, which may run from memory, into the root for the next cold start. An engine that cannot be kept
 /// is unpacked again then.
-fn keep_engine(invocation: &Invocation, store: &Store) {
-    let Ok(Some(seal)) = Archive::seal_of(&invocation.pex) else {
-        return;
-    };
+fn keep_engine(seal: Option<&Seal>, store: &Store) {
+    let Some(seal) = seal else { return };
     let name = hex(&seal.engine_digest);
     if store.find(Kind::Engine, &name).is_some() {
         return;
