@@ -10,7 +10,7 @@ use crate::pex::Pex;
 use crate::pex_info::InheritPath;
 use crate::resolve::{self, Selected};
 use crate::site;
-use crate::unpack::{self, Unpacked};
+use crate::unpack::{self, Shipped, Unpacked};
 use crate::variables::Mode;
 
 /// How the application is started.
@@ -23,9 +23,18 @@ pub(super) fn start(parts: &Parts<'_>, inherit: InheritPath) -> Result<Start, La
         store,
     } = parts;
     let mut wheels = parts.wheels()?;
+    let main = parts.main();
+    let mut shipped = Shipped::find(&main.pex, interpreter)?;
+    if let Some(shipped) = &mut shipped {
+        // The wheels of the PEX that was started come first.
+        for wheel in wheels.iter().take(main.selected.len()) {
+            shipped.lies(&wheel.name, &wheel.path);
+        }
+    }
     let (mut code, mut empty) = (Vec::new(), Vec::new());
-    for member in members {
-        let directory = unpack::code(&member.pex, &member.fingerprint, store)?;
+    for (index, member) in members.iter().enumerate() {
+        let own = shipped.as_ref().filter(|_| index == 0);
+        let directory = unpack::code(&member.pex, &member.fingerprint, own, store)?;
         if member.pex.user_code()?.is_empty() {
             empty.push(directory.clone());
         }
@@ -36,7 +45,7 @@ pub(super) fn start(parts: &Parts<'_>, inherit: InheritPath) -> Result<Start, La
         wheels.reverse();
         wheels.iter_mut().for_each(|wheel| wheel.entries.reverse());
     }
-    let site = site::assemble(&wheels, store)?;
+    let site = site::assemble(&wheels, shipped.as_ref(), store)?;
 
     let (target, inject) = dispatch::target(&parts.main().pex.info, variables)?;
     let run = match target {
