@@ -29,9 +29,18 @@ impl Omission {
         Omission {
             app: app.name,
             variant: variant.to_owned(),
-            why: error.to_string(),
+            why: reason(error),
         }
     }
+}
+
+/// A failed step's last words, or the whole of a shorter message.
+fn reason(error: &BenchError) -> String {
+    let message = match error {
+        BenchError::SetUp { tail, .. } => tail.lines().last().unwrap_or_default().trim(),
+        _ => return error.to_string(),
+    };
+    format!("cannot be built here: {message}")
 }
 
 /// How many bytes a variant's one file has.

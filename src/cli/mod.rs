@@ -1,6 +1,7 @@
 //! The command line: one file per subcommand; this one only knows their names.
 
 mod bench;
+mod cache;
 mod demo;
 mod embed;
 mod error;
@@ -25,6 +26,8 @@ struct Cli {
 enum Command {
     /// Measure how fast a PEX starts, as it is and embedded
     Bench(bench::Args),
+    /// See and trim what starts have unpacked
+    Cache(cache::Args),
     /// Build real PEXes, embed them and show how fast they start
     Demo(demo::Args),
     /// Put the native stub in front of a PEX
@@ -52,6 +55,7 @@ pub fn main() -> i32 {
     let done = |()| ExitCode::Success;
     let result = match cli.command {
         Command::Bench(args) => bench::run(&args).map_err(CliError::from),
+        Command::Cache(args) => cache::run(&args).map(done),
         Command::Demo(args) => demo::run(&args).map_err(CliError::from),
         Command::Embed(args) => embed::run(&args).map(done),
         Command::Info(args) => info::run(&args).map(done),

@@ -29,6 +29,7 @@ use crate::store::{Kind, Store};
 pub use console::Console;
 pub use error::LaunchError;
 pub use invocation::{Current, Invocation};
+#[cfg(feature = "cli")]
 pub(crate) use prepare::select;
 pub use prepare::{Prepared, prepare};
 

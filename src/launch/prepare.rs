@@ -12,7 +12,7 @@ use crate::interpreter::{self, Record, Request};
 use crate::launch::dispatch::Run;
 use crate::launch::replay::{hex, launch_key};
 use crate::launch::{Invocation, LaunchError, Report, handover, venv, zipapp};
-use crate::pex::Pex;
+use crate::pex::{Pex, PexError};
 use crate::pex_info::InheritPath;
 use crate::plan::{EnvChange, Exec, Input, Inputs, Plan, Value, identity, place};
 use crate::resolve::{self, Selected};
@@ -123,7 +123,19 @@ pub fn prepare(invocation: &Invocation, report: &mut dyn Report) -> Result<Prepa
         source,
     })?;
     inputs.add(Input::Pex(identity(&metadata)));
+    if pex.archive().is_none() {
+        // What was started says nothing of a directory's content; PEX-INFO tells the wheels.
+        inputs.file(&pex.path.join("PEX-INFO"));
+    }
     let variables = Variables::read(&invocation.env, &invocation.pex, &mut inputs)?;
+    for path in &variables.untrusted_rc {
+        report.say(1, &|| {
+            format!(
+                "`{}` is passed over: others than you and root can write to it, or to a directory above it",
+                path.display()
+            )
+        });
+    }
     let fingerprint = pex.fingerprint()?;
     report.say(1, &|| {
         format!(
@@ -192,7 +204,7 @@ pub fn prepare(invocation: &Invocation, report: &mut dyn Report) -> Result<Prepa
         store,
     };
     let start = match mode {
-        Mode::Zipapp => zipapp::start(&parts, inherit)?,
+        Mode::Zipapp => zipapp::start(&parts, inherit, report)?,
         Mode::Venv => venv::start(&parts, report)?,
     };
     publish(parts, start, inputs, metadata.ino(), report)
@@ -419,7 +431,15 @@ fn members(
         if absolute == invocation.pex {
             continue;
         }
-        let pex = Pex::open(&absolute)?;
+        let pex = Pex::open(&absolute).map_err(|error| match error {
+            PexError::Io { path, source } if source.kind() == std::io::ErrorKind::NotFound => {
+                LaunchError::Refused(format!(
+                    "`{}`, named by PEX_PATH or the PEX's own `pex_paths`, does not exist",
+                    path.display()
+                ))
+            }
+            other => other.into(),
+        })?;
         let fingerprint = pex.fingerprint()?;
         let ignore_errors = variables.ignore_errors.unwrap_or(pex.info.ignore_errors);
         let selected = select(&pex, ignore_errors, interpreter)?;

@@ -5,8 +5,8 @@ use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use crate::boot::Py;
 use crate::launch::dispatch::{self, Run, Target};
 use crate::launch::prepare::{Member, Parts, Start, seal};
-use crate::launch::{Invocation, LaunchError};
-use crate::pex::Pex;
+use crate::launch::{Invocation, LaunchError, Report};
+use crate::pex::{Layout, Pex};
 use crate::pex_info::InheritPath;
 use crate::resolve::{self, Selected};
 use crate::site;
@@ -14,7 +14,11 @@ use crate::unpack::{self, Shipped, Unpacked};
 use crate::variables::Mode;
 
 /// How the application is started.
-pub(super) fn start(parts: &Parts<'_>, inherit: InheritPath) -> Result<Start, LaunchError> {
+pub(super) fn start(
+    parts: &Parts<'_>,
+    inherit: InheritPath,
+    report: &mut dyn Report,
+) -> Result<Start, LaunchError> {
     let Parts {
         invocation,
         variables,
@@ -32,9 +36,16 @@ pub(super) fn start(parts: &Parts<'_>, inherit: InheritPath) -> Result<Start, La
         }
     }
     let (mut code, mut empty) = (Vec::new(), Vec::new());
+    // Directories in the root, which repair can make again.
+    let mut unpacked = Vec::new();
     for (index, member) in members.iter().enumerate() {
+        if runs_in_place(&member.pex) {
+            code.insert(0, member.pex.path.clone());
+            continue;
+        }
         let own = shipped.as_ref().filter(|_| index == 0);
         let directory = unpack::code(&member.pex, &member.fingerprint, own, store)?;
+        unpacked.push(directory.clone());
         if member.pex.user_code()?.is_empty() {
             empty.push(directory.clone());
         }
@@ -112,7 +123,7 @@ pub(super) fn start(parts: &Parts<'_>, inherit: InheritPath) -> Result<Start, La
                 wheels
                     .iter()
                     .map(|wheel| &wheel.path)
-                    .chain(&code)
+                    .chain(&unpacked)
                     .chain(&site.entries),
             ),
         ),
@@ -126,6 +137,14 @@ pub(super) fn start(parts: &Parts<'_>, inherit: InheritPath) -> Result<Start, La
     }
     if hermetic && !host_site {
         argv.push(b"-S".to_vec());
+        for hook in &interpreter.host_hooks {
+            report.say(1, &|| {
+                format!(
+                    "host hook `{}` does not run (PEXBOOT_HOST_SITE=1 lets it)",
+                    hook.display()
+                )
+            });
+        }
     }
 
     let needs = code
@@ -139,6 +158,13 @@ pub(super) fn start(parts: &Parts<'_>, inherit: InheritPath) -> Result<Start, La
         interpreter: run == Run::Interpreter,
         data: Some(Py::Dict(data)),
     })
+}
+
+/// Whether user code is imported from where it lies, as the original does with a loose PEX (reference 1.3): what its
+/// author edits there is what runs.
+fn runs_in_place(pex: &Pex) -> bool {
+    let installs = pex.info.deps_are_wheel_files && !pex.info.distributions.is_empty();
+    pex.layout == Layout::Loose && !installs
 }
 
 /// The script of that name: console and gui scripts of the selected wheels, then files (reference 6.2).

@@ -180,11 +180,14 @@ impl Manifest {
     }
 }
 
-/// The boot in the manifest at `path`, which is as much of it as a start in the same boot needs.
+/// The boot in the manifest at `path`, which is as much of it as a start in the same boot needs; `None` where it was not
+/// known (no `/proc`), since any two unknown boots look the same.
 pub(super) fn boot_of(path: &Path) -> Option<BootId> {
     let mut head = [0; MAGIC.len() + 33];
     std::fs::File::open(path).ok()?.read_exact(&mut head).ok()?;
-    decode_boot(&head).map(|(boot, _)| boot)
+    decode_boot(&head)
+        .map(|(boot, _)| boot)
+        .filter(|&boot| boot != BootId::UNKNOWN)
 }
 
 /// The boot, and what follows it.

@@ -193,7 +193,7 @@ fn prefix(boot: BootId) -> String {
 }
 
 /// A name that nothing in `tmp/` has.
-fn fresh_name(boot: BootId) -> String {
+pub(super) fn fresh_name(boot: BootId) -> String {
     use std::hash::{BuildHasher, Hasher};
     static COUNTER: AtomicU64 = AtomicU64::new(0);
     let counter = COUNTER.fetch_add(1, Ordering::Relaxed);

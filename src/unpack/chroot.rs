@@ -1,7 +1,7 @@
 //! A pre-installed wheel (reference 1.7): its members as they are.
 //!
 //! **What the promise covers.** PEX-INFO promises SHA-256 over the sorted names run together and then the contents run
-//! together, without bytecode and `.layout.json` (reference 1.6). Two different trees can have one such hash: nothing says
+//! together, without bytecode and, since pex notes the hash in there, `.layout.json` (reference 1.6). Two different trees can have one such hash: nothing says
 //! where a name or a content ends, x bits are left out, and so is whatever is bytecode. So a wheel is not kept under the
 //! promise but under a key: SHA-256 over the promise and, for each file, path, size, x bit and, where the promise leaves it
 //! out, its own SHA-256. With the sizes fixed the promise can be read in one way only, so promise and key together commit
@@ -16,6 +16,7 @@
 
 use std::collections::HashSet;
 
+use serde_json::Value;
 use sha2::{Digest as _, Sha256};
 
 use super::lay_out::{self, Bytes, DirectoryHash, Item, Witness};
@@ -46,7 +47,8 @@ impl<'a> Chroot<'a> {
         members: &'a [Member],
         promise: &str,
     ) -> Result<Chroot<'a>, UnpackError> {
-        let items = items(members);
+        let layout = layout(archive, members)?;
+        let items = items(members, covers_layout(layout.as_ref()));
         let promise = if is_sha256(promise) {
             promise.to_owned()
         } else {
@@ -55,18 +57,15 @@ impl<'a> Chroot<'a> {
             hash.finish()
         };
         let mut key = Key::new(&promise);
-        let mut layout = None;
         for item in &items {
             key.item(item);
             if !item.hashed {
                 let mut seen = Seen::default();
-                seen.keep = item.path == LAYOUT;
                 lay_out::look(std::slice::from_ref(item), archive, &mut seen)?;
-                key.0.update(seen.hash.finalize());
-                layout = layout.or(seen.keep.then_some(seen.bytes));
+                key.0.update(seen.0.finalize());
             }
         }
-        let entries = entries(layout.as_deref(), &items);
+        let entries = entries(layout.as_ref(), &items);
         Ok(Chroot {
             archive,
             key: hex(&key.0.finalize()),
@@ -89,8 +88,28 @@ impl<'a> Chroot<'a> {
     }
 }
 
+/// A chroot's `.layout.json`, where it has one that is JSON.
+fn layout(archive: Option<&Archive>, members: &[Member]) -> Result<Option<Value>, UnpackError> {
+    // It has some two hundred bytes; one of more than this is none.
+    let Some(member) = members
+        .iter()
+        .find(|member| member.path == LAYOUT && member.size <= 1 << 20)
+    else {
+        return Ok(None);
+    };
+    let mut bytes = Vec::new();
+    member.content.copy(archive, &mut bytes)?;
+    Ok(serde_json::from_slice(&bytes).ok())
+}
+
+/// Whether the promise covers `.layout.json`: pex wrote it before it took the hash until it began to note the hash in
+/// there (2.1.137 did, 2.33.4 did not).
+fn covers_layout(layout: Option<&Value>) -> bool {
+    layout.is_some_and(|layout| layout.get("fingerprint").is_none())
+}
+
 /// What is kept of a chroot's members, sorted by path.
-fn items(members: &[Member]) -> Vec<Item<'_>> {
+fn items(members: &[Member], covers_layout: bool) -> Vec<Item<'_>> {
     let paths: HashSet<&str> = members.iter().map(|member| member.path.as_str()).collect();
     let mut items: Vec<Item<'_>> = members
         .iter()
@@ -98,7 +117,7 @@ fn items(members: &[Member]) -> Vec<Item<'_>> {
         .map(|member| Item {
             path: member.path.clone(),
             executable: member.executable,
-            hashed: !is_bytecode(&member.path) && member.path != LAYOUT,
+            hashed: !is_bytecode(&member.path) && (covers_layout || member.path != LAYOUT),
             bytes: Bytes::Member(&member.content, member.size),
         })
         .collect();
@@ -133,10 +152,8 @@ fn is_dead(path: &str, paths: &HashSet<&str>) -> bool {
 /// where it lists none (reference 1.7, 1.8).
 ///
 /// Read from the PEX at hand and never from the store, so that no PEX can decide for another.
-fn entries(layout: Option<&[u8]>, items: &[Item<'_>]) -> Vec<String> {
-    let listed = layout
-        .and_then(|bytes| serde_json::from_slice::<serde_json::Value>(bytes).ok())
-        .and_then(|layout| layout.get("sys_path_entries")?.as_array().cloned());
+fn entries(layout: Option<&Value>, items: &[Item<'_>]) -> Vec<String> {
+    let listed = layout.and_then(|layout| layout.get("sys_path_entries")?.as_array());
     let Some(listed) = listed else {
         return vec![".".to_owned()];
     };
@@ -148,7 +165,7 @@ fn entries(layout: Option<&[u8]>, items: &[Item<'_>]) -> Vec<String> {
         })
     };
     let mut entries: Vec<String> = Vec::new();
-    for entry in listed.iter().filter_map(serde_json::Value::as_str) {
+    for entry in listed.iter().filter_map(Value::as_str) {
         let parts: Vec<&str> = entry
             .split('/')
             .filter(|part| !matches!(*part, "" | "."))
@@ -188,23 +205,15 @@ impl Key {
     }
 }
 
-/// The hash of one file, and its bytes where they are wanted.
+/// The hash of one file.
 #[derive(Default)]
-struct Seen {
-    hash: Sha256,
-    keep: bool,
-    bytes: Vec<u8>,
-}
+struct Seen(Sha256);
 
 impl Witness for Seen {
     fn begin(&mut self, _item: &Item<'_>) {}
 
     fn bytes(&mut self, bytes: &[u8]) {
-        self.hash.update(bytes);
-        // A layout has some two hundred bytes; one of more than this is none.
-        if self.keep && self.bytes.len() + bytes.len() <= 1 << 20 {
-            self.bytes.extend_from_slice(bytes);
-        }
+        self.0.update(bytes);
     }
 
     fn end(&mut self, _item: &Item<'_>) {}

@@ -7,7 +7,7 @@ use super::{Shipped, UnpackError, hex};
 use crate::pex::{Fingerprint, Pex};
 use crate::store::{Kind, Store, StoreError, Tree};
 
-/// See [`super::code`].
+/// See [`super::code()`].
 pub(super) fn unpack(
     pex: &Pex,
     fingerprint: &[u8; 32],

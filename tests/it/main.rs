@@ -9,9 +9,14 @@
 //! `PEXBOOT_TESTS=long` runs every case on every Python found (see `./long-tests`).
 
 mod apps;
+mod bad_input;
+mod bytecode;
 mod checklist;
+mod embedding;
 mod fixtures;
 mod harness;
+mod memory;
 mod stub;
 mod surroundings;
 mod tidy;
+mod warm;

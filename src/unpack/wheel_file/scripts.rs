@@ -251,8 +251,7 @@ fn is_python_script(head: &[u8]) -> bool {
     }
     // What pex, and what pip and uv write where a path is too long for a shebang.
     let quotes = line.iter().filter(|&&byte| byte == b'\'').count();
-    let executes =
-        line.windows(4).skip(3).any(|window| window == b"exec") && !line.ends_with(b"exec");
+    let executes = (3..line.len().saturating_sub(4)).any(|at| line[at..].starts_with(b"exec"));
     line == b"'''': pshprs" || (line.starts_with(b"'''") && executes && quotes >= 4)
 }
 

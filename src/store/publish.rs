@@ -1,0 +1,197 @@
+//! Publishing: built in `tmp/`, moved to its place whole.
+
+use std::fs::DirBuilder;
+use std::io::{self, Write};
+use std::os::unix::fs::DirBuilderExt;
+use std::path::{Path, PathBuf};
+
+use nix::errno::Errno;
+
+use super::error::at;
+use super::lock::{self, Turn};
+use super::manifest::{self, Manifest};
+use super::stage::{self, Staged};
+use super::{Fill, Kind, Store, StoreError, Tree, place, tmp};
+
+impl Store {
+    /// The entry `name` of `kind`, made by `fill` when it is missing: `fill` gets the path of a fresh empty directory in
+    /// `tmp/`, and what it leaves there is published by rename. Of several at once one does the work (lock permitting);
+    /// a name may hold one `/` (`SHA256/NAME.whl`).
+    ///
+    /// # Errors
+    /// When `fill` fails (nothing is published, the space is given back) or the system refuses.
+    pub fn directory(
+        &self,
+        kind: Kind,
+        name: &str,
+        fill: &mut Fill<'_>,
+    ) -> Result<PathBuf, StoreError> {
+        if let Some(path) = self.find(kind, name) {
+            return Ok(path);
+        }
+        let root = self.writable()?;
+        let lock = lock::path(root, kind, Path::new(name));
+        let _lock = match lock::acquire(lock, || self.find(kind, name)) {
+            Turn::Done(path) => return Ok(path),
+            Turn::Work(lock) => lock,
+        };
+        self.sweep(root);
+        let mut staged = Staged::directory(&tmp(root), self.boot).map_err(at(&tmp(root)))?;
+        fill(staged.path())?;
+        let target = place(root, kind, name);
+        make_parent(&target)?;
+        if kind.has_manifest() {
+            let manifest =
+                Manifest::of_directory(staged.path(), self.boot).map_err(at(staged.path()))?;
+            self.write(&manifest::path_of(&target), &manifest.encode())?;
+        }
+        match staged.publish(&target) {
+            Ok(()) => Ok(target),
+            // Someone was faster; or what is there is no entry and goes.
+            Err(error) => match self.find(kind, name) {
+                Some(path) => Ok(path),
+                None if is_occupied(&error) => {
+                    stage::discard(&target, &tmp(root), self.boot).map_err(at(&target))?;
+                    staged.publish(&target).map_err(at(&target))?;
+                    Ok(target)
+                }
+                None => Err(at(&target)(error)),
+            },
+        }
+    }
+
+    /// Publishes `bytes` as the file `name` of `kind`, replacing what is there.
+    ///
+    /// # Errors
+    /// When the system refuses.
+    pub fn file(&self, kind: Kind, name: &str, bytes: &[u8]) -> Result<PathBuf, StoreError> {
+        let root = self.writable()?;
+        let target = place(root, kind, name);
+        make_parent(&target)?;
+        self.write(&target, bytes)?;
+        Ok(target)
+    }
+
+    /// Publishes an executable file (the engine), as [`Store::file`].
+    ///
+    /// # Errors
+    /// When the system refuses.
+    pub fn executable(&self, kind: Kind, name: &str, bytes: &[u8]) -> Result<PathBuf, StoreError> {
+        let root = self.writable()?;
+        let target = place(root, kind, name);
+        make_parent(&target)?;
+        self.write_mode(&target, bytes, true)?;
+        Ok(target)
+    }
+
+    /// Publishes a directory of small files, replacing what is there under that name (a launch: plan written last).
+    ///
+    /// The name is never without a directory, and none is ever mixed from two. (A reader that goes by name may still
+    /// meet the old plan and then the new data; they differ only where the answer changed.)
+    ///
+    /// # Errors
+    /// When the system refuses.
+    pub fn replace(
+        &self,
+        kind: Kind,
+        name: &str,
+        files: &[(&str, &[u8])],
+    ) -> Result<PathBuf, StoreError> {
+        let root = self.writable()?;
+        let target = place(root, kind, name);
+        self.sweep(root);
+        let mut staged = Staged::directory(&tmp(root), self.boot).map_err(at(&tmp(root)))?;
+        let mut tree = Tree::new(staged.path()).map_err(at(staged.path()))?;
+        for (name, bytes) in files {
+            tree.write(name, bytes, false)
+                .map_err(at(&target.join(name)))?;
+        }
+        make_parent(&target)?;
+        if kind.has_manifest() {
+            let manifest =
+                Manifest::of_directory(staged.path(), self.boot).map_err(at(staged.path()))?;
+            self.write(&manifest::path_of(&target), &manifest.encode())?;
+        }
+        // Each round lost is another process's success.
+        for _ in 0..16 {
+            match staged.publish(&target) {
+                Ok(()) => return Ok(target),
+                Err(error) if is_occupied(&error) => {}
+                Err(error) => return Err(at(&target)(error)),
+            }
+            if exchange(staged.path(), &target).is_ok() {
+                // What was there is in `tmp/` now, and goes with `staged`.
+                return Ok(target);
+            }
+            stage::discard(&target, &tmp(root), self.boot).map_err(at(&target))?;
+        }
+        Err(at(&target)(io::Error::from(Errno::EBUSY)))
+    }
+
+    /// The root to write to.
+    pub(super) fn writable(&self) -> Result<&Path, StoreError> {
+        let (path, why) = &self.refused;
+        self.writable.as_deref().ok_or_else(|| StoreError::Root {
+            path: path.clone(),
+            why: why.clone(),
+        })
+    }
+
+    /// Writes a file beside its place and moves it there.
+    pub(super) fn write(&self, target: &Path, bytes: &[u8]) -> Result<(), StoreError> {
+        self.write_mode(target, bytes, false)
+    }
+
+    fn write_mode(&self, target: &Path, bytes: &[u8], executable: bool) -> Result<(), StoreError> {
+        let root = self.writable()?;
+        self.sweep(root);
+        let mut staged = Staged::file(&tmp(root), self.boot, executable).map_err(at(&tmp(root)))?;
+        staged.handle().write_all(bytes).map_err(at(target))?;
+        match staged.publish(target) {
+            Err(error) if is_occupied(&error) => {
+                stage::discard(target, &tmp(root), self.boot).map_err(at(target))?;
+                staged.publish(target).map_err(at(target))
+            }
+            other => other.map_err(at(target)),
+        }
+    }
+
+    /// Removes what killed processes left, once.
+    fn sweep(&self, root: &Path) {
+        self.swept.call_once(|| stage::sweep(&tmp(root), self.boot));
+    }
+}
+
+/// Makes the directories above an entry.
+fn make_parent(target: &Path) -> Result<(), StoreError> {
+    let Some(parent) = target.parent() else {
+        return Ok(());
+    };
+    DirBuilder::new()
+        .recursive(true)
+        .mode(0o755)
+        .create(parent)
+        .map_err(at(parent))
+}
+
+/// Whether a rename failed because something stands at the target.
+fn is_occupied(error: &io::Error) -> bool {
+    let errno = error.raw_os_error().map(Errno::from_raw);
+    matches!(
+        errno,
+        Some(Errno::EEXIST | Errno::ENOTEMPTY | Errno::ENOTDIR | Errno::EISDIR)
+    )
+}
+
+/// Swaps two directories at once, so that the name is never without one.
+#[cfg(all(target_os = "linux", target_env = "gnu"))]
+fn exchange(one: &Path, other: &Path) -> Result<(), Errno> {
+    use nix::fcntl::{AT_FDCWD, RenameFlags, renameat2};
+    renameat2(AT_FDCWD, one, AT_FDCWD, other, RenameFlags::RENAME_EXCHANGE)
+}
+
+/// Swaps two directories at once: not to be had here, so the old one is moved away first.
+#[cfg(not(all(target_os = "linux", target_env = "gnu")))]
+fn exchange(_one: &Path, _other: &Path) -> Result<(), Errno> {
+    Err(Errno::ENOSYS)
+}
