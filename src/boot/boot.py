@@ -253,11 +253,13 @@ def _format(args, environ):
 
 def _module(name):
     """Runs a module as `python -m` does."""
+    # By the time it runs, the boot's functions are no longer to be found by name.
+    find, execute = _find_main, _run_main
 
     def run():
-        found = _find_main(name)
+        found = find(name)
         if found:
-            return _run_main(*found)
+            return execute(*found)
         # Everything unusual, the error messages above all, is the business of Python's own.
         import runpy
 

@@ -29,6 +29,8 @@ use crate::store::{Kind, Store};
 pub use console::Console;
 pub use error::LaunchError;
 pub use invocation::{Current, Invocation};
+#[cfg(feature = "cli")]
+pub(crate) use prepare::select;
 pub use prepare::{Prepared, prepare};
 
 /// What a launch has to say to its user.

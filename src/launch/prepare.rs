@@ -410,7 +410,8 @@ fn directory_shebang(pex: &Path) -> Option<Vec<u8>> {
     Some(line.strip_suffix(b"\r").unwrap_or(line).to_vec())
 }
 
-fn select(
+/// The wheels of a PEX that this interpreter activates.
+pub(crate) fn select(
     pex: &Pex,
     ignore_errors: bool,
     interpreter: &Record,
