@@ -53,7 +53,7 @@ impl LaunchError {
     #[must_use]
     pub fn exit_code(&self) -> ExitCode {
         match self {
-            LaunchError::Pex(_) => ExitCode::BadFile,
+            LaunchError::Pex(error) => error.exit_code(),
             LaunchError::Variable(_)
             | LaunchError::Interpreter(_)
             | LaunchError::Resolve(_)

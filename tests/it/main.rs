@@ -15,3 +15,4 @@ mod harness;
 mod stub;
 mod surroundings;
 mod tidy;
+mod trust;
