@@ -50,8 +50,29 @@ pub fn start(invocation: &Invocation, report: &mut dyn Report) -> Result<Infalli
         // A plan that held a moment ago can still fail to start; preparing anew is the answer then.
         let _ = execute(&command(&plan.exec, invocation));
     }
-    let prepared = prepare(invocation, report)?;
+    let prepared = prepare_surely(invocation, report, None)?;
     execute(&command(&prepared.plan.exec, invocation))
+}
+
+/// Prepares; once more when something that the plan refers to was taken away meanwhile (a prune, a tmp reaper).
+fn prepare_surely(
+    invocation: &Invocation,
+    report: &mut dyn Report,
+    meanwhile: Option<&prepare::Meanwhile<'_>>,
+) -> Result<Prepared, LaunchError> {
+    use crate::plan::Input;
+    use pexboot_stub::plan::Anchor;
+    let is_there = |input: &Input| match input {
+        Input::Present(place, _) if place.anchor == Anchor::Root => {
+            Path::new(std::ffi::OsStr::from_bytes(&place.path)).exists()
+        }
+        _ => true,
+    };
+    let prepared = prepare::prepare_meanwhile(invocation, report, meanwhile)?;
+    if prepared.plan.inputs.iter().all(is_there) {
+        return Ok(prepared);
+    }
+    prepare(invocation, report)
 }
 
 /// The plan of an earlier launch, if every input it depended on still holds.
@@ -67,9 +88,10 @@ fn replay(invocation: &Invocation, report: &mut dyn Report) -> Option<Plan> {
 #[must_use]
 pub fn engine() -> i32 {
     keep_standard_descriptors();
+    crate::store::remove_own_copy();
     let mut console = Console::new();
     let Some(pex) = std::env::var_os(invocation::FILE) else {
-        eprintln!("pexboot: the engine is started by an embedded PEX, not by hand");
+        console::complain("pexboot: the engine is started by an embedded PEX, not by hand");
         return ExitCode::Usage as i32;
     };
     let args = std::env::args_os().skip(1).collect();
@@ -85,15 +107,14 @@ pub fn engine() -> i32 {
             {
                 return execute(&command(&plan.exec, &invocation));
             }
-            let prepared =
-                prepare::prepare_meanwhile(&invocation, &mut console, Some(&keep_engine))?;
+            let prepared = prepare_surely(&invocation, &mut console, Some(&keep_engine))?;
             keep_engine(prepared.seal.as_ref(), &prepared.store);
             execute(&command(&prepared.plan.exec, &invocation))
         });
     match result {
         Ok(never) => match never {},
         Err(error) => {
-            eprintln!("{error}");
+            console::complain(&error.to_string());
             error.exit_code() as i32
         }
     }

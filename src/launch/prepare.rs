@@ -228,11 +228,54 @@ pub(super) fn prepare_meanwhile(
         members: std::iter::once(main).chain(others).collect(),
         store,
     };
+    warn_noexec(&parts, report);
     let start = match mode {
         Mode::Zipapp => zipapp::start(&parts, inherit, report)?,
         Mode::Venv => venv::start(&parts, report)?,
     };
     publish(parts, start, inputs, metadata.ino(), report)
+}
+
+/// Says before a native library fails to load that none can be loaded from the root.
+fn warn_noexec(parts: &Parts<'_>, report: &mut dyn Report) {
+    use nix::sys::statvfs::{FsFlags, statvfs};
+    // The tag says it.
+    let native = |member: &Member| {
+        let mut names = member.selected.iter().map(|wheel| &wheel.name);
+        names.any(|name| !name.ends_with("-any.whl"))
+    };
+    let root = parts.store.root();
+    if parts.members.iter().any(native)
+        && statvfs(root).is_ok_and(|found| found.flags().contains(FsFlags::ST_NOEXEC))
+    {
+        report.warn(&format!(
+            "root `{}` is mounted noexec: native libraries cannot be loaded from there; set PEX_ROOT to a directory on \
+             another file system",
+            root.display()
+        ));
+    }
+}
+
+/// Says once what a repair has mended.
+fn tell_repaired(store: &Store, report: &mut dyn Report) {
+    let mut mended = store.discarded();
+    mended.dedup();
+    match mended.as_slice() {
+        [] => report.warn(&format!(
+            "files were missing in the cache `{}`; the launch was prepared again",
+            store.root().display()
+        )),
+        [first, rest @ ..] => {
+            let others = match rest.len() {
+                0 => String::new(),
+                count => format!(" and {count} more"),
+            };
+            report.warn(&format!(
+                "`{}`{others} was damaged; unpacked again",
+                first.display()
+            ));
+        }
+    }
 }
 
 /// Writes the launch's directory: the plan, the boot under the application's name, and what the boot reads.
@@ -254,6 +297,9 @@ fn publish(
     for path in &start.needs {
         inputs.add(Input::Present(place(path), 0));
     }
+    if invocation.repair {
+        tell_repaired(&store, report);
+    }
     let key = launch_key(invocation, seal(pex), ino);
     let name = boot_name(invocation.name(), interpreter);
     let home = launch_store(pex, variables, store, report)?;
@@ -269,13 +315,12 @@ fn publish(
         env: vec![EnvChange::Set(b"PEX".to_vec(), Value::RealPex)],
     };
     exec.env.extend(start.env);
-    let plan = |exec: Exec| Plan {
-        boot_id: home.boot_id().0,
-        inputs: inputs.clone().into_list(),
-        exec,
-    };
     let Some(data) = start.data else {
-        let plan = plan(exec);
+        let plan = Plan {
+            boot_id: home.boot_id().0,
+            inputs: inputs.into_list(),
+            exec,
+        };
         let directory = home.replace(Kind::Launches, &key, &[("plan", &plan.encode())])?;
         return Ok(Prepared {
             plan,
@@ -290,6 +335,16 @@ fn publish(
             .into_os_string()
             .into_vec(),
     );
+    // Python would say that it cannot open it, and nobody would mend that.
+    inputs.add(Input::Present(
+        place(&directory.join(OsStr::from_bytes(&name))),
+        0,
+    ));
+    let plan = |exec: Exec| Plan {
+        boot_id: home.boot_id().0,
+        inputs: inputs.clone().into_list(),
+        exec,
+    };
     // A plan that says "repaired" would keep the boot from repairing ever again.
     let note = |repaired: &str| {
         let mut exec = exec.clone();
@@ -492,7 +547,8 @@ fn boot_name(name: &OsStr, interpreter: &Record) -> Vec<u8> {
     if interpreter.implementation != "cpython" && !name.ends_with(b".pyc") {
         name.extend(b".pyc");
     }
-    name
+    // A plan can name any bytes, but the store's names are text; `ps` shows a mark for what is none.
+    String::from_utf8_lossy(&name).into_owned().into_bytes()
 }
 
 fn banner(main: &Member) -> String {

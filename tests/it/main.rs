@@ -10,7 +10,6 @@
 
 mod apps;
 mod bad_input;
-mod bytecode;
 mod checklist;
 mod embedding;
 mod fixtures;
@@ -19,4 +18,5 @@ mod memory;
 mod stub;
 mod surroundings;
 mod tidy;
+mod trust;
 mod warm;
