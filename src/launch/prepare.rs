@@ -116,7 +116,7 @@ impl Parts<'_> {
 }
 
 /// What can be done in the root while a Python is asked what it is.
-type Meanwhile<'a> = dyn Fn(Option<&Seal>, &Store) + Sync + 'a;
+pub(super) type Meanwhile<'a> = dyn Fn(Option<&Seal>, &Store) + Sync + 'a;
 
 /// Prepares the launch and publishes its plan.
 ///
