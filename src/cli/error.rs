@@ -2,6 +2,7 @@
 
 use crate::embed::EmbedError;
 use crate::exit::ExitCode;
+use crate::store::StoreError;
 
 /// A command's failure.
 #[derive(Debug, thiserror::Error)]
@@ -17,6 +18,18 @@ impl From<EmbedError> for CliError {
     fn from(error: EmbedError) -> CliError {
         CliError {
             code: error.exit_code(),
+            source: Box::new(error),
+        }
+    }
+}
+
+impl From<StoreError> for CliError {
+    fn from(error: StoreError) -> CliError {
+        CliError {
+            code: match &error {
+                StoreError::Root { .. } => ExitCode::NoRoot,
+                StoreError::Io { .. } | StoreError::Fill(_) => ExitCode::Io,
+            },
             source: Box::new(error),
         }
     }

@@ -1,12 +1,14 @@
 //! The command line: one file per subcommand; this one only knows their names.
 
 mod bench;
+mod cache;
 mod demo;
 mod embed;
 mod error;
 mod info;
 mod run;
 mod strip;
+mod verify;
 
 use clap::{Parser, Subcommand};
 use error::CliError;
@@ -25,6 +27,8 @@ struct Cli {
 enum Command {
     /// Measure how fast a PEX starts, as it is and embedded
     Bench(bench::Args),
+    /// See and trim what starts have unpacked
+    Cache(cache::Args),
     /// Build real PEXes, embed them and show how fast they start
     Demo(demo::Args),
     /// Put the native stub in front of a PEX
@@ -35,6 +39,8 @@ enum Command {
     Run(run::Args),
     /// Give the original PEX back, byte for byte
     Strip(strip::Args),
+    /// Check every checksum and every promised hash of a PEX
+    Verify(verify::Args),
 }
 
 /// Runs the command line of this process; gives its exit code.
@@ -52,11 +58,13 @@ pub fn main() -> i32 {
     let done = |()| ExitCode::Success;
     let result = match cli.command {
         Command::Bench(args) => bench::run(&args).map_err(CliError::from),
+        Command::Cache(args) => cache::run(&args).map(done),
         Command::Demo(args) => demo::run(&args).map_err(CliError::from),
         Command::Embed(args) => embed::run(&args).map(done),
         Command::Info(args) => info::run(&args).map(done),
         Command::Run(args) => Ok(run::run(&args)),
         Command::Strip(args) => strip::run(&args).map(done),
+        Command::Verify(args) => verify::run(&args),
     };
     match result {
         Ok(code) => code as i32,

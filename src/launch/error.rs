@@ -52,13 +52,13 @@ impl LaunchError {
     #[must_use]
     pub fn exit_code(&self) -> ExitCode {
         match self {
-            LaunchError::Pex(_) => ExitCode::BadFile,
+            LaunchError::Pex(error) => error.exit_code(),
             LaunchError::Variable(_)
             | LaunchError::Interpreter(_)
             | LaunchError::Resolve(_)
             | LaunchError::Refused(_) => ExitCode::Refused,
-            LaunchError::Store(_) => ExitCode::NoRoot,
-            LaunchError::Unpack(_) => ExitCode::Io,
+            LaunchError::Store(error) => error.exit_code(),
+            LaunchError::Unpack(error) => error.exit_code(),
             LaunchError::Exec { .. } | LaunchError::Nul | LaunchError::Io { .. } => ExitCode::Io,
         }
     }

@@ -7,10 +7,9 @@
 //! The tools open the file that the variable names, and take no embedded file for a zip: they are given the archive as a
 //! file of its own, under the application's name.
 
-use std::ffi::OsStr;
 use std::io::Write as _;
-use std::os::unix::ffi::{OsStrExt, OsStringExt};
-use std::os::unix::fs::{FileExt, PermissionsExt};
+use std::os::unix::ffi::OsStringExt;
+use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 
 use sha2::{Digest, Sha256};
@@ -19,9 +18,9 @@ use crate::archive::{Archive, safe_relative};
 use crate::interpreter::Record;
 use crate::launch::replay::hex;
 use crate::launch::{Invocation, LaunchError};
-use crate::pex::{Layout, Pex};
+use crate::pex::{Layout, Pex, PexError};
 use crate::plan::{EnvChange, Exec, Value};
-use crate::store::{Kind, Store};
+use crate::store::{Kind, Store, Tree};
 use crate::variables::{Mode, Variables};
 
 /// What the native path leaves to the bootstrap, in words for `PEX_VERBOSE`; `None` where nothing was asked for.
@@ -78,10 +77,9 @@ pub fn exec(
     let started_from = EnvChange::Set(b"__PEX_EXE__".to_vec(), Value::InvokedPex(Vec::new()));
     let (tree, env) = match pex.archive() {
         Some(archive) if !tools => (Some(unpacked(pex, archive, store)?), vec![started_from]),
-        Some(archive) if archive.seal().is_some() => (
-            Some(as_file(pex, archive, invocation.name(), store)?),
-            Vec::new(),
-        ),
+        Some(archive) if archive.seal().is_some() => {
+            (Some(as_file(pex, archive, invocation, store)?), Vec::new())
+        }
         Some(_) | None => (None, Vec::new()),
     };
     let runs = match (&tree, pex.layout) {
@@ -107,21 +105,21 @@ fn unpacked(pex: &Pex, archive: &Archive, store: &Store) -> Result<PathBuf, Laun
     Ok(store.directory(Kind::Originals, &digest, &mut |work| fill(&original, work))?)
 }
 
-/// The archive in the root, as a file of this name.
+/// The archive in the root, as a file of the application's name.
 fn as_file(
     pex: &Pex,
     archive: &Archive,
-    name: &OsStr,
+    invocation: &Invocation,
     store: &Store,
 ) -> Result<PathBuf, LaunchError> {
     let (original, digest) = original(pex, archive)?;
+    let name = invocation.name().to_string_lossy();
     let key = format!("{digest}-{}", hex(&Sha256::digest(name.as_bytes())));
     let directory = store.directory(Kind::Originals, &key, &mut |work| {
-        let mut file = std::fs::File::create_new(work.join(name))?;
-        pieces(&original, &mut |piece| file.write_all(piece))?;
-        Ok(file.set_permissions(std::fs::Permissions::from_mode(0o755))?)
+        let mut file = Tree::new(work)?.file(&name, true)?;
+        Ok(pieces(&original, &mut |piece| file.write_all(piece))?)
     })?;
-    Ok(directory.join(name))
+    Ok(directory.join(name.as_ref()))
 }
 
 /// The archive as it was before embedding, and its digest.
@@ -140,27 +138,29 @@ fn original(pex: &Pex, archive: &Archive) -> Result<(Archive, String), LaunchErr
 }
 
 fn fill(archive: &Archive, work: &Path) -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
+    let mut files = crate::archive::Tree::default();
+    let layout = |(name, fault)| PexError::Layout {
+        path: archive.path().to_owned(),
+        name,
+        fault,
+    };
     for entry in archive.entries() {
         let Some(name) = safe_relative(&entry.name) else {
             continue;
         };
-        let path = work.join(&name);
-        if entry.is_directory() {
-            std::fs::create_dir_all(&path)?;
-            continue;
-        }
-        if let Some(parent) = path.parent() {
-            std::fs::create_dir_all(parent)?;
-        }
-        let mut file = std::fs::File::create_new(&path)?;
-        archive.copy(entry, &mut file)?;
-        if entry.is_executable() {
-            file.set_permissions(std::fs::Permissions::from_mode(0o755))?;
-        }
+        let added = if entry.is_directory() {
+            files.directory(&name)
+        } else {
+            files.file(name.clone(), entry)
+        };
+        added.map_err(|fault| layout((name, fault)))?;
+    }
+    let mut tree = Tree::new(work)?;
+    for (name, entry) in files.into_files().map_err(layout)? {
+        archive.copy(entry, &mut tree.file(&name, entry.is_executable())?)?;
     }
     // The bootstrap writes this mark into what it unpacks itself, and looks for it.
-    std::fs::write(work.join("PEX-LAYOUT"), "zipapp")?;
-    Ok(())
+    Ok(tree.write("PEX-LAYOUT", b"zipapp", false)?)
 }
 
 /// The archive's bytes, piece by piece.

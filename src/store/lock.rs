@@ -1,14 +1,17 @@
 //! Advisory locks, one per published thing. They only save doing the same work twice: whoever cannot have one goes on
 //! without, and the rename decides.
 
+use std::ffi::OsString;
 use std::fs::{File, OpenOptions};
 use std::io::IsTerminal;
 use std::os::unix::fs::OpenOptionsExt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use fs2::FileExt;
 use nix::errno::Errno;
+
+use super::{FORMAT, Kind};
 
 /// How long another process may take before the work is done anyway.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -39,18 +42,44 @@ pub(super) enum Turn<T> {
     Done(T),
 }
 
-/// Takes the lock at `path`, waiting with a bound while another holds it; `done` says whether the work has appeared.
-pub(super) fn acquire<T>(path: PathBuf, mut done: impl FnMut() -> Option<T>) -> Turn<T> {
-    // Opened for writing, since NFS turns the lock into one of bytes, which needs it.
-    let opened = OpenOptions::new()
+/// Where the lock of the entry `name` of `kind` lies.
+pub(super) fn path(root: &Path, kind: Kind, name: &Path) -> PathBuf {
+    let mut file = OsString::from(kind.directory());
+    for part in name {
+        file.push("-");
+        file.push(part);
+    }
+    root.join(FORMAT).join("locks").join(file)
+}
+
+/// Takes the lock at `path` unless another has it. Where locks do not work, there is none to respect.
+#[cfg(feature = "cli")]
+pub(super) fn attempt(path: PathBuf) -> Option<Option<Lock>> {
+    let Ok(file) = open(&path) else {
+        return Some(None);
+    };
+    match file.try_lock_exclusive() {
+        Ok(()) => Some(Some(Lock { path, _file: file })),
+        Err(error) if is_held(&error) => None,
+        Err(_) => Some(None),
+    }
+}
+
+fn open(path: &Path) -> std::io::Result<File> {
+    // For writing, since NFS turns the lock into one of bytes, which needs it.
+    OpenOptions::new()
         .read(true)
         .write(true)
         .create(true)
         .truncate(false)
         .mode(0o644)
         .custom_flags(nix::libc::O_NOFOLLOW | nix::libc::O_NONBLOCK)
-        .open(&path);
-    let Ok(file) = opened else {
+        .open(path)
+}
+
+/// Takes the lock at `path`, waiting with a bound while another holds it; `done` says whether the work has appeared.
+pub(super) fn acquire<T>(path: PathBuf, mut done: impl FnMut() -> Option<T>) -> Turn<T> {
+    let Ok(file) = open(&path) else {
         return Turn::Work(None);
     };
     let start = Instant::now();

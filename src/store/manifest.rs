@@ -3,7 +3,7 @@
 //! A rename can survive a power cut while the data does not, and nothing is ever synced on the way to the application. So
 //! each published directory `NAME` has a sibling `NAME.manifest`, put there before it: the boot that wrote the entry, and
 //! size and path of every file. In that boot the entry is trusted unseen; in a later one its sizes are compared once, after
-//! which the manifest says that it is on disk. Python's `__pycache__` directories are nobody's promise and left out.
+//! which the manifest says that it is on disk. What Python puts into `__pycache__` directories later is nobody's promise.
 //!
 //! ```text
 //! pexboot manifest 1\n
@@ -63,7 +63,7 @@ const MAGIC: &str = "pexboot manifest 1\n";
 const END: &[u8] = b"end\n";
 
 /// One file of an entry.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 struct Item {
     path: PathBuf,
     link: bool,
@@ -94,9 +94,7 @@ impl Manifest {
                 let entry = entry?;
                 let path = directory.join(entry.file_name());
                 if entry.file_type()?.is_dir() {
-                    if entry.file_name() != "__pycache__" {
-                        left.push(path);
-                    }
+                    left.push(path);
                 } else {
                     let status = entry.metadata()?;
                     items.push(Item {
@@ -107,7 +105,11 @@ impl Manifest {
                 }
             }
         }
-        items.sort();
+        // By bytes: paths compare component by component, which takes five times as long.
+        items.sort_by(|one: &Item, other: &Item| {
+            let (one, other) = (one.path.as_os_str(), other.path.as_os_str());
+            one.as_bytes().cmp(other.as_bytes())
+        });
         Ok(Manifest { boot, items })
     }
 
@@ -182,11 +184,14 @@ impl Manifest {
     }
 }
 
-/// The boot in the manifest at `path`, which is as much of it as a start in the same boot needs.
+/// The boot in the manifest at `path`, which is as much of it as a start in the same boot needs; `None` where it was not
+/// known (no `/proc`), since any two unknown boots look the same.
 pub(super) fn boot_of(path: &Path) -> Option<BootId> {
     let mut head = [0; MAGIC.len() + 33];
     std::fs::File::open(path).ok()?.read_exact(&mut head).ok()?;
-    decode_boot(&head).map(|(boot, _)| boot)
+    decode_boot(&head)
+        .map(|(boot, _)| boot)
+        .filter(|&boot| boot != BootId::UNKNOWN)
 }
 
 /// The boot, and what follows it.

@@ -11,7 +11,7 @@ use super::error::at;
 use super::lock::{self, Turn};
 use super::manifest::{self, Manifest};
 use super::stage::{self, Staged};
-use super::{FORMAT, Fill, Kind, Store, StoreError, Tree, place, tmp};
+use super::{Fill, Kind, Store, StoreError, Tree, place, tmp};
 
 impl Store {
     /// The entry `name` of `kind`, made by `fill` when it is missing: `fill` gets the path of a fresh empty directory in
@@ -30,11 +30,7 @@ impl Store {
             return Ok(path);
         }
         let root = self.writable()?;
-        let lock = root.join(FORMAT).join("locks").join(format!(
-            "{}-{}",
-            kind.directory(),
-            name.replace('/', "-")
-        ));
+        let lock = lock::path(root, kind, Path::new(name));
         let _lock = match lock::acquire(lock, || self.find(kind, name)) {
             Turn::Done(path) => return Ok(path),
             Turn::Work(lock) => lock,

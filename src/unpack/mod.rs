@@ -4,10 +4,12 @@
 //! promise covers, and under which key a wheel is kept so that no PEX can stand in for another, is told in [`chroot`].
 //! Several wheels are unpacked at once, the largest first. Memory stays bounded per worker whatever the members' sizes.
 
+pub mod bytecode;
 mod chroot;
 mod code;
 mod error;
 mod lay_out;
+mod progress;
 #[cfg(test)]
 mod tests;
 mod wheel_file;
@@ -20,9 +22,11 @@ use crate::pex::{Pex, WheelSource};
 use crate::resolve::Selected;
 use crate::store::{Kind, Store};
 
+pub use bytecode::Shipped;
 pub use error::UnpackError;
 
 use chroot::Chroot;
+use progress::Progress;
 
 /// A wheel in the store.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -35,7 +39,8 @@ pub struct Unpacked {
     pub entries: Vec<String>,
 }
 
-/// Brings every selected wheel into the store, in parallel, and gives them back in the same order.
+/// Brings every selected wheel into the store, in parallel, and gives them back in the same order. With `watched`
+/// somebody at a terminal is shown how far it is when it takes long.
 ///
 /// # Errors
 /// When one cannot be unpacked or is not what PEX-INFO promises.
@@ -43,6 +48,7 @@ pub fn wheels(
     pex: &Pex,
     selected: &[Selected],
     store: &Store,
+    watched: bool,
 ) -> Result<Vec<Unpacked>, UnpackError> {
     let sources: Vec<WheelSource> = selected
         .iter()
@@ -62,16 +68,28 @@ pub fn wheels(
                 .then(|| job.size())
         })
         .collect();
-    workers::each(&sizes, |index| jobs[index].publish(store).map(drop))?;
-    jobs.iter().map(|job| job.publish(store)).collect()
+    let name = pex.path.file_name().unwrap_or_default().to_string_lossy();
+    let progress = Progress::new(&name, sizes.iter().flatten().sum(), watched);
+    workers::each(&sizes, |index| {
+        jobs[index].publish(store, &progress).map(drop)
+    })?;
+    jobs.iter()
+        .map(|job| job.publish(store, &progress))
+        .collect()
 }
 
-/// Brings the user code into the store and gives its directory (an empty one where there is none).
+/// Brings the user code into the store and gives its directory (an empty one where there is none); with bytecode that the
+/// PEX brings, a directory of its own.
 ///
 /// # Errors
 /// When it cannot be unpacked or its fingerprint is not the one given.
-pub fn code(pex: &Pex, fingerprint: &[u8; 32], store: &Store) -> Result<PathBuf, UnpackError> {
-    code::unpack(pex, fingerprint, store)
+pub fn code(
+    pex: &Pex,
+    fingerprint: &[u8; 32],
+    shipped: Option<&Shipped<'_>>,
+    store: &Store,
+) -> Result<PathBuf, UnpackError> {
+    code::unpack(pex, fingerprint, shipped, store)
 }
 
 /// One wheel to be brought into the store.
@@ -144,18 +162,22 @@ impl<'a> Job<'a> {
     }
 
     /// Publishes it unless it is there.
-    fn publish(&self, store: &Store) -> Result<Unpacked, UnpackError> {
+    fn publish(&self, store: &Store, progress: &Progress) -> Result<Unpacked, UnpackError> {
         let path = store.directory(Kind::Wheels, &self.place(), &mut |root| {
             match &self.form {
-                Form::Chroot(chroot) => self.keep(&chroot.promise, chroot.unpack(root)?)?,
+                Form::Chroot(chroot) => {
+                    self.keep(&chroot.promise, chroot.unpack(root, progress)?)?
+                }
                 Form::File { wheel, promise, .. } => {
                     if let Some(promise) = promise {
                         self.keep(promise, wheel_file::file_hash(wheel)?)?;
                     }
-                    wheel_file::install(root, self.name, wheel, &|why| UnpackError::Wheel {
-                        pex: self.pex.path.clone(),
-                        wheel: self.name.to_owned(),
-                        why,
+                    wheel_file::install(root, self.name, wheel, progress, &|why| {
+                        UnpackError::Wheel {
+                            pex: self.pex.path.clone(),
+                            wheel: self.name.to_owned(),
+                            why,
+                        }
                     })?;
                 }
             }

@@ -73,7 +73,7 @@ impl World {
                 fingerprint: fingerprint.clone(),
             })
             .collect();
-        wheels(pex, &selected, &self.store).map(|mut wheels| wheels.remove(0))
+        wheels(pex, &selected, &self.store, false).map(|mut wheels| wheels.remove(0))
     }
 
     /// Unpacks a chroot of these files, promised as they are listed in `promised`.
@@ -344,13 +344,13 @@ fn user_code_is_kept_under_its_fingerprint() {
     let world = World::new();
     let pex = world.chroot(&[("a.py", "a", 0)], &promise(&[("a.py", "a")]));
     let fingerprint = pex.fingerprint().unwrap();
-    let path = code(&pex, &fingerprint, &world.store).unwrap();
+    let path = code(&pex, &fingerprint, None, &world.store).unwrap();
     assert_eq!(listing(&path), ["app.py", "bin/.run x"]);
     assert_eq!(
         path.file_name().unwrap().to_str().unwrap(),
         hex(&fingerprint)
     );
-    let error = code(&pex, &[1; 32], &world.store).unwrap_err();
+    let error = code(&pex, &[1; 32], None, &world.store).unwrap_err();
     assert!(matches!(error, UnpackError::Code { .. }), "{error}");
     assert_eq!(world.store.find(Kind::Code, &hex(&[1; 32])), None);
 }
@@ -381,7 +381,7 @@ fn many_wheels_come_back_in_the_order_asked_for() {
         })
         .collect();
     for _ in 0..2 {
-        let unpacked = wheels(&pex, &selected, &world.store).unwrap();
+        let unpacked = wheels(&pex, &selected, &world.store, false).unwrap();
         assert!(unpacked.iter().map(|wheel| &wheel.name).eq(&names));
         assert!(
             unpacked

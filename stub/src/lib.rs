@@ -7,6 +7,7 @@
 
 extern crate alloc;
 
+pub mod checksum;
 pub mod env;
 pub mod key;
 pub mod options;

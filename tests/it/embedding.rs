@@ -40,8 +40,8 @@ fn samples() -> Vec<Built> {
         App::curator().build(),
         App::numpy().build(),
         App::flask().build(),
-        legacy("2.1.24"),
-        legacy("2.33.4"),
+        legacy("pex-2.1.24"),
+        legacy("pex-2.33.4"),
         Pex::empty("nothing").build(),
     ]
 }
@@ -171,7 +171,7 @@ fn run_starts_a_bare_pex_cold_and_warm() {
             .before([PEXBOOT, "run"])
             .args(["--help"])
             .run();
-        assert!(help.ok().stdout.contains("usage: cowsay"), "{help}");
+        assert!(help.ok().stdout.contains("usage: Cowsay"), "{help}");
     }
     assert!(
         !stage.home().join(".cache/pex").exists(),

@@ -22,4 +22,5 @@ mod spark;
 mod stub;
 mod surroundings;
 mod tidy;
+mod trust;
 mod warm;

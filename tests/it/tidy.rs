@@ -182,7 +182,7 @@ fn names_a_machine(line: &str, path: &str) -> bool {
         let before = line[..at].chars().next_back();
         let after = line[at + path.len()..].chars().next();
         let starts_there = before.is_none_or(|c| c.is_whitespace() || "\"'=(`".contains(c));
-        let made_up = ["/home/me", "/home/u"].iter().any(|user| {
+        let made_up = ["/home/me", "/home/other", "/home/u"].iter().any(|user| {
             line[at..]
                 .strip_prefix(user)
                 .is_some_and(|rest| !rest.starts_with(char::is_alphanumeric))

@@ -380,3 +380,16 @@ fn settling_vouches_for_nothing_of_an_earlier_boot() {
     store.settle().unwrap();
     assert_eq!(store.find(Kind::Wheels, "ab/x.whl"), None);
 }
+
+#[test]
+fn two_boots_that_are_not_known_are_not_the_same() {
+    let temp = directory();
+    let mut store = silent(&temp.path().join("root"));
+    store.boot = BootId([0xff; 16]);
+    let path = publish(&store, "ab/x.whl");
+    assert_eq!(store.find(Kind::Wheels, "ab/x.whl"), Some(path.clone()));
+    store.boot = BootId([0xff; 16]);
+    let another = publish(&store, "ab/y.whl");
+    std::fs::write(another.join("package/0.py"), "").unwrap();
+    assert_eq!(store.find(Kind::Wheels, "ab/y.whl"), None);
+}

@@ -1,0 +1,328 @@
+//! `pexboot cache`: what the root holds, and taking out what is no longer used.
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+use std::io::Write as _;
+use std::path::PathBuf;
+use std::time::{Duration, SystemTime};
+
+use super::error::CliError;
+use crate::store::Store;
+use crate::store::upkeep::{Entry, Limits, Pruned};
+
+/// What `cache` is told.
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, clap::Subcommand)]
+enum Command {
+    /// List the applications, how large what they use is and when they were last started
+    Ls {
+        /// List each entry instead
+        #[arg(long)]
+        entries: bool,
+    },
+    /// Tell how much space each kind of entry takes
+    Du,
+    /// Take out what has not been used for long; what runs is spared
+    Prune {
+        /// What was not used for this long goes: 30d, 12h, 2w [default: 30d, unless --max-size is given]
+        #[arg(long, value_name = "AGE", value_parser = age)]
+        older_than: Option<Duration>,
+        /// The cache is to be no larger than this: 500M, 2G; what was used longest ago goes
+        #[arg(long, value_name = "SIZE", value_parser = size)]
+        max_size: Option<u64>,
+        /// Say what would go, and do nothing
+        #[arg(long)]
+        dry_run: bool,
+        /// How long what is taken out still lies aside before its space is given back, by a later prune
+        #[arg(long, value_name = "AGE", default_value = "10m", value_parser = age)]
+        grace: Duration,
+    },
+    /// Take out everything that does not run, at once
+    Clear,
+    /// Print where the cache is
+    Path,
+}
+
+/// After this long unused an entry goes, unless it is said otherwise.
+const OLD: Duration = Duration::from_secs(30 * 24 * 60 * 60);
+
+/// Does what was asked.
+///
+/// # Errors
+/// When there is no root, or it cannot be read or written.
+pub fn run(args: &Args) -> Result<(), CliError> {
+    let root = std::env::var_os("PEX_ROOT")
+        .filter(|root| !root.is_empty())
+        .map(PathBuf::from);
+    let store = Store::open(root.as_deref(), &mut |line| eprintln!("pexboot: {line}"))?;
+    let text = match &args.command {
+        Command::Path => format!("{}\n", store.root().display()),
+        Command::Ls { entries: true } => entries(&store.catalogue()?.entries, SystemTime::now()),
+        Command::Ls { entries: false } => {
+            applications(&store.catalogue()?.entries, SystemTime::now())
+        }
+        Command::Du => kinds(&store.catalogue()?.entries),
+        Command::Prune {
+            older_than,
+            max_size,
+            dry_run,
+            grace,
+        } => {
+            let limits = Limits {
+                older_than: older_than.or(max_size.is_none().then_some(OLD)),
+                max_size: *max_size,
+                grace: *grace,
+                dry_run: *dry_run,
+            };
+            told(&store.prune(&limits)?, &limits)
+        }
+        Command::Clear => {
+            let limits = Limits {
+                older_than: Some(Duration::ZERO),
+                ..Limits::default()
+            };
+            told(&store.prune(&limits)?, &limits)
+        }
+    };
+    match std::io::stdout().lock().write_all(text.as_bytes()) {
+        // Whoever reads has seen enough.
+        Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => Ok(()),
+        result => Ok(result?),
+    }
+}
+
+/// One line for each application.
+fn applications(entries: &[Entry], now: SystemTime) -> String {
+    // Bytes and last use of each.
+    let mut found: BTreeMap<String, (u64, SystemTime)> = BTreeMap::new();
+    for entry in entries {
+        let mut names: Vec<String> = entry
+            .applications
+            .iter()
+            .map(|name| shown(&name.to_string_lossy()))
+            .collect();
+        if names.is_empty() {
+            names.push("(no application)".to_owned());
+        }
+        for name in names {
+            let (size, used) = found.entry(name).or_insert((0, SystemTime::UNIX_EPOCH));
+            *size += entry.size;
+            *used = entry.used.max(*used);
+        }
+    }
+    let mut lines = String::new();
+    for (name, (size, used)) in found {
+        line(&mut lines, used, now, size, &name);
+    }
+    lines
+}
+
+/// One line for each entry.
+fn entries(entries: &[Entry], now: SystemTime) -> String {
+    let mut lines = String::new();
+    for entry in entries {
+        let names: Vec<String> = entry
+            .applications
+            .iter()
+            .map(|name| shown(&name.to_string_lossy()))
+            .collect();
+        let name = format!(
+            "{}/{}  {}",
+            entry.kind.directory(),
+            shown(&entry.name.to_string_lossy()),
+            names.join(" ")
+        );
+        line(&mut lines, entry.used, now, entry.size, name.trim_end());
+    }
+    lines
+}
+
+/// One line for each kind, and their sum.
+fn kinds(entries: &[Entry]) -> String {
+    let mut found: BTreeMap<&str, u64> = BTreeMap::new();
+    for entry in entries {
+        *found.entry(entry.kind.directory()).or_default() += entry.size;
+    }
+    let total = entries.iter().map(|entry| entry.size).sum();
+    let mut lines = String::new();
+    for (what, size) in found.into_iter().chain([("total", total)]) {
+        // Writing to a string does not fail.
+        let _ = writeln!(lines, "{:>10}  {what}", bytes(size));
+    }
+    lines
+}
+
+/// What a prune did.
+fn told(pruned: &Pruned, limits: &Limits) -> String {
+    let now = SystemTime::now();
+    let mut lines = entries(&pruned.gone, now);
+    for entry in &pruned.spared {
+        let _ = writeln!(
+            lines,
+            "in use, spared: {}/{}",
+            entry.kind.directory(),
+            shown(&entry.name.to_string_lossy())
+        );
+    }
+    let size: u64 = pruned.gone.iter().map(|entry| entry.size).sum();
+    let count = pruned.gone.len();
+    let what = if count == 1 { "entry" } else { "entries" };
+    let _ = if limits.dry_run {
+        writeln!(lines, "{count} {what} would be taken out, {}", bytes(size))
+    } else {
+        let _ = writeln!(lines, "{count} {what} taken out, {}", bytes(size));
+        writeln!(lines, "{} given back", bytes(pruned.freed))
+    };
+    lines
+}
+
+fn line(lines: &mut String, used: SystemTime, now: SystemTime, size: u64, what: &str) {
+    let ago = now
+        .duration_since(used)
+        .map_or_else(|_| "now".to_owned(), ago);
+    let _ = writeln!(lines, "{ago:>8}  {:>10}  {what}", bytes(size));
+}
+
+/// How long ago, in the largest unit that fits.
+fn ago(age: Duration) -> String {
+    let seconds = age.as_secs();
+    match seconds {
+        0..60 => "now".to_owned(),
+        60..3600 => format!("{} min", seconds / 60),
+        3600..86_400 => format!("{} h", seconds / 3600),
+        _ => format!("{} d", seconds / 86_400),
+    }
+}
+
+/// A size for people: three digits and a unit.
+#[allow(clippy::cast_precision_loss, reason = "shown with one digit")]
+fn bytes(size: u64) -> String {
+    let mut value = size as f64;
+    for unit in ["B", "KiB", "MiB", "GiB"] {
+        if value < 1000.0 {
+            let digits = usize::from(unit != "B" && value < 100.0);
+            return format!("{value:.digits$} {unit}");
+        }
+        value /= 1024.0;
+    }
+    format!("{value:.1} TiB")
+}
+
+/// Text that does not reach the terminal as a command.
+fn shown(text: &str) -> String {
+    text.chars()
+        .map(|c| if c.is_control() { '\u{fffd}' } else { c })
+        .collect()
+}
+
+/// A number and what follows it.
+fn split(text: &str) -> Result<(f64, &str), String> {
+    let end = text
+        .find(|c: char| !c.is_ascii_digit() && c != '.')
+        .unwrap_or(text.len());
+    let (number, unit) = text.split_at(end);
+    let number: f64 = number
+        .parse()
+        .map_err(|_| format!("`{text}` does not begin with a number"))?;
+    Ok((number, unit.trim()))
+}
+
+/// Reads `30d`, `12h`, `90m`, `45s`, `2w`; `0`.
+fn age(text: &str) -> Result<Duration, String> {
+    let (number, unit) = split(text)?;
+    let seconds = match unit {
+        "s" => 1.0,
+        "m" | "min" => 60.0,
+        "h" => 3600.0,
+        "d" => 86_400.0,
+        "w" => 7.0 * 86_400.0,
+        "" if number == 0.0 => 0.0,
+        _ => return Err(format!("`{text}` needs a unit: s, m, h, d or w")),
+    };
+    Duration::try_from_secs_f64(number * seconds).map_err(|error| format!("`{text}`: {error}"))
+}
+
+/// Reads `500M`, `2G`, `1.5GiB`, `4096`.
+fn size(text: &str) -> Result<u64, String> {
+    let (number, unit) = split(text)?;
+    let factor = match unit
+        .to_ascii_lowercase()
+        .trim_end_matches('b')
+        .trim_end_matches('i')
+    {
+        "" => 1.0,
+        "k" => 1024.0,
+        "m" => 1024.0 * 1024.0,
+        "g" => 1024.0 * 1024.0 * 1024.0,
+        "t" => 1024.0 * 1024.0 * 1024.0 * 1024.0,
+        _ => return Err(format!("`{text}` has an unknown unit: K, M, G or T")),
+    };
+    #[allow(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "not negative; a float's cast saturates"
+    )]
+    Ok((number * factor) as u64)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ages_and_sizes_are_read() {
+        for (text, seconds) in [
+            ("45s", 45),
+            ("90m", 5400),
+            ("1.5h", 5400),
+            ("2w", 1_209_600),
+            ("0", 0),
+        ] {
+            assert_eq!(age(text), Ok(Duration::from_secs(seconds)), "{text}");
+        }
+        for text in [
+            "",
+            "d",
+            "30",
+            "1y",
+            "-1d",
+            "1e400d",
+            "99999999999999999999999d",
+        ] {
+            assert!(age(text).is_err(), "{text}");
+        }
+        for (text, bytes) in [
+            ("4096", 4096),
+            ("1k", 1024),
+            ("1.5KiB", 1536),
+            ("2 MB", 2 << 20),
+            ("3g", 3 << 30),
+        ] {
+            assert_eq!(size(text), Ok(bytes), "{text}");
+        }
+        for text in ["", "M", "1x", "-1"] {
+            assert!(size(text).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn sizes_and_ages_are_shown_short() {
+        for (size, text) in [
+            (0, "0 B"),
+            (999, "999 B"),
+            (1000, "1.0 KiB"),
+            (150 << 10, "150 KiB"),
+            (3 << 30, "3.0 GiB"),
+        ] {
+            assert_eq!(bytes(size), text);
+        }
+        for (seconds, text) in [(5, "now"), (120, "2 min"), (7200, "2 h"), (200_000, "2 d")] {
+            assert_eq!(ago(Duration::from_secs(seconds)), text);
+        }
+    }
+}

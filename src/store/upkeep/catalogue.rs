@@ -1,0 +1,295 @@
+//! Everything a root holds, by application, size and last use.
+//!
+//! An entry counts as used when it was made, and whenever a plan that refers to it was: the stub stamps plans at most once
+//! a day. A plan refers to what its inputs and its command name, and a site or virtual environment to what its symbolic
+//! links lead to.
+
+use std::collections::{BTreeSet, HashMap, HashSet};
+use std::ffi::{OsStr, OsString};
+use std::fs::{DirEntry, Metadata};
+use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::MetadataExt;
+use std::path::{Component, Path, PathBuf};
+use std::time::{Duration, SystemTime};
+
+use pexboot_stub::plan::{Input, Plan};
+
+use super::super::{FORMAT, Kind, Store, StoreError, manifest, place};
+
+/// Every kind of entry.
+const KINDS: [Kind; 10] = [
+    Kind::Launches,
+    Kind::Venvs,
+    Kind::Sites,
+    Kind::Code,
+    Kind::Bytecode,
+    Kind::Wheels,
+    Kind::Originals,
+    Kind::Boot,
+    Kind::Interpreters,
+    Kind::Engine,
+];
+
+/// One published thing.
+#[derive(Debug, Clone)]
+pub struct Entry {
+    /// What it is.
+    pub kind: Kind,
+    /// Its name below the kind's directory.
+    pub name: PathBuf,
+    /// Bytes on disk; what hard links share is counted once, in the entry that comes first.
+    pub size: u64,
+    /// When it was last used, as far as the root tells.
+    pub used: SystemTime,
+    /// The applications that use it.
+    pub applications: BTreeSet<OsString>,
+    /// The entries that it needs.
+    pub(super) needs: Vec<usize>,
+}
+
+impl Entry {
+    /// Where it is below the format's directory.
+    #[must_use]
+    pub fn place(&self) -> PathBuf {
+        Path::new(self.kind.directory()).join(&self.name)
+    }
+}
+
+/// What is in a root.
+#[derive(Debug, Default)]
+pub struct Catalogue {
+    /// Launches first.
+    pub entries: Vec<Entry>,
+    /// Where each is, by `KIND/NAME`.
+    pub(super) index: HashMap<PathBuf, usize>,
+}
+
+impl Store {
+    /// Looks at everything in the root that is written to. What disappears meanwhile is left out.
+    ///
+    /// # Errors
+    /// When there is no root to write to, or it cannot be read.
+    pub fn catalogue(&self) -> Result<Catalogue, StoreError> {
+        let root = self.writable()?;
+        let mut catalogue = Catalogue::default();
+        for kind in KINDS {
+            let depth = if matches!(kind, Kind::Wheels) { 1 } else { 0 };
+            for name in names(&place(root, kind, ""), depth, kind.has_manifest())? {
+                catalogue.add(kind, name);
+            }
+        }
+        let home = root.join(FORMAT);
+        let mut counted = HashSet::new();
+        for number in 0..catalogue.entries.len() {
+            catalogue.measure(number, &home, &mut counted);
+        }
+        for number in 0..catalogue.entries.len() {
+            if catalogue.entries[number].kind == Kind::Launches {
+                let used = catalogue.entries[number].used;
+                let applications = catalogue.entries[number].applications.clone();
+                for needed in catalogue.closure([number]) {
+                    let entry = &mut catalogue.entries[needed];
+                    entry.used = entry.used.max(used);
+                    entry.applications.extend(applications.iter().cloned());
+                }
+            }
+        }
+        Ok(catalogue)
+    }
+}
+
+impl Catalogue {
+    /// Bytes of everything.
+    #[must_use]
+    pub fn size(&self) -> u64 {
+        self.entries.iter().map(|entry| entry.size).sum()
+    }
+
+    /// These entries and all that they need.
+    pub(super) fn closure(&self, from: impl IntoIterator<Item = usize>) -> HashSet<usize> {
+        let mut found = HashSet::new();
+        let mut left: Vec<usize> = from.into_iter().collect();
+        while let Some(number) = left.pop() {
+            if found.insert(number) {
+                left.extend(&self.entries[number].needs);
+            }
+        }
+        found
+    }
+
+    /// The entry in which `path` lies, below `home`.
+    pub(super) fn containing(&self, path: &Path, home: &Path) -> Option<usize> {
+        let mut parts = path.strip_prefix(home).ok()?.components();
+        let mut name: PathBuf = parts.next()?.as_os_str().into();
+        // One component below the kind, two for a wheel.
+        for part in parts.take(2) {
+            name.push(part);
+            if let Some(&number) = self.index.get(&name) {
+                return Some(number);
+            }
+        }
+        None
+    }
+
+    fn add(&mut self, kind: Kind, name: PathBuf) {
+        self.index
+            .insert(Path::new(kind.directory()).join(&name), self.entries.len());
+        self.entries.push(Entry {
+            kind,
+            name,
+            size: 0,
+            used: SystemTime::UNIX_EPOCH,
+            applications: BTreeSet::new(),
+            needs: Vec::new(),
+        });
+    }
+
+    /// Size, last use and what it refers to.
+    fn measure(&mut self, number: usize, home: &Path, counted: &mut HashSet<(u64, u64)>) {
+        let entry = &self.entries[number];
+        let path = home.join(entry.place());
+        let mut size = 0;
+        let mut used = SystemTime::UNIX_EPOCH;
+        let mut targets = Vec::new();
+        let mut note = |path: &Path, status: &Metadata| {
+            if status.nlink() < 2 || status.is_dir() || counted.insert((status.dev(), status.ino()))
+            {
+                size += status.blocks() * 512;
+            }
+            if status.is_symlink()
+                && let Ok(target) = std::fs::read_link(path)
+                && let Some(parent) = path.parent()
+            {
+                targets.push(resolved(&parent.join(target)));
+            }
+        };
+        walk(&path, &mut note);
+        let own = if entry.kind == Kind::Launches {
+            path.join("plan")
+        } else {
+            path.clone()
+        };
+        if let Ok(status) = std::fs::symlink_metadata(&own) {
+            used = modified(&status);
+        }
+        // Its time says nothing: it is written anew when the entry is known to be on disk.
+        if entry.kind.has_manifest()
+            && let Ok(status) = std::fs::symlink_metadata(manifest::path_of(&path))
+        {
+            size += status.blocks() * 512;
+        }
+        let mut applications = BTreeSet::new();
+        if entry.kind == Kind::Launches {
+            targets.extend(references(&path));
+            applications.extend(application(&path));
+        }
+        let mut needs: Vec<usize> = targets
+            .iter()
+            .filter_map(|target| self.containing(target, home))
+            .filter(|&needed| needed != number)
+            .collect();
+        needs.sort_unstable();
+        needs.dedup();
+        let entry = &mut self.entries[number];
+        entry.size = size;
+        entry.used = used;
+        entry.applications = applications;
+        entry.needs = needs;
+    }
+}
+
+/// When it was last written to.
+pub(super) fn modified(status: &Metadata) -> SystemTime {
+    let seconds = u64::try_from(status.mtime()).unwrap_or_default();
+    SystemTime::UNIX_EPOCH + Duration::from_secs(seconds)
+}
+
+/// The names of the entries in a kind's directory.
+fn names(directory: &Path, depth: u32, manifests: bool) -> Result<Vec<PathBuf>, StoreError> {
+    let listed = match std::fs::read_dir(directory) {
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
+        Err(source) => {
+            return Err(StoreError::Io {
+                path: directory.to_owned(),
+                source,
+            });
+        }
+        Ok(listed) => listed,
+    };
+    let mut found = Vec::new();
+    let mut listed: Vec<DirEntry> = listed.flatten().collect();
+    listed.sort_by_key(DirEntry::file_name);
+    for entry in listed {
+        let name = PathBuf::from(entry.file_name());
+        if depth > 0 {
+            if entry.file_type().is_ok_and(|kind| kind.is_dir()) {
+                let below = names(&entry.path(), depth - 1, manifests).unwrap_or_default();
+                found.extend(below.into_iter().map(|below| name.join(below)));
+            }
+        } else if !(manifests && is_manifest(&name)) {
+            found.push(name);
+        }
+    }
+    Ok(found)
+}
+
+/// Whether a name is that of a manifest.
+pub(super) fn is_manifest(name: &Path) -> bool {
+    name.as_os_str().as_bytes().ends_with(b".manifest")
+}
+
+/// Shows a path and everything below it, links not followed.
+pub(super) fn walk(path: &Path, note: &mut dyn FnMut(&Path, &Metadata)) {
+    let Ok(status) = std::fs::symlink_metadata(path) else {
+        return;
+    };
+    note(path, &status);
+    if status.is_dir() {
+        for entry in std::fs::read_dir(path).into_iter().flatten().flatten() {
+            walk(&entry.path(), note);
+        }
+    }
+}
+
+/// What a launch refers to.
+fn references(launch: &Path) -> Vec<PathBuf> {
+    let path = |bytes: &[u8]| PathBuf::from(OsStr::from_bytes(bytes));
+    let plan = std::fs::read(launch.join("plan")).unwrap_or_default();
+    let Some(plan) = Plan::decode(&plan) else {
+        return Vec::new();
+    };
+    let inputs = plan.inputs.iter().filter_map(|input| match input {
+        Input::File(place, _) | Input::Present(place, _) | Input::Link(place, _) => {
+            Some(path(&place.path))
+        }
+        _ => None,
+    });
+    inputs
+        .chain(plan.exec.argv.iter().map(|text| path(text)))
+        .chain([path(&plan.exec.program)])
+        .collect()
+}
+
+/// The application's name: the launch directory's third file (see `docs/architecture.md`).
+fn application(launch: &Path) -> Option<OsString> {
+    std::fs::read_dir(launch)
+        .ok()?
+        .flatten()
+        .map(|entry| entry.file_name())
+        .find(|name| name != "plan" && name != "data")
+}
+
+/// The path without `.` and `..`, by its text alone: the links of a site lead from real directories.
+fn resolved(path: &Path) -> PathBuf {
+    let mut result = PathBuf::new();
+    for part in path.components() {
+        match part {
+            Component::ParentDir => {
+                result.pop();
+            }
+            Component::CurDir => {}
+            other => result.push(other),
+        }
+    }
+    result
+}
