@@ -69,6 +69,9 @@ def _boot():
     if inject_args:
         inject_args = _format(inject_args, environ)
     kind, what, attrs = data["run"]
+    if kind == "call" and not venv:
+        # As under `python DIRECTORY`.
+        main.__package__ = ""
     if kind == "repl" and len(sys.argv) > 1:
         kind = "interpreter"
     sys.argv[0] = environ["PEX"] + data["argv0"] if venv else data["argv0"] or pex

@@ -195,7 +195,7 @@ pub(super) fn prepare_meanwhile(
         report.say(1, &|| {
             format!("{reason} is left to the PEX's own bootstrap")
         });
-        let (exec, tree) = handover::exec(invocation, &pex, &interpreter, &store)?;
+        let (exec, tree) = handover::exec(invocation, &pex, &interpreter, variables.tools, &store)?;
         if let Some(tree) = tree {
             inputs.add(Input::Present(place(&tree), 0));
         }
