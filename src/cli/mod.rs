@@ -8,6 +8,7 @@ mod error;
 mod info;
 mod run;
 mod strip;
+mod warm;
 
 use clap::{Parser, Subcommand};
 use error::CliError;
@@ -38,6 +39,8 @@ enum Command {
     Run(run::Args),
     /// Give the original PEX back, byte for byte
     Strip(strip::Args),
+    /// Do all the work of a first start ahead of it: for images, and for roots that nobody can write to
+    Warm(warm::Args),
 }
 
 /// Runs the command line of this process; gives its exit code.
@@ -61,6 +64,7 @@ pub fn main() -> i32 {
         Command::Info(args) => info::run(&args).map(done),
         Command::Run(args) => Ok(run::run(&args)),
         Command::Strip(args) => strip::run(&args).map(done),
+        Command::Warm(args) => Ok(warm::run(&args)),
     };
     match result {
         Ok(code) => code as i32,

@@ -29,6 +29,8 @@ pub struct Prepared {
     pub directory: PathBuf,
     /// The root that holds the plan.
     pub store: Store,
+    /// The interpreter that was chosen.
+    pub python: PathBuf,
 }
 
 /// A PEX that takes part in a launch: the one that was started, or a member of its PEX_PATH.
@@ -187,6 +189,7 @@ pub fn prepare(invocation: &Invocation, report: &mut dyn Report) -> Result<Prepa
             plan,
             directory,
             store: home,
+            python: interpreter.binary.clone(),
         });
     }
 
@@ -256,6 +259,7 @@ fn publish(
             plan,
             directory,
             store: home,
+            python: interpreter.binary.clone(),
         });
     };
     exec.argv.push(
@@ -288,6 +292,7 @@ fn publish(
         plan: note(if invocation.repair { "1" } else { "0" }),
         directory,
         store: home,
+        python: interpreter.binary.clone(),
     })
 }
 

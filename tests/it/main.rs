@@ -16,6 +16,7 @@ mod embedding;
 mod fixtures;
 mod harness;
 mod memory;
+mod seeds;
 mod stub;
 mod surroundings;
 mod tidy;
