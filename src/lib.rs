@@ -40,3 +40,5 @@ pub mod store;
 pub mod unpack;
 pub mod variables;
 pub mod venv;
+#[cfg(feature = "cli")]
+pub mod verify;

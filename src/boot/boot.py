@@ -16,8 +16,14 @@ def _boot():
 
     main = sys.modules["__main__"]
     here = main.__file__.rpartition("/")[0]
-    with open(here + "/data", "rb") as file:
-        data = loads(file.read())
+    try:
+        with open(here + "/data", "rb") as file:
+            data = loads(file.read())
+    except (OSError, EOFError, ValueError, TypeError):
+        import os
+        if os.environ["_PEXBOOT"][0] == "0":
+            _repair(os, os.environ["_PEXBOOT"][1:], sys.argv[1:])
+        raise
 
     # Where Python was started with -S: what the host's site would have set up, without running any of its hooks.
     import os
@@ -88,8 +94,7 @@ def _boot():
                     environ.pop(name, None)
                 else:
                     environ[name] = value
-            environ["_PEXBOOT_REPAIR"] = "1"
-            os.execv(pex, [pex] + sys.argv[1 + len(inject_args):])
+            _repair(os, pex, sys.argv[1 + len(inject_args):])
         raise
 
     for name in [name for name in main.__dict__ if name[:2] != "__"]:
@@ -412,6 +417,15 @@ def _damaged(os, entries):
         except (OSError, IndexError, ValueError):
             return True
     return False
+
+
+def _repair(os, pex, args):
+    """Starts again from the beginning, told to mend the cache. Comes back where the file cannot be executed."""
+    os.environ["_PEXBOOT_REPAIR"] = "1"
+    try:
+        os.execv(pex, [pex] + args)
+    except OSError:
+        del os.environ["_PEXBOOT_REPAIR"]
 
 
 # One expression, so that tracebacks show one line of ours, and without sys.exit where nothing was returned, so that

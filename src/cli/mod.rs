@@ -8,6 +8,7 @@ mod error;
 mod info;
 mod run;
 mod strip;
+mod verify;
 mod warm;
 
 use clap::{Parser, Subcommand};
@@ -39,6 +40,8 @@ enum Command {
     Run(run::Args),
     /// Give the original PEX back, byte for byte
     Strip(strip::Args),
+    /// Check every checksum and every promised hash of a PEX
+    Verify(verify::Args),
     /// Do all the work of a first start ahead of it: for images, and for roots that nobody can write to
     Warm(warm::Args),
 }
@@ -64,6 +67,7 @@ pub fn main() -> i32 {
         Command::Info(args) => info::run(&args).map(done),
         Command::Run(args) => Ok(run::run(&args)),
         Command::Strip(args) => strip::run(&args).map(done),
+        Command::Verify(args) => verify::run(&args),
         Command::Warm(args) => Ok(warm::run(&args)),
     };
     match result {

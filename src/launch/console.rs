@@ -1,8 +1,15 @@
 //! What a launch says on stderr.
 
+use std::io::Write as _;
 use std::time::Instant;
 
 use crate::launch::Report;
+
+/// Writes a line to stderr, where that takes it. (`eprintln` would panic where it is full or its reader gone.)
+pub(super) fn complain(line: &str) {
+    // There is nobody left to tell.
+    let _ = std::io::stderr().write_all(format!("{line}\n").as_bytes());
+}
 
 /// Lines on stderr, each with the name of this program; what was decided with the time since the start.
 #[derive(Debug)]
@@ -40,16 +47,16 @@ impl Default for Console {
 
 impl Report for Console {
     fn warn(&mut self, line: &str) {
-        eprintln!("pexboot: {line}");
+        complain(&format!("pexboot: {line}"));
     }
 
     fn say(&mut self, level: u8, line: &dyn Fn() -> String) {
         if level <= self.level {
-            eprintln!(
+            complain(&format!(
                 "pexboot: {:8.2} ms: {}",
                 self.start.elapsed().as_secs_f64() * 1e3,
                 line()
-            );
+            ));
         }
     }
 }

@@ -5,7 +5,7 @@
 //! whole archive: unlike the fingerprint, that covers the bootstrap.
 
 use std::os::unix::ffi::OsStringExt;
-use std::os::unix::fs::{FileExt, PermissionsExt};
+use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 
 use sha2::{Digest, Sha256};
@@ -14,9 +14,9 @@ use crate::archive::{Archive, safe_relative};
 use crate::interpreter::Record;
 use crate::launch::replay::hex;
 use crate::launch::{Invocation, LaunchError};
-use crate::pex::Pex;
+use crate::pex::{Pex, PexError};
 use crate::plan::{EnvChange, Exec, Value};
-use crate::store::{Kind, Store};
+use crate::store::{Kind, Store, Tree};
 use crate::variables::{Mode, Variables};
 
 /// What the native path leaves to the bootstrap, in words for `PEX_VERBOSE`; `None` where nothing was asked for.
@@ -104,27 +104,29 @@ fn unpacked(pex: &Pex, archive: &Archive, store: &Store) -> Result<PathBuf, Laun
 }
 
 fn fill(archive: &Archive, work: &Path) -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
+    let mut files = crate::archive::Tree::default();
+    let layout = |(name, fault)| PexError::Layout {
+        path: archive.path().to_owned(),
+        name,
+        fault,
+    };
     for entry in archive.entries() {
         let Some(name) = safe_relative(&entry.name) else {
             continue;
         };
-        let path = work.join(&name);
-        if entry.is_directory() {
-            std::fs::create_dir_all(&path)?;
-            continue;
-        }
-        if let Some(parent) = path.parent() {
-            std::fs::create_dir_all(parent)?;
-        }
-        let mut file = std::fs::File::create_new(&path)?;
-        archive.copy(entry, &mut file)?;
-        if entry.is_executable() {
-            file.set_permissions(std::fs::Permissions::from_mode(0o755))?;
-        }
+        let added = if entry.is_directory() {
+            files.directory(&name)
+        } else {
+            files.file(name.clone(), entry)
+        };
+        added.map_err(|fault| layout((name, fault)))?;
+    }
+    let mut tree = Tree::new(work)?;
+    for (name, entry) in files.into_files().map_err(layout)? {
+        archive.copy(entry, &mut tree.file(&name, entry.is_executable())?)?;
     }
     // The bootstrap writes this mark into what it unpacks itself, and looks for it.
-    std::fs::write(work.join("PEX-LAYOUT"), "zipapp")?;
-    Ok(())
+    Ok(tree.write("PEX-LAYOUT", b"zipapp", false)?)
 }
 
 /// SHA-256 of the archive's bytes, in hexadecimal.

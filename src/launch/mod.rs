@@ -23,7 +23,7 @@ use std::path::Path;
 use pexboot_stub::replay::{Command, Launch};
 use sha2::{Digest, Sha256};
 
-use crate::archive::Archive;
+use crate::archive::Seal;
 use crate::exit::ExitCode;
 use crate::launch::replay::hex;
 use crate::plan::Plan;
@@ -54,8 +54,29 @@ pub fn start(invocation: &Invocation, report: &mut dyn Report) -> Result<Infalli
         // A plan that held a moment ago can still fail to start; preparing anew is the answer then.
         let _ = execute(&command(&plan.exec, invocation));
     }
-    let prepared = prepare(invocation, report)?;
+    let prepared = prepare_surely(invocation, report, None)?;
     execute(&command(&prepared.plan.exec, invocation))
+}
+
+/// Prepares; once more when something that the plan refers to was taken away meanwhile (a prune, a tmp reaper).
+fn prepare_surely(
+    invocation: &Invocation,
+    report: &mut dyn Report,
+    meanwhile: Option<&prepare::Meanwhile<'_>>,
+) -> Result<Prepared, LaunchError> {
+    use crate::plan::Input;
+    use pexboot_stub::plan::Anchor;
+    let is_there = |input: &Input| match input {
+        Input::Present(place, _) if place.anchor == Anchor::Root => {
+            Path::new(std::ffi::OsStr::from_bytes(&place.path)).exists()
+        }
+        _ => true,
+    };
+    let prepared = prepare::prepare_meanwhile(invocation, report, meanwhile)?;
+    if prepared.plan.inputs.iter().all(is_there) {
+        return Ok(prepared);
+    }
+    prepare(invocation, report)
 }
 
 /// The plan of an earlier launch, if every input it depended on still holds.
@@ -71,9 +92,10 @@ fn replay(invocation: &Invocation, report: &mut dyn Report) -> Option<Plan> {
 #[must_use]
 pub fn engine() -> i32 {
     keep_standard_descriptors();
+    crate::store::remove_own_copy();
     let mut console = Console::new();
     let Some(pex) = std::env::var_os(invocation::FILE) else {
-        eprintln!("pexboot: the engine is started by an embedded PEX, not by hand");
+        console::complain("pexboot: the engine is started by an embedded PEX, not by hand");
         return ExitCode::Usage as i32;
     };
     let args = std::env::args_os().skip(1).collect();
@@ -89,14 +111,14 @@ pub fn engine() -> i32 {
             {
                 return execute(&command(&plan.exec, &invocation));
             }
-            let prepared = prepare(&invocation, &mut console)?;
-            keep_engine(&invocation, &prepared.store);
+            let prepared = prepare_surely(&invocation, &mut console, Some(&keep_engine))?;
+            keep_engine(prepared.seal.as_ref(), &prepared.store);
             execute(&command(&prepared.plan.exec, &invocation))
         });
     match result {
         Ok(never) => match never {},
         Err(error) => {
-            eprintln!("{error}");
+            console::complain(&error.to_string());
             error.exit_code() as i32
         }
     }
@@ -104,10 +126,8 @@ pub fn engine() -> i32 {
 
 /// Puts this engine, which may run from memory, into the root for the next cold start. An engine that cannot be kept
 /// is unpacked again then.
-fn keep_engine(invocation: &Invocation, store: &Store) {
-    let Ok(Some(seal)) = Archive::seal_of(&invocation.pex) else {
-        return;
-    };
+fn keep_engine(seal: Option<&Seal>, store: &Store) {
+    let Some(seal) = seal else { return };
     let name = hex(&seal.engine_digest);
     if store.find(Kind::Engine, &name).is_some() {
         return;

@@ -1,7 +1,7 @@
 //! Prepare: everything that turns a PEX and its settings into a launch plan.
 
 use std::ffi::OsStr;
-use std::io::Read;
+use std::io::{IsTerminal as _, Read};
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
@@ -31,6 +31,8 @@ pub struct Prepared {
     pub store: Store,
     /// The interpreter that was chosen.
     pub python: PathBuf,
+    /// The seal of the PEX, when it is one embedded file.
+    pub seal: Option<Seal>,
 }
 
 /// A PEX that takes part in a launch: the one that was started, or a member of its PEX_PATH.
@@ -73,8 +75,10 @@ impl Parts<'_> {
     /// The selected wheels of all members, unpacked, each once.
     pub fn wheels(&self) -> Result<Vec<Unpacked>, LaunchError> {
         let mut wheels: Vec<Unpacked> = Vec::new();
+        // Lines that explain the launch and one that is drawn over do not go together.
+        let watched = self.variables.verbose <= 0 && std::io::stderr().is_terminal();
         for member in &self.members {
-            for wheel in unpack::wheels(&member.pex, &member.selected, &self.store)? {
+            for wheel in unpack::wheels(&member.pex, &member.selected, &self.store, watched)? {
                 if !wheels.contains(&wheel) {
                     wheels.push(wheel);
                 }
@@ -113,11 +117,24 @@ impl Parts<'_> {
     }
 }
 
+/// What can be done in the root while a Python is asked what it is.
+pub(super) type Meanwhile<'a> = dyn Fn(Option<&Seal>, &Store) + Sync + 'a;
+
 /// Prepares the launch and publishes its plan.
 ///
 /// # Errors
 /// When anything it needs is missing, damaged or refused; nothing half-made is left behind.
 pub fn prepare(invocation: &Invocation, report: &mut dyn Report) -> Result<Prepared, LaunchError> {
+    prepare_meanwhile(invocation, report, None)
+}
+
+/// As [`prepare`], with something that is done beside the choice of the interpreter, which may have to wait for one. It
+/// is left out where the root is not the one that the stub looks in, and must be done after all then.
+pub(super) fn prepare_meanwhile(
+    invocation: &Invocation,
+    report: &mut dyn Report,
+    meanwhile: Option<&Meanwhile<'_>>,
+) -> Result<Prepared, LaunchError> {
     let mut inputs = Inputs::default();
     let pex = Pex::open(&invocation.pex)?;
     let metadata = std::fs::metadata(&invocation.pex).map_err(|source| LaunchError::Io {
@@ -164,7 +181,14 @@ pub fn prepare(invocation: &Invocation, report: &mut dyn Report) -> Result<Prepa
     }
     // A virtual environment is always made from a base interpreter.
     let base = mode == Mode::Venv || inherit == InheritPath::False;
-    let (interpreter, selected) = choose(invocation, &pex, &variables, base, &store, &mut inputs)?;
+    let (interpreter, selected) = std::thread::scope(|scope| {
+        if let Some(meanwhile) = meanwhile.filter(|_| !variables.from_rc.contains("PEX_ROOT")) {
+            // Where no thread can be had, it is done later.
+            let _ =
+                std::thread::Builder::new().spawn_scoped(scope, || meanwhile(pex.seal(), &store));
+        }
+        choose(invocation, &pex, &variables, base, &store, &mut inputs)
+    })?;
     report.say(1, &|| {
         format!("interpreter: `{}`", interpreter.binary.display())
     });
@@ -190,6 +214,7 @@ pub fn prepare(invocation: &Invocation, report: &mut dyn Report) -> Result<Prepa
             directory,
             store: home,
             python: interpreter.binary.clone(),
+            seal: seal(&pex).cloned(),
         });
     }
 
@@ -206,11 +231,54 @@ pub fn prepare(invocation: &Invocation, report: &mut dyn Report) -> Result<Prepa
         members: std::iter::once(main).chain(others).collect(),
         store,
     };
+    warn_noexec(&parts, report);
     let start = match mode {
         Mode::Zipapp => zipapp::start(&parts, inherit, report)?,
         Mode::Venv => venv::start(&parts, report)?,
     };
     publish(parts, start, inputs, metadata.ino(), report)
+}
+
+/// Says before a native library fails to load that none can be loaded from the root.
+fn warn_noexec(parts: &Parts<'_>, report: &mut dyn Report) {
+    use nix::sys::statvfs::{FsFlags, statvfs};
+    // The tag says it.
+    let native = |member: &Member| {
+        let mut names = member.selected.iter().map(|wheel| &wheel.name);
+        names.any(|name| !name.ends_with("-any.whl"))
+    };
+    let root = parts.store.root();
+    if parts.members.iter().any(native)
+        && statvfs(root).is_ok_and(|found| found.flags().contains(FsFlags::ST_NOEXEC))
+    {
+        report.warn(&format!(
+            "root `{}` is mounted noexec: native libraries cannot be loaded from there; set PEX_ROOT to a directory on \
+             another file system",
+            root.display()
+        ));
+    }
+}
+
+/// Says once what a repair has mended.
+fn tell_repaired(store: &Store, report: &mut dyn Report) {
+    let mut mended = store.discarded();
+    mended.dedup();
+    match mended.as_slice() {
+        [] => report.warn(&format!(
+            "files were missing in the cache `{}`; the launch was prepared again",
+            store.root().display()
+        )),
+        [first, rest @ ..] => {
+            let others = match rest.len() {
+                0 => String::new(),
+                count => format!(" and {count} more"),
+            };
+            report.warn(&format!(
+                "`{}`{others} was damaged; unpacked again",
+                first.display()
+            ));
+        }
+    }
 }
 
 /// Writes the launch's directory: the plan, the boot under the application's name, and what the boot reads.
@@ -232,6 +300,9 @@ fn publish(
     for path in &start.needs {
         inputs.add(Input::Present(place(path), 0));
     }
+    if invocation.repair {
+        tell_repaired(&store, report);
+    }
     let key = launch_key(invocation, seal(pex), ino);
     let name = boot_name(invocation.name(), interpreter);
     let home = launch_store(pex, variables, store, report)?;
@@ -247,19 +318,19 @@ fn publish(
         env: vec![EnvChange::Set(b"PEX".to_vec(), Value::RealPex)],
     };
     exec.env.extend(start.env);
-    let plan = |exec: Exec| Plan {
-        boot_id: home.boot_id().0,
-        inputs: inputs.clone().into_list(),
-        exec,
-    };
     let Some(data) = start.data else {
-        let plan = plan(exec);
+        let plan = Plan {
+            boot_id: home.boot_id().0,
+            inputs: inputs.into_list(),
+            exec,
+        };
         let directory = home.replace(Kind::Launches, &key, &[("plan", &plan.encode())])?;
         return Ok(Prepared {
             plan,
             directory,
             store: home,
             python: interpreter.binary.clone(),
+            seal: seal(pex).cloned(),
         });
     };
     exec.argv.push(
@@ -268,6 +339,16 @@ fn publish(
             .into_os_string()
             .into_vec(),
     );
+    // Python would say that it cannot open it, and nobody would mend that.
+    inputs.add(Input::Present(
+        place(&directory.join(OsStr::from_bytes(&name))),
+        0,
+    ));
+    let plan = |exec: Exec| Plan {
+        boot_id: home.boot_id().0,
+        inputs: inputs.clone().into_list(),
+        exec,
+    };
     // A plan that says "repaired" would keep the boot from repairing ever again.
     let note = |repaired: &str| {
         let mut exec = exec.clone();
@@ -293,6 +374,7 @@ fn publish(
         directory,
         store: home,
         python: interpreter.binary.clone(),
+        seal: seal(pex).cloned(),
     })
 }
 
@@ -470,7 +552,8 @@ fn boot_name(name: &OsStr, interpreter: &Record) -> Vec<u8> {
     if interpreter.implementation != "cpython" && !name.ends_with(b".pyc") {
         name.extend(b".pyc");
     }
-    name
+    // A plan can name any bytes, but the store's names are text; `ps` shows a mark for what is none.
+    String::from_utf8_lossy(&name).into_owned().into_bytes()
 }
 
 fn banner(main: &Member) -> String {

@@ -10,7 +10,6 @@ use std::os::unix::ffi::OsStrExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-use crate::archive::Archive;
 use crate::launch::replay::launch_key;
 use crate::launch::{Invocation, LaunchError, Prepared, Report, prepare};
 use crate::plan::{Identity, Input, Plan};
@@ -23,8 +22,7 @@ use crate::store::Kind;
 pub fn warm(invocation: &Invocation, report: &mut dyn Report) -> Result<Prepared, LaunchError> {
     let prepared = prepare(invocation, report)?;
     compile(&prepared)?;
-    let seal = Archive::seal_of(&invocation.pex).map_err(crate::pex::PexError::from)?;
-    let key = launch_key(invocation, seal.as_ref(), 0);
+    let key = launch_key(invocation, prepared.seal.as_ref(), 0);
     let plan = portable(&prepared.plan);
     prepared
         .store

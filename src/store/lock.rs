@@ -52,8 +52,8 @@ pub(super) fn path(root: &Path, kind: Kind, name: &Path) -> PathBuf {
     root.join(FORMAT).join("locks").join(file)
 }
 
-#[cfg(feature = "cli")]
 /// Takes the lock at `path` unless another has it. Where locks do not work, there is none to respect.
+#[cfg(feature = "cli")]
 pub(super) fn attempt(path: PathBuf) -> Option<Option<Lock>> {
     let Ok(file) = open(&path) else {
         return Some(None);

@@ -38,7 +38,7 @@ pub mod upkeep;
 
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
-use std::sync::Once;
+use std::sync::{Mutex, Once, PoisonError};
 
 pub use error::StoreError;
 pub use manifest::BootId;
@@ -120,6 +120,8 @@ pub struct Store {
     distrust: bool,
     /// Leftovers are looked for once, by the first to publish something.
     swept: Once,
+    /// What was damaged and is made again.
+    discarded: Mutex<Vec<PathBuf>>,
 }
 
 impl Store {
@@ -173,10 +175,12 @@ impl Store {
                 Err(refusal) => refusal.to_string(),
             };
             warn(&format!("root `{}` is passed over: {why}", path.display()));
-            refused = (
-                path.clone(),
-                format!("{why}; set PEX_ROOT to a directory that can be written"),
-            );
+            let way_out = if why.contains("PEX_ROOT") {
+                ""
+            } else {
+                "; set PEX_ROOT to a directory that can be written"
+            };
+            refused = (path.clone(), format!("{why}{way_out}"));
         }
         if writable.is_none() && readable.is_empty() {
             let (path, why) = refused;
@@ -189,6 +193,7 @@ impl Store {
             boot: BootId::current(),
             distrust: false,
             swept: Once::new(),
+            discarded: Mutex::default(),
         })
     }
 
@@ -208,6 +213,18 @@ impl Store {
     /// damaged is set aside and made again. For a start that is told to repair.
     pub fn distrust(&mut self) {
         self.distrust = true;
+    }
+
+    /// The entries that were found damaged and set aside.
+    #[must_use]
+    pub fn discarded(&self) -> Vec<PathBuf> {
+        self.lock_discarded().clone()
+    }
+
+    fn lock_discarded(&self) -> std::sync::MutexGuard<'_, Vec<PathBuf>> {
+        self.discarded
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Where the entry `name` of `kind` is complete: in a seed or in the root.
@@ -290,10 +307,16 @@ impl Store {
     fn discard_if_same(&self, path: &Path, ino: u64) {
         let Some(root) = &self.writable else { return };
         if std::fs::symlink_metadata(path).is_ok_and(|status| status.ino() == ino) {
+            self.lock_discarded().push(path.to_owned());
             // Where this fails, publishing meets it again and says so.
             let _ = stage::discard(path, &tmp(root), self.boot);
         }
     }
+}
+
+/// Removes the copy of the engine that this process runs from, where it is in a root for this start alone.
+pub fn remove_own_copy() {
+    stage::remove_own_copy();
 }
 
 /// Where an entry belongs.

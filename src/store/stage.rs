@@ -157,16 +157,50 @@ pub(super) fn sweep(tmp: &Path, boot: BootId) {
     }
 }
 
+/// What the name of an engine begins with that a stub wrote because it could not run it from memory (stub/src/engine.rs).
+const ENGINE: &str = "engine-";
+/// Writing an engine and becoming it takes no longer.
+const WRITTEN: Duration = Duration::from_secs(60);
+
+/// Removes the file that this process runs from, where a stub has put it into `tmp/` for this start alone.
+pub(super) fn remove_own_copy() {
+    let Ok(path) = std::fs::read_link("/proc/self/exe") else {
+        return;
+    };
+    let in_tmp = path
+        .parent()
+        .is_some_and(|parent| parent.ends_with(Path::new(super::FORMAT).join("tmp")));
+    if in_tmp && is_engine(&path) {
+        // Swept later, where it cannot be removed now.
+        let _ = std::fs::remove_file(&path);
+    }
+}
+
+fn is_engine(path: &Path) -> bool {
+    path.file_name()
+        .is_some_and(|name| name.as_encoded_bytes().starts_with(ENGINE.as_bytes()))
+}
+
 /// Whether nobody works at the thing any more; `local` when it was made in this boot of this machine.
 fn is_abandoned(path: &Path, local: bool) -> bool {
     let Ok(status) = std::fs::symlink_metadata(path) else {
         return false;
     };
-    let old = status
+    let age = status
         .modified()
         .ok()
-        .and_then(|modified| SystemTime::now().duration_since(modified).ok())
-        .is_some_and(|age| age > ABANDONED);
+        .and_then(|modified| SystemTime::now().duration_since(modified).ok());
+    let old = age.is_some_and(|age| age > ABANDONED);
+    if status.is_file() && is_engine(path) {
+        // A program that runs cannot be opened for writing (ETXTBSY).
+        let flags = nix::libc::O_NOFOLLOW;
+        return age.is_some_and(|age| age > WRITTEN)
+            && OpenOptions::new()
+                .write(true)
+                .custom_flags(flags)
+                .open(path)
+                .is_ok();
+    }
     if !status.is_dir() && !status.is_file() {
         return old;
     }

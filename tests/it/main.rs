@@ -10,7 +10,6 @@
 
 mod apps;
 mod bad_input;
-mod bytecode;
 mod checklist;
 mod embedding;
 mod fixtures;
@@ -20,4 +19,5 @@ mod seeds;
 mod stub;
 mod surroundings;
 mod tidy;
+mod trust;
 mod warm;

@@ -47,6 +47,14 @@ pub struct Entry {
     pub(super) needs: Vec<usize>,
 }
 
+impl Entry {
+    /// Where it is below the format's directory.
+    #[must_use]
+    pub fn place(&self) -> PathBuf {
+        Path::new(self.kind.directory()).join(&self.name)
+    }
+}
+
 /// What is in a root.
 #[derive(Debug, Default)]
 pub struct Catalogue {
@@ -139,7 +147,7 @@ impl Catalogue {
     /// Size, last use and what it refers to.
     fn measure(&mut self, number: usize, home: &Path, counted: &mut HashSet<(u64, u64)>) {
         let entry = &self.entries[number];
-        let path = home.join(entry.kind.directory()).join(&entry.name);
+        let path = home.join(entry.place());
         let mut size = 0;
         let mut used = SystemTime::UNIX_EPOCH;
         let mut targets = Vec::new();

@@ -3,14 +3,15 @@
 //! 1. What is too old is chosen: launches by their plans' stamps, anything else by its own and those of the plans that
 //!    refer to it; then, while the rest is larger than it may be, the launch that was used longest ago with all that it
 //!    alone needs. What a process shows in `/proc`, and all that this needs, is spared.
-//! 2. Launches go first, so that no plan refers to what is gone. Each entry is moved aside into `tmp/` under its lock; who
-//!    holds that lock is about to publish it, and keeps it.
-//! 3. `/proc` is looked at once more, and what has come into use meanwhile is moved back.
-//! 4. What was moved aside stays there for a grace period, so that whoever has just looked at it can go on; a later prune
+//! 2. The plans of the launches that go are removed, so that no start begins by them any more; a second later, whoever has
+//!    read one runs Python, and shows it. What is in use by then, or was prepared anew, is spared.
+//! 3. Each entry is moved aside into `tmp/` under its lock; who holds that lock is about to publish it, and keeps it.
+//! 4. `/proc` is looked at once more, and what has come into use meanwhile is moved back.
+//! 5. What was moved aside stays there for a grace period, so that whoever has just looked at it can go on; a later prune
 //!    (or a cold start after a day) removes it.
 //!
-//! A start that has found a wheel but not yet written its plan can still lose it to a prune. It is then mended as any
-//! damage is: by the boot (`_damaged` in `boot.py`).
+//! A cold start looks once more at what its plan refers to before it executes it (`launch`), so what a prune pulled from
+//! under it is made again. What is left of the race, microseconds, is mended as any damage is: by the boot.
 
 use std::collections::HashSet;
 use std::ffi::OsString;
@@ -76,9 +77,28 @@ impl Store {
             pruned.gone = of(&chosen.go);
             return Ok(pruned);
         }
+        let retired = chosen.go.iter().map(|&number| &catalogue.entries[number]);
+        let retired = retired
+            .filter(|entry| entry.kind == Kind::Launches)
+            .filter(|entry| retire(&home, entry))
+            .count();
+        if retired > 0 {
+            std::thread::sleep(UNDER_WAY);
+        }
+        // What has come into use meanwhile, or was prepared anew, stays.
+        let later = self.catalogue()?;
+        let mut staying = self.in_use(&later, &home)?;
+        staying.extend(later.closure((0..later.entries.len()).filter(|&number| {
+            let entry = &later.entries[number];
+            entry.kind == Kind::Launches && plan_of(&home, entry).exists()
+        })));
         let mut moved = Vec::new();
         for number in chosen.go {
-            if let Some(aside) = self.move_aside(root, &catalogue.entries[number])? {
+            let entry = &catalogue.entries[number];
+            let now = later.index.get(&entry.place());
+            if now.is_some_and(|number| staying.contains(number)) {
+                pruned.spared.push(entry.clone());
+            } else if let Some(aside) = self.move_aside(root, entry)? {
                 moved.push((number, aside));
             }
         }
@@ -114,7 +134,7 @@ impl Store {
     /// Moves an entry into `tmp/`; `None` where it is gone already or about to be published.
     fn move_aside(&self, root: &Path, entry: &Entry) -> Result<Option<Aside>, StoreError> {
         let home = root.join(FORMAT);
-        let path = home.join(entry.kind.directory()).join(&entry.name);
+        let path = home.join(entry.place());
         let Some(_lock) = lock::attempt(lock::path(root, entry.kind, &entry.name)) else {
             return Ok(None);
         };
@@ -147,7 +167,7 @@ impl Store {
 
     /// Moves an entry back unless there is a new one by now.
     fn put_back(&self, home: &Path, entry: &Entry, aside: &Aside) -> bool {
-        let path = home.join(entry.kind.directory()).join(&entry.name);
+        let path = home.join(entry.place());
         if path.symlink_metadata().is_ok() {
             return false;
         }
@@ -160,6 +180,18 @@ impl Store {
         }
         std::fs::rename(&aside.path, &path).is_ok()
     }
+}
+
+/// After this long a start that has read a plan has become Python, and shows in `/proc` what it runs.
+const UNDER_WAY: Duration = Duration::from_secs(1);
+
+fn plan_of(home: &Path, launch: &Entry) -> PathBuf {
+    home.join(launch.place()).join("plan")
+}
+
+/// Takes the plan away, so that no start begins by it any more; whether there was one.
+fn retire(home: &Path, launch: &Entry) -> bool {
+    std::fs::remove_file(plan_of(home, launch)).is_ok()
 }
 
 /// An entry that was moved aside.

@@ -1,0 +1,68 @@
+//! `pexboot verify`: every CRC and every promised hash of a PEX, and of what the cache has of it.
+
+use std::path::PathBuf;
+
+use super::error::CliError;
+use crate::exit::ExitCode;
+use crate::store::Store;
+use crate::verify::{VerifyError, verify};
+
+/// What `verify` is told.
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    /// The PEX, embedded or not
+    pex: PathBuf,
+    /// Compare what is in the cache as well
+    #[arg(long)]
+    cache: bool,
+}
+
+/// Checks, and tells what is wrong.
+///
+/// # Errors
+/// When the file is no PEX or the check cannot be made.
+pub fn run(args: &Args) -> Result<ExitCode, CliError> {
+    let cache = if args.cache {
+        let root = std::env::var_os("PEX_ROOT")
+            .filter(|root| !root.is_empty())
+            .map(PathBuf::from);
+        Some(Store::open(root.as_deref(), &mut |line| {
+            eprintln!("pexboot: {line}");
+        })?)
+    } else {
+        None
+    };
+    let found = verify(&args.pex, cache.as_ref())?;
+    for fault in &found.faults {
+        println!("{fault}");
+    }
+    let mut checked = format!("{} members, {} wheels", found.members, found.wheels);
+    if found.unpromised > 0 {
+        checked += &format!(
+            " ({} with a hash that nothing can be checked by)",
+            found.unpromised
+        );
+    }
+    if args.cache {
+        checked += &format!(", {} entries of the cache", found.cached);
+    }
+    if found.faults.is_empty() {
+        println!("whole: {checked}");
+        return Ok(ExitCode::Success);
+    }
+    println!(
+        "damaged: {} in {checked}; fetch or build the file anew, or run `pexboot cache clear`",
+        found.faults.len()
+    );
+    Ok(ExitCode::BadFile)
+}
+
+impl From<VerifyError> for CliError {
+    fn from(error: VerifyError) -> CliError {
+        match error {
+            VerifyError::Embed(error) => error.into(),
+            VerifyError::Store(error) => error.into(),
+            VerifyError::Temporary(error) => error.into(),
+        }
+    }
+}

@@ -1,0 +1,94 @@
+//! Two trees that should be the same.
+
+use std::fs::File;
+use std::io::Read;
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+
+/// The wheels and the user code below the format directory `home`, relative to it.
+pub(super) fn entries(home: &Path) -> Vec<PathBuf> {
+    let mut found = names(home, Path::new("code"));
+    for key in names(home, Path::new("wheels")) {
+        found.extend(names(home, &key));
+    }
+    found
+}
+
+/// The directories in `home/directory`, relative to `home`.
+fn names(home: &Path, directory: &Path) -> Vec<PathBuf> {
+    let mut found: Vec<PathBuf> = std::fs::read_dir(home.join(directory))
+        .into_iter()
+        .flatten()
+        .flatten()
+        .filter(|entry| entry.file_type().is_ok_and(|kind| kind.is_dir()))
+        .map(|entry| directory.join(entry.file_name()))
+        .collect();
+    found.sort();
+    found
+}
+
+/// What is different in `found`, which should be as `truth` is; Python's `__pycache__` is left out.
+pub(super) fn differences(truth: &Path, found: &Path) -> Vec<String> {
+    let mut faults = Vec::new();
+    compare(truth, found, &mut faults);
+    faults
+}
+
+fn compare(truth: &Path, found: &Path, faults: &mut Vec<String>) {
+    let shown = found.display();
+    let (Ok(expected), Ok(status)) = (truth.symlink_metadata(), found.symlink_metadata()) else {
+        faults.push(format!("`{shown}` is missing"));
+        return;
+    };
+    if expected.file_type() != status.file_type() {
+        faults.push(format!("`{shown}` is of another type"));
+    } else if expected.is_dir() {
+        let mut names: Vec<_> = list(truth);
+        for name in list(found) {
+            if name != "__pycache__" && !names.contains(&name) {
+                faults.push(format!(
+                    "`{}` should not be there",
+                    found.join(name).display()
+                ));
+            }
+        }
+        names.retain(|name| name != "__pycache__");
+        for name in names {
+            compare(&truth.join(&name), &found.join(&name), faults);
+        }
+    } else if expected.is_symlink() {
+        if std::fs::read_link(truth).ok() != std::fs::read_link(found).ok() {
+            faults.push(format!("`{shown}` leads elsewhere"));
+        }
+    } else if expected.permissions().mode() & 0o111 != status.permissions().mode() & 0o111 {
+        faults.push(format!("`{shown}` has other x bits"));
+    } else if expected.len() != status.len() || !same(truth, found).unwrap_or(false) {
+        faults.push(format!("`{shown}` has other content"));
+    }
+}
+
+fn list(directory: &Path) -> Vec<std::ffi::OsString> {
+    let mut names: Vec<_> = std::fs::read_dir(directory)
+        .into_iter()
+        .flatten()
+        .flatten()
+        .map(|entry| entry.file_name())
+        .collect();
+    names.sort();
+    names
+}
+
+/// Whether two files hold the same bytes.
+fn same(one: &Path, other: &Path) -> std::io::Result<bool> {
+    let (mut one, mut other) = (File::open(one)?, File::open(other)?);
+    let (mut left, mut right) = (vec![0; 1 << 16], vec![0; 1 << 16]);
+    loop {
+        let count = one.read(&mut left)?;
+        if count == 0 {
+            return Ok(other.read(&mut right[..1])? == 0);
+        }
+        if other.read_exact(&mut right[..count]).is_err() || left[..count] != right[..count] {
+            return Ok(false);
+        }
+    }
+}

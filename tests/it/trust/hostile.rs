@@ -1,0 +1,340 @@
+//! Files that lie, to be trusted or to write where they should not. What each shape of entry comes to is the table in
+//! `docs/reliability.md`; the rows about headers are held by the unit tests of `src/archive`.
+
+use std::process::{Command, Stdio};
+
+use super::*;
+
+/// A PEX whose zip was written anew by this Python: `items` is a list of [ZipInfo, bytes], the archive is written by
+/// appending to `out`.
+fn forged(pex: &Built, change: &str) -> (tempfile::TempDir, Built) {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("forged.pex");
+    let script = format!(
+        "import sys, zipfile, json, zlib\n\
+         Z = zipfile.ZipInfo\n\
+         source = open(sys.argv[1], 'rb')\n\
+         shebang = source.readline()\n\
+         with zipfile.ZipFile(sys.argv[1]) as archive:\n    \
+             items = [[info, archive.read(info)] for info in archive.infolist()]\n\
+         def find(end):\n    \
+             return next(item for item in items if item[0].filename.endswith(end))\n\
+         def add(name, data, mode=0o100644):\n    \
+             info = Z('x'); info.filename = info.orig_filename = name\n    \
+             info.create_system, info.external_attr = 3, mode << 16\n    \
+             items.append([info, data])\n\
+         {change}\n\
+         with open(sys.argv[2], 'wb') as out:\n    \
+             out.write(shebang)\n\
+         import warnings; warnings.simplefilter('ignore')\n\
+         with zipfile.ZipFile(sys.argv[2], 'a') as archive:\n    \
+             for info, data in items:\n        \
+                 archive.writestr(info, data)\n"
+    );
+    let output = Command::new(crate::fixtures::PYTHON)
+        .args(["-c", &script])
+        .args([&pex.path, &path])
+        .stdin(Stdio::null())
+        .output()
+        .unwrap();
+    assert!(
+        output.status.success(),
+        "{}",
+        String::from_utf8_lossy(&output.stderr)
+    );
+    fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).unwrap();
+    (directory, Built { path })
+}
+
+/// Bytes of equal length and CRC-32 in which the last four make up for the others (Python).
+const SAME_CRC: &str = "
+def same_crc(old, new):
+    assert len(new) + 4 == len(old)
+    # Four bytes behind `new` give any CRC: solved bit by bit, as it is linear.
+    base = zlib.crc32(new + bytes(4)); want = zlib.crc32(old) ^ base
+    rows = [(zlib.crc32(new + (1 << bit).to_bytes(4, 'little')) ^ base, 1 << bit) for bit in range(32)]
+    tail = 0
+    for bit in reversed(range(32)):
+        pivot = next(row for row in rows if row[0] >> bit & 1)
+        rows.remove(pivot)
+        rows = [(r ^ pivot[0], t ^ pivot[1]) if r >> bit & 1 else (r, t) for r, t in rows]
+        if want >> bit & 1: want ^= pivot[0]; tail ^= pivot[1]
+    made = new + tail.to_bytes(4, 'little')
+    assert zlib.crc32(made) == zlib.crc32(old) and len(made) == len(old)
+    return made
+";
+
+#[test]
+fn a_wheel_forged_to_equal_path_size_and_crc_reaches_no_other_pex() {
+    let text = format!("WHO = 'honest'\n#{}\n", "-".repeat(60));
+    let pex = Pex::app(
+        "hostile-crc",
+        "def main():\n    import dep\n    print(dep.WHO)\n",
+    )
+    .dep(Wheel::new("dep", "1.0").file("dep.py", &text))
+    .build();
+    let change = format!(
+        "{SAME_CRC}\n\
+         item = find('/dep.py')\n\
+         new = b\"WHO = 'forged'\\n#\"\n\
+         item[1] = same_crc(item[1], new + b'-' * (len(item[1]) - 4 - len(new)))"
+    );
+    let (_directory, forged) = forged(&pex, &change);
+    for forged_first in [true, false] {
+        let stage = Stage::new(Way::Embedded, &pex);
+        let other = stage.path("work/forged.pex");
+        stage.place(&forged, &other);
+        let honest = || starts(&stage.start(), "honest");
+        let lies = || {
+            let run = stage.start().program(&other).run();
+            run.exits(65).says("PEX-INFO promises");
+            assert!(run.stdout.is_empty(), "{run}");
+        };
+        if forged_first {
+            lies();
+            is_sound(&home(&stage), false);
+            honest();
+        } else {
+            honest();
+            // A promise that is kept already is not read again: what runs is what was promised.
+            let run = stage.start().program(&other).run();
+            assert!(
+                run.code == Some(65) || run.stdout.trim() == "honest",
+                "{run}"
+            );
+        }
+        honest();
+    }
+}
+
+#[test]
+fn user_code_forged_to_equal_path_size_and_crc_reaches_no_other_pex() {
+    let text = format!("def main():\n    print('honest')\n#{}\n", "-".repeat(60));
+    let pex = Pex::app("hostile-code", &text).build();
+    let change = format!(
+        "{SAME_CRC}\n\
+         item = find('app.py')\n\
+         new = b\"def main():\\n    print('forged')\\n#\"\n\
+         item[1] = same_crc(item[1], new + b'-' * (len(item[1]) - 4 - len(new)))"
+    );
+    let (_directory, forged) = forged(&pex, &change);
+    let stage = Stage::new(Way::Embedded, &pex);
+    let other = stage.path("work/other/app.pex");
+    fs::create_dir(other.parent().unwrap()).unwrap();
+    stage.place(&forged, &other);
+    for _ in 0..2 {
+        starts(&stage.start().program(&other), "forged");
+        starts(&stage.start(), "honest");
+    }
+    // Written over in place, with the time stamp that it had: still another file.
+    let stamp = fs::metadata(&stage.pex).unwrap().modified().unwrap();
+    assert!(
+        Command::new("cp")
+            .arg(&other)
+            .arg(&stage.pex)
+            .status()
+            .unwrap()
+            .success()
+    );
+    fs::File::open(&stage.pex)
+        .unwrap()
+        .set_modified(stamp)
+        .unwrap();
+    stage.start().run().ok().prints("forged");
+}
+
+#[test]
+fn a_file_that_lies_in_its_seal_runs_nothing_of_another() {
+    let honest = app("hostile-seal");
+    let liar = Pex::app("hostile-liar", "def main():\n    print('liar')\n").build();
+    let stage = Stage::new(Way::Embedded, &honest);
+    let other = stage.path("work/other/app.pex");
+    fs::create_dir(other.parent().unwrap()).unwrap();
+    stage.place(&liar, &other);
+    starts(&stage.start(), SAYS);
+    // The liar's seal gets the fingerprint of the other.
+    let mut bytes = fs::read(&other).unwrap();
+    let seal_at = |bytes: &[u8]| {
+        let mut at = pexboot::parts::SEAL_OFFSET;
+        at = at.min(bytes.len());
+        at..at + pexboot_stub::seal::SEAL_SIZE
+    };
+    let decode = |bytes: &[u8]| {
+        let raw: [u8; pexboot_stub::seal::SEAL_SIZE] = bytes[seal_at(bytes)].try_into().unwrap();
+        pexboot_stub::seal::Seal::decode(&raw).unwrap()
+    };
+    let mut seal = decode(&bytes);
+    seal.fingerprint = decode(&fs::read(&stage.pex).unwrap()).fingerprint;
+    let place = seal_at(&bytes);
+    bytes[place].copy_from_slice(&seal.encode().unwrap());
+    let lying = stage.path("work/other/lying");
+    fs::write(&lying, &bytes).unwrap();
+    assert!(
+        Command::new("cp")
+            .arg("--")
+            .args([&lying, &other])
+            .status()
+            .unwrap()
+            .success()
+    );
+    let run = stage.start().program(&other).run();
+    // It may be refused; if it runs, it is itself and nobody else.
+    assert!(run.code != Some(0) || run.stdout.trim() == "liar", "{run}");
+    for _ in 0..2 {
+        starts(&stage.start(), SAYS);
+    }
+}
+
+#[test]
+fn the_engine_in_the_root_is_named_by_what_it_is() {
+    let stage = stage("hostile-engine");
+    starts(&stage.start(), SAYS);
+    let engine = below(&home(&stage).join("engine")).pop().unwrap();
+    use sha2::Digest;
+    let digest = sha2::Sha256::digest(fs::read(&engine).unwrap());
+    let hex: String = digest.iter().map(|byte| format!("{byte:02x}")).collect();
+    assert_eq!(engine.file_name().unwrap().to_str().unwrap(), hex);
+}
+
+/// What an entry of user code comes to: it starts and prints, or is refused with this code and these words.
+#[track_caller]
+fn entry(change: &str, expect: Result<&str, (i32, &str)>) {
+    let text = "import os\ndef main():\n    here = os.path.dirname(__file__)\n    \
+                print(*sorted(os.path.relpath(os.path.join(d, f), here) for d, _, fs in os.walk(here) for f in fs if '__pycache__' not in d))\n";
+    let pex = Pex::app("hostile-entry", text).build();
+    let (_directory, forged) = forged(&pex, change);
+    let stage = match Stage::attempt(Way::Embedded, &forged, "app.pex") {
+        Ok(stage) => stage,
+        Err(said) => {
+            let (_, words) = expect.expect_err(&said);
+            return assert!(said.contains(words), "{change}: {said}");
+        }
+    };
+    let outside = below(&stage.root());
+    let run = stage.start().run();
+    match expect {
+        Ok(prints) => drop(run.ok().prints(prints)),
+        Err((code, words)) => drop(run.exits(code).says(words)),
+    }
+    // Nothing was written anywhere but under the root.
+    let strange: Vec<_> = below(&stage.root())
+        .into_iter()
+        .filter(|path| {
+            !outside.contains(path) && !path.starts_with(stage.root().join("home/.cache"))
+        })
+        .collect();
+    assert!(strange.is_empty(), "{change}: {strange:?}");
+}
+
+#[test]
+fn names_that_lead_elsewhere_lead_nowhere() {
+    entry("add('../../up.py', b'')", Ok("app.py up.py"));
+    entry("add('/abs.py', b'')", Ok("abs.py app.py"));
+    entry("add('a/../../b/./c.py', b'')", Ok("a/b/c.py app.py"));
+    entry("add('..', b'')", Ok("app.py"));
+    entry("add('/', b'')", Ok("app.py"));
+    entry("add('C:/x.py', b'')", Ok("C:/x.py app.py"));
+    entry(
+        "add('back\\\\..\\\\slash.py', b'')",
+        Ok("app.py back\\..\\slash.py"),
+    );
+}
+
+#[test]
+fn names_that_cannot_be_files_are_refused() {
+    entry("add('n' * 256, b'')", Err((66, "256 bytes")));
+    entry("add('d' * 300 + '/x.py', b'')", Err((66, "300 bytes")));
+    entry(
+        "add('a', b''); add('a/b', b'')",
+        Err((66, "needs a directory")),
+    );
+    entry(
+        "add('a/b', b''); add('a', b'')",
+        Err((66, "needs a directory")),
+    );
+    entry("add('', b'')", Err((66, "no name")));
+}
+
+#[test]
+fn of_duplicates_the_last_one_wins_and_cases_stay_apart() {
+    entry(
+        "items.append([Z('app.py'), b\"def main(): print('last')\\n\"])",
+        Ok("last"),
+    );
+    entry(
+        "add('one.py', b''); add('ONE.py', b''); add('One.py', b'')",
+        Ok("ONE.py One.py app.py one.py"),
+    );
+}
+
+#[test]
+fn modes_and_types_come_to_ordinary_files() {
+    entry("add('link', b'/etc/passwd', 0o120777)", Ok("app.py link"));
+    entry(
+        "add('device', b'', 0o020666); add('pipe', b'', 0o010666); add('socket', b'', 0o140777)",
+        Ok("app.py device pipe socket"),
+    );
+    let pex = Pex::app(
+        "hostile-mode",
+        "import os\ndef main():\n    here = os.path.dirname(__file__)\n    \
+        print(*(oct(os.lstat(os.path.join(here, n)).st_mode) for n in ('suid', 'link')))\n",
+    )
+    .build();
+    let (_directory, forged) = forged(
+        &pex,
+        "add('suid', b'', 0o106777); add('link', b'app.py', 0o120777)",
+    );
+    let run = Stage::new(Way::Embedded, &forged).start().run();
+    run.ok();
+    for mode in run.stdout.split_whitespace() {
+        assert!(["0o100644", "0o100755"].contains(&mode), "{run}");
+    }
+}
+
+#[test]
+fn damage_is_refused_by_its_own_name() {
+    let pex = app("hostile-damage");
+    let flip = |at: fn(&[u8]) -> usize| {
+        pex.altered(|mut bytes| {
+            let at = at(&bytes);
+            bytes[at] ^= 0x55;
+            bytes
+        })
+    };
+    let find = |bytes: &[u8], what: &[u8]| {
+        bytes
+            .windows(what.len())
+            .position(|window| window == what)
+            .unwrap()
+    };
+    let _ = find;
+    // A byte in the compressed content of a member.
+    let (_directory, broken) = flip(|bytes| {
+        let name = b"helper.py";
+        bytes
+            .windows(name.len())
+            .position(|window| window == name)
+            .unwrap()
+            + name.len()
+            + 3
+    });
+    match Stage::attempt(Way::Embedded, &broken, "app.pex") {
+        Err(said) => assert!(said.contains("helper.py"), "{said}"),
+        Ok(stage) => {
+            stage.start().run().exits(65).says("helper.py");
+            is_sound(&home(&stage), false);
+        }
+    }
+    // Cut short anywhere.
+    let size = fs::metadata(&pex.path).unwrap().len() as usize;
+    for part in [0, 1, 100, size / 2, size - 1] {
+        let (_directory, short) = pex.altered(|mut bytes| {
+            bytes.truncate(part);
+            bytes
+        });
+        assert!(
+            Stage::attempt(Way::Embedded, &short, "app.pex").is_err(),
+            "{part} bytes"
+        );
+    }
+}
