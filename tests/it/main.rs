@@ -18,6 +18,7 @@ mod harness;
 mod memory;
 mod random;
 mod refusals;
+mod seeds;
 mod spark;
 mod stub;
 mod surroundings;
