@@ -10,6 +10,7 @@
 
 mod apps;
 mod bad_input;
+mod bytecode;
 mod checklist;
 mod embedding;
 mod fixtures;
