@@ -29,6 +29,8 @@ pub struct Prepared {
     pub directory: PathBuf,
     /// The root that holds the plan.
     pub store: Store,
+    /// The interpreter that was chosen.
+    pub python: PathBuf,
     /// The seal of the PEX, when it is one embedded file.
     pub seal: Option<Seal>,
 }
@@ -211,6 +213,7 @@ pub(super) fn prepare_meanwhile(
             plan,
             directory,
             store: home,
+            python: interpreter.binary.clone(),
             seal: seal(&pex).cloned(),
         });
     }
@@ -326,6 +329,7 @@ fn publish(
             plan,
             directory,
             store: home,
+            python: interpreter.binary.clone(),
             seal: seal(pex).cloned(),
         });
     };
@@ -369,6 +373,7 @@ fn publish(
         plan: note(if invocation.repair { "1" } else { "0" }),
         directory,
         store: home,
+        python: interpreter.binary.clone(),
         seal: seal(pex).cloned(),
     })
 }

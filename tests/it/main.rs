@@ -10,6 +10,7 @@
 
 mod apps;
 mod bad_input;
+mod bytecode;
 mod checklist;
 mod embedding;
 mod fixtures;
@@ -18,7 +19,9 @@ mod harness;
 mod memory;
 mod random;
 mod refusals;
+mod seeds;
 mod spark;
+mod state;
 mod stub;
 mod surroundings;
 mod tidy;
