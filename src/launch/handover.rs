@@ -7,10 +7,9 @@
 //! The tools open the file that the variable names, and take no embedded file for a zip: they are given the archive as a
 //! file of its own, under the application's name.
 
-use std::ffi::OsStr;
 use std::io::Write as _;
-use std::os::unix::ffi::{OsStrExt, OsStringExt};
-use std::os::unix::fs::{FileExt, PermissionsExt};
+use std::os::unix::ffi::OsStringExt;
+use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 
 use sha2::{Digest, Sha256};
@@ -78,10 +77,9 @@ pub fn exec(
     let started_from = EnvChange::Set(b"__PEX_EXE__".to_vec(), Value::InvokedPex(Vec::new()));
     let (tree, env) = match pex.archive() {
         Some(archive) if !tools => (Some(unpacked(pex, archive, store)?), vec![started_from]),
-        Some(archive) if archive.seal().is_some() => (
-            Some(as_file(pex, archive, invocation.name(), store)?),
-            Vec::new(),
-        ),
+        Some(archive) if archive.seal().is_some() => {
+            (Some(as_file(pex, archive, invocation, store)?), Vec::new())
+        }
         Some(_) | None => (None, Vec::new()),
     };
     let runs = match (&tree, pex.layout) {
@@ -107,21 +105,21 @@ fn unpacked(pex: &Pex, archive: &Archive, store: &Store) -> Result<PathBuf, Laun
     Ok(store.directory(Kind::Originals, &digest, &mut |work| fill(&original, work))?)
 }
 
-/// The archive in the root, as a file of this name.
+/// The archive in the root, as a file of the application's name.
 fn as_file(
     pex: &Pex,
     archive: &Archive,
-    name: &OsStr,
+    invocation: &Invocation,
     store: &Store,
 ) -> Result<PathBuf, LaunchError> {
     let (original, digest) = original(pex, archive)?;
+    let name = invocation.name().to_string_lossy();
     let key = format!("{digest}-{}", hex(&Sha256::digest(name.as_bytes())));
     let directory = store.directory(Kind::Originals, &key, &mut |work| {
-        let mut file = std::fs::File::create_new(work.join(name))?;
-        pieces(&original, &mut |piece| file.write_all(piece))?;
-        Ok(file.set_permissions(std::fs::Permissions::from_mode(0o755))?)
+        let mut file = Tree::new(work)?.file(&name, true)?;
+        Ok(pieces(&original, &mut |piece| file.write_all(piece))?)
     })?;
-    Ok(directory.join(name))
+    Ok(directory.join(name.as_ref()))
 }
 
 /// The archive as it was before embedding, and its digest.
