@@ -5,6 +5,7 @@ use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use super::mapping::View;
 use super::{ArchiveError, MemberFault};
 
 /// A stretch of an open file. Offsets count from the stretch's first byte.
@@ -82,6 +83,15 @@ impl Source {
             self.read(offset, &mut buffer)?;
         }
         Ok(buffer)
+    }
+
+    /// The `len` bytes from `offset` on, to look at once; mapped where they are many.
+    pub fn view(&self, offset: u64, len: u64) -> Result<View, ArchiveError> {
+        let inside = offset.checked_add(len).is_some_and(|end| end <= self.len);
+        if !inside {
+            return Err(self.io(std::io::ErrorKind::UnexpectedEof.into()));
+        }
+        View::of(&self.file, self.start + offset, len).map_err(|source| self.io(source))
     }
 
     pub fn io(&self, source: std::io::Error) -> ArchiveError {

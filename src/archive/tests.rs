@@ -1,3 +1,5 @@
+//! Archives of every shape: read, refused, cut short.
+
 use super::testing::{Member, Shape, build, deflated, file, stored};
 use super::*;
 

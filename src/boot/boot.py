@@ -6,6 +6,10 @@
 # is needed. It runs on every Python 3 from 3.5 on.
 
 
+# New container objects between two collections while the application is imported (the usual value: 700 to 2000).
+HOLD = 50000
+
+
 def _boot():
     import sys
     from marshal import loads
@@ -99,7 +103,11 @@ def _boot():
 
 
 def _callable(sys, module, attrs, venv):
-    __import__(module)
+    with_gc = _hold_gc()
+    try:
+        __import__(module)
+    finally:
+        with_gc()
     function = sys.modules[module]
     for attr in attrs:
         try:
@@ -111,9 +119,37 @@ def _callable(sys, module, attrs, venv):
     return function
 
 
+def _hold_gc():
+    """Holds the cyclic garbage collector off; gives what lets it go again.
+
+    Importing makes objects that stay, and little garbage: looking through them again and again frees next to nothing.
+    The collector still runs now and then, so that a module that does its work while it is imported stays bounded.
+    """
+    try:
+        import gc
+
+        before = gc.get_threshold()
+        held = (HOLD,) + before[1:]
+        if not 0 < before[0] < HOLD:
+            return lambda: None
+        gc.set_threshold(*held)
+    except Exception:  # a Python whose collector has no thresholds (PyPy)
+        return lambda: None
+
+    def release():
+        # Whoever has set others meanwhile means them.
+        if gc.get_threshold() == held:
+            gc.set_threshold(*before)
+
+    return release
+
+
 def _settle_path(sys, data, here, environ):
     """Puts sys.path in the order of the PEX's inherit mode, from what this Python has."""
     path = [entry for entry in sys.path if entry != here]
+    # No module lies there, so no import needs to look. (As where Python has found no finder for an entry.)
+    for entry in data["empty"]:
+        sys.path_importer_cache[entry] = None
     code, extra, site = data["code"], data["extra"], data["site"]
     inherit = data["inherit"]
     if inherit == "false":
@@ -221,12 +257,73 @@ def _format(args, environ):
 
 
 def _module(name):
-    import runpy
+    """Runs a module as `python -m` does."""
 
     def run():
+        found = _find_main(name)
+        if found:
+            return _run_main(*found)
+        # Everything unusual, the error messages above all, is the business of Python's own.
+        import runpy
+
         runpy.run_module(name, run_name="__main__", alter_sys=True)
 
     return run
+
+
+def _find_main(name):
+    """Spec and code of the module that stands for `name`; None where runpy has to look into it.
+
+    runpy imports a dozen modules that most applications never need.
+    """
+    import sys
+
+    find = getattr(sys.modules.get("_frozen_importlib"), "_find_spec", None)
+    if not find or name.startswith("."):
+        return None
+    for name in (name, name + ".__main__"):
+        package = name.rpartition(".")[0]
+        try:
+            if package:
+                __import__(package)
+        except ImportError as error:
+            if error.name is None or error.name != package and not package.startswith(error.name + "."):
+                raise
+            return None
+        if name in sys.modules:
+            return None
+        try:
+            spec = find(name, sys.modules[package].__path__ if package else None)
+            if spec is None or spec.loader is None:
+                return None
+            if spec.submodule_search_locations is None:
+                code = spec.loader.get_code(name)
+                return code and (spec, code)
+        except (ImportError, AttributeError, TypeError, ValueError, KeyError):
+            return None
+    return None
+
+
+def _run_main(spec, code):
+    """Runs the code in a `__main__` of its own, as runpy.run_module(alter_sys=True) would."""
+    import sys
+
+    boots = sys.modules["__main__"]
+    main = sys.modules["__main__"] = type(sys)("__main__")
+    argv0, sys.argv[0] = sys.argv[0], spec.origin
+    main.__dict__.update(
+        __file__=spec.origin,
+        __cached__=spec.cached,
+        __doc__=None,
+        __loader__=spec.loader,
+        __package__=spec.parent,
+        __spec__=spec,
+    )
+    try:
+        exec(code, main.__dict__)
+    finally:
+        sys.argv[0] = argv0
+        sys.modules["__main__"] = boots
 
 
 def _execute(name, source, argv, venv=None):

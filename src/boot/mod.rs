@@ -169,4 +169,85 @@ mod tests {
             r"{'none': None, 'flags': [True, False], 'text': 'gr\xfc\xdfe', 'bytes': '/caf\udce9\udcff/\udc80', 'empty': []}"
         );
     }
+
+    /// What Python prints that runs `script` after the boot's functions, and its status; in a directory with a package.
+    fn with_boot(script: &str, args: &[&str]) -> (String, bool) {
+        let directory = tempfile::tempdir().unwrap();
+        let package = directory.path().join("package");
+        std::fs::create_dir(&package).unwrap();
+        std::fs::write(package.join("__init__.py"), "print('init')\n").unwrap();
+        let show = "import sys
+spec = __spec__.name, __spec__.origin, __spec__.cached, type(__loader__).__name__, __loader__ is __spec__.loader
+print(sorted((k, repr(v)) for k, v in globals().items() if k not in ('sys', '__builtins__', '__loader__', '__spec__')))
+print(spec, sys.argv, sys.modules['__main__'].__dict__ is globals())
+";
+        for name in ["__main__.py", "module.py"] {
+            std::fs::write(package.join(name), show).unwrap();
+        }
+        std::fs::write(package.join("failing.py"), "import package.missing\n").unwrap();
+        // All but the last statement, which boots.
+        let functions = super::SOURCE.split("\n# One expression").next().unwrap();
+        let source = format!("{functions}\nimport sys\nsys.path.insert(0, '')\n{script}\n");
+        let output = Command::new("/usr/bin/python3")
+            .args(["-B", "-c", &source])
+            .args(args)
+            .current_dir(&directory)
+            .env_clear()
+            .output()
+            .unwrap();
+        let error = String::from_utf8(output.stderr).unwrap();
+        let text = String::from_utf8(output.stdout).unwrap();
+        let last = error.trim_end().rsplit('\n').next().unwrap_or_default();
+        let place = directory.path().to_str().unwrap();
+        (
+            format!("{text}{last}").replace(place, ""),
+            output.status.success(),
+        )
+    }
+
+    #[test]
+    fn a_module_runs_as_runpy_runs_it() {
+        let theirs =
+            "import runpy; runpy.run_module({name!r}, run_name='__main__', alter_sys=True)";
+        for name in [
+            "package",
+            "package.module",
+            "package.failing",
+            "package.missing",
+            "missing",
+            "missing.module",
+            ".package",
+            "sys",
+            "json",
+        ] {
+            let name = format!("'{name}'");
+            let ours = with_boot(&format!("_module({name})()"), &["x"]);
+            let theirs = with_boot(&theirs.replace("{name!r}", &name), &["x"]);
+            assert_eq!(ours, theirs, "{name}");
+        }
+    }
+
+    #[test]
+    fn a_module_that_runs_needs_no_runpy() {
+        let (text, success) = with_boot(
+            "_module('package')(); print('runpy' in sys.modules, sys.argv, __file__ if '__file__' in globals() else None)",
+            &["x"],
+        );
+        assert!(
+            success && text.ends_with("False ['-c', 'x'] None\n"),
+            "{text}"
+        );
+    }
+
+    #[test]
+    fn the_collector_is_held_off_and_let_go() {
+        let script = "import gc; before = gc.get_threshold(); release = _hold_gc(); held = gc.get_threshold(); release()
+print(before == gc.get_threshold(), held[0] > before[0], held[1:] == before[1:], gc.isenabled())
+release = _hold_gc(); gc.set_threshold(5); release(); print(gc.get_threshold()[0])
+gc.set_threshold(0); _hold_gc()(); print(gc.get_threshold()[0])";
+        assert_eq!(
+            with_boot(script, &[]),
+            ("True True True True\n5\n0\n".to_owned(), true)
+        );
+    }
 }

@@ -21,6 +21,7 @@ use std::os::unix::fs::FileExt as _;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 
+use pexboot_stub::checksum::checksum;
 use pexboot_stub::seal::{Options, SEAL_SIZE, Seal};
 
 use crate::archive::{Archive, seal_offset};
@@ -239,6 +240,7 @@ impl Head {
             engine_size: parts.engine.len() as u64,
             engine_full_size: parts.engine_full_size,
             engine_digest: parts.engine_digest,
+            engine_sum: checksum(parts.engine),
             archive_size: 0,
             file_size: 0,
             options,

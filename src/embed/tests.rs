@@ -1,3 +1,5 @@
+//! Embedding and stripping: the same bytes back, the same bytes every time, nothing half-written.
+
 use std::os::unix::fs::{PermissionsExt as _, symlink};
 use std::process::Command;
 

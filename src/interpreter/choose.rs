@@ -14,7 +14,7 @@ use super::{InterpreterError, Record, Request, binary, stand_in};
 use crate::pex_info::SelectionStrategy;
 use crate::plan::Inputs;
 
-/// See [`super::choose`]; surroundings and records are lent.
+/// See [`super::choose()`]; surroundings and records are lent.
 pub(super) fn choose<T>(
     request: &Request<'_>,
     surroundings: &Surroundings,

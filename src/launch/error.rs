@@ -1,7 +1,6 @@
 //! Why a launch failed, and the exit code that says so.
 
 use crate::exit::ExitCode;
-use crate::store::StoreError;
 
 /// Why a launch failed.
 #[derive(Debug, thiserror::Error)]
@@ -58,8 +57,7 @@ impl LaunchError {
             | LaunchError::Interpreter(_)
             | LaunchError::Resolve(_)
             | LaunchError::Refused(_) => ExitCode::Refused,
-            LaunchError::Store(StoreError::Root { .. }) => ExitCode::NoRoot,
-            LaunchError::Store(_) => ExitCode::Io,
+            LaunchError::Store(error) => error.exit_code(),
             LaunchError::Unpack(error) => error.exit_code(),
             LaunchError::Exec { .. } | LaunchError::Nul | LaunchError::Io { .. } => ExitCode::Io,
         }

@@ -21,7 +21,7 @@ use std::path::Path;
 use pexboot_stub::replay::{Command, Launch};
 use sha2::{Digest, Sha256};
 
-use crate::archive::Archive;
+use crate::archive::Seal;
 use crate::exit::ExitCode;
 use crate::launch::replay::hex;
 use crate::plan::Plan;
@@ -48,7 +48,7 @@ pub fn start(invocation: &Invocation, report: &mut dyn Report) -> Result<Infalli
         // A plan that held a moment ago can still fail to start; preparing anew is the answer then.
         let _ = execute(&command(&plan.exec, invocation));
     }
-    let prepared = prepare_surely(invocation, report)?;
+    let prepared = prepare_surely(invocation, report, None)?;
     execute(&command(&prepared.plan.exec, invocation))
 }
 
@@ -56,6 +56,7 @@ pub fn start(invocation: &Invocation, report: &mut dyn Report) -> Result<Infalli
 fn prepare_surely(
     invocation: &Invocation,
     report: &mut dyn Report,
+    meanwhile: Option<&prepare::Meanwhile<'_>>,
 ) -> Result<Prepared, LaunchError> {
     use crate::plan::Input;
     use pexboot_stub::plan::Anchor;
@@ -65,7 +66,7 @@ fn prepare_surely(
         }
         _ => true,
     };
-    let prepared = prepare(invocation, report)?;
+    let prepared = prepare::prepare_meanwhile(invocation, report, meanwhile)?;
     if prepared.plan.inputs.iter().all(is_there) {
         return Ok(prepared);
     }
@@ -104,8 +105,8 @@ pub fn engine() -> i32 {
             {
                 return execute(&command(&plan.exec, &invocation));
             }
-            let prepared = prepare_surely(&invocation, &mut console)?;
-            keep_engine(&invocation, &prepared.store);
+            let prepared = prepare_surely(&invocation, &mut console, Some(&keep_engine))?;
+            keep_engine(prepared.seal.as_ref(), &prepared.store);
             execute(&command(&prepared.plan.exec, &invocation))
         });
     match result {
@@ -119,10 +120,8 @@ pub fn engine() -> i32 {
 
 /// Puts this engine, which may run from memory, into the root for the next cold start. An engine that cannot be kept
 /// is unpacked again then.
-fn keep_engine(invocation: &Invocation, store: &Store) {
-    let Ok(Some(seal)) = Archive::seal_of(&invocation.pex) else {
-        return;
-    };
+fn keep_engine(seal: Option<&Seal>, store: &Store) {
+    let Some(seal) = seal else { return };
     let name = hex(&seal.engine_digest);
     if store.find(Kind::Engine, &name).is_some() {
         return;

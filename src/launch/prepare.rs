@@ -1,7 +1,7 @@
 //! Prepare: everything that turns a PEX and its settings into a launch plan.
 
 use std::ffi::OsStr;
-use std::io::Read;
+use std::io::{IsTerminal as _, Read};
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
@@ -12,7 +12,7 @@ use crate::interpreter::{self, Record, Request};
 use crate::launch::dispatch::Run;
 use crate::launch::replay::{hex, launch_key};
 use crate::launch::{Invocation, LaunchError, Report, handover, venv, zipapp};
-use crate::pex::Pex;
+use crate::pex::{Pex, PexError};
 use crate::pex_info::InheritPath;
 use crate::plan::{EnvChange, Exec, Input, Inputs, Plan, Value, identity, place};
 use crate::resolve::{self, Selected};
@@ -29,6 +29,8 @@ pub struct Prepared {
     pub directory: PathBuf,
     /// The root that holds the plan.
     pub store: Store,
+    /// The seal of the PEX, when it is one embedded file.
+    pub seal: Option<Seal>,
 }
 
 /// A PEX that takes part in a launch: the one that was started, or a member of its PEX_PATH.
@@ -71,8 +73,10 @@ impl Parts<'_> {
     /// The selected wheels of all members, unpacked, each once.
     pub fn wheels(&self) -> Result<Vec<Unpacked>, LaunchError> {
         let mut wheels: Vec<Unpacked> = Vec::new();
+        // Lines that explain the launch and one that is drawn over do not go together.
+        let watched = self.variables.verbose <= 0 && std::io::stderr().is_terminal();
         for member in &self.members {
-            for wheel in unpack::wheels(&member.pex, &member.selected, &self.store)? {
+            for wheel in unpack::wheels(&member.pex, &member.selected, &self.store, watched)? {
                 if !wheels.contains(&wheel) {
                     wheels.push(wheel);
                 }
@@ -111,11 +115,24 @@ impl Parts<'_> {
     }
 }
 
+/// What can be done in the root while a Python is asked what it is.
+pub(super) type Meanwhile<'a> = dyn Fn(Option<&Seal>, &Store) + Sync + 'a;
+
 /// Prepares the launch and publishes its plan.
 ///
 /// # Errors
 /// When anything it needs is missing, damaged or refused; nothing half-made is left behind.
 pub fn prepare(invocation: &Invocation, report: &mut dyn Report) -> Result<Prepared, LaunchError> {
+    prepare_meanwhile(invocation, report, None)
+}
+
+/// As [`prepare`], with something that is done beside the choice of the interpreter, which may have to wait for one. It
+/// is left out where the root is not the one that the stub looks in, and must be done after all then.
+pub(super) fn prepare_meanwhile(
+    invocation: &Invocation,
+    report: &mut dyn Report,
+    meanwhile: Option<&Meanwhile<'_>>,
+) -> Result<Prepared, LaunchError> {
     let mut inputs = Inputs::default();
     let pex = Pex::open(&invocation.pex)?;
     let metadata = std::fs::metadata(&invocation.pex).map_err(|source| LaunchError::Io {
@@ -123,7 +140,19 @@ pub fn prepare(invocation: &Invocation, report: &mut dyn Report) -> Result<Prepa
         source,
     })?;
     inputs.add(Input::Pex(identity(&metadata)));
+    if pex.archive().is_none() {
+        // What was started says nothing of a directory's content; PEX-INFO tells the wheels.
+        inputs.file(&pex.path.join("PEX-INFO"));
+    }
     let variables = Variables::read(&invocation.env, &invocation.pex, &mut inputs)?;
+    for path in &variables.untrusted_rc {
+        report.say(1, &|| {
+            format!(
+                "`{}` is passed over: others than you and root can write to it, or to a directory above it",
+                path.display()
+            )
+        });
+    }
     let fingerprint = pex.fingerprint()?;
     report.say(1, &|| {
         format!(
@@ -150,7 +179,14 @@ pub fn prepare(invocation: &Invocation, report: &mut dyn Report) -> Result<Prepa
     }
     // A virtual environment is always made from a base interpreter.
     let base = mode == Mode::Venv || inherit == InheritPath::False;
-    let (interpreter, selected) = choose(invocation, &pex, &variables, base, &store, &mut inputs)?;
+    let (interpreter, selected) = std::thread::scope(|scope| {
+        if let Some(meanwhile) = meanwhile.filter(|_| !variables.from_rc.contains("PEX_ROOT")) {
+            // Where no thread can be had, it is done later.
+            let _ =
+                std::thread::Builder::new().spawn_scoped(scope, || meanwhile(pex.seal(), &store));
+        }
+        choose(invocation, &pex, &variables, base, &store, &mut inputs)
+    })?;
     report.say(1, &|| {
         format!("interpreter: `{}`", interpreter.binary.display())
     });
@@ -175,6 +211,7 @@ pub fn prepare(invocation: &Invocation, report: &mut dyn Report) -> Result<Prepa
             plan,
             directory,
             store: home,
+            seal: seal(&pex).cloned(),
         });
     }
 
@@ -193,7 +230,7 @@ pub fn prepare(invocation: &Invocation, report: &mut dyn Report) -> Result<Prepa
     };
     warn_noexec(&parts, report);
     let start = match mode {
-        Mode::Zipapp => zipapp::start(&parts, inherit)?,
+        Mode::Zipapp => zipapp::start(&parts, inherit, report)?,
         Mode::Venv => venv::start(&parts, report)?,
     };
     publish(parts, start, inputs, metadata.ino(), report)
@@ -289,6 +326,7 @@ fn publish(
             plan,
             directory,
             store: home,
+            seal: seal(pex).cloned(),
         });
     };
     exec.argv.push(
@@ -331,6 +369,7 @@ fn publish(
         plan: note(if invocation.repair { "1" } else { "0" }),
         directory,
         store: home,
+        seal: seal(pex).cloned(),
     })
 }
 
@@ -473,7 +512,15 @@ fn members(
         if absolute == invocation.pex {
             continue;
         }
-        let pex = Pex::open(&absolute)?;
+        let pex = Pex::open(&absolute).map_err(|error| match error {
+            PexError::Io { path, source } if source.kind() == std::io::ErrorKind::NotFound => {
+                LaunchError::Refused(format!(
+                    "`{}`, named by PEX_PATH or the PEX's own `pex_paths`, does not exist",
+                    path.display()
+                ))
+            }
+            other => other.into(),
+        })?;
         let fingerprint = pex.fingerprint()?;
         let ignore_errors = variables.ignore_errors.unwrap_or(pex.info.ignore_errors);
         let selected = select(&pex, ignore_errors, interpreter)?;

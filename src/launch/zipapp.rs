@@ -5,8 +5,8 @@ use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use crate::boot::Py;
 use crate::launch::dispatch::{self, Run, Target};
 use crate::launch::prepare::{Member, Parts, Start, seal};
-use crate::launch::{Invocation, LaunchError};
-use crate::pex::Pex;
+use crate::launch::{Invocation, LaunchError, Report};
+use crate::pex::{Layout, Pex};
 use crate::pex_info::InheritPath;
 use crate::resolve::{self, Selected};
 use crate::site;
@@ -14,7 +14,11 @@ use crate::unpack::{self, Unpacked};
 use crate::variables::Mode;
 
 /// How the application is started.
-pub(super) fn start(parts: &Parts<'_>, inherit: InheritPath) -> Result<Start, LaunchError> {
+pub(super) fn start(
+    parts: &Parts<'_>,
+    inherit: InheritPath,
+    report: &mut dyn Report,
+) -> Result<Start, LaunchError> {
     let Parts {
         invocation,
         variables,
@@ -23,9 +27,20 @@ pub(super) fn start(parts: &Parts<'_>, inherit: InheritPath) -> Result<Start, La
         store,
     } = parts;
     let mut wheels = parts.wheels()?;
-    let mut code = Vec::new();
+    let (mut code, mut empty) = (Vec::new(), Vec::new());
+    // Directories in the root, which repair can make again.
+    let mut unpacked = Vec::new();
     for member in members {
-        code.insert(0, unpack::code(&member.pex, &member.fingerprint, store)?);
+        if runs_in_place(&member.pex) {
+            code.insert(0, member.pex.path.clone());
+            continue;
+        }
+        let directory = unpack::code(&member.pex, &member.fingerprint, store)?;
+        unpacked.push(directory.clone());
+        if member.pex.user_code()?.is_empty() {
+            empty.push(directory.clone());
+        }
+        code.insert(0, directory);
     }
     if inherit == InheritPath::Fallback {
         // Each entry goes in front of all the others there, so the last one is first (reference 6.5).
@@ -51,6 +66,7 @@ pub(super) fn start(parts: &Parts<'_>, inherit: InheritPath) -> Result<Start, La
     let mut data = vec![
         ("venv", Py::None),
         ("code", Py::paths(&code)),
+        ("empty", Py::paths(&empty)),
         ("extra", Py::strs(&variables.extra_sys_path)),
         ("site", Py::paths(&site.entries)),
         (
@@ -98,7 +114,7 @@ pub(super) fn start(parts: &Parts<'_>, inherit: InheritPath) -> Result<Start, La
                 wheels
                     .iter()
                     .map(|wheel| &wheel.path)
-                    .chain(&code)
+                    .chain(&unpacked)
                     .chain(&site.entries),
             ),
         ),
@@ -112,6 +128,14 @@ pub(super) fn start(parts: &Parts<'_>, inherit: InheritPath) -> Result<Start, La
     }
     if hermetic && !host_site {
         argv.push(b"-S".to_vec());
+        for hook in &interpreter.host_hooks {
+            report.say(1, &|| {
+                format!(
+                    "host hook `{}` does not run (PEXBOOT_HOST_SITE=1 lets it)",
+                    hook.display()
+                )
+            });
+        }
     }
 
     let needs = code
@@ -125,6 +149,13 @@ pub(super) fn start(parts: &Parts<'_>, inherit: InheritPath) -> Result<Start, La
         interpreter: run == Run::Interpreter,
         data: Some(Py::Dict(data)),
     })
+}
+
+/// Whether user code is imported from where it lies, as the original does with a loose PEX (reference 1.3): what its
+/// author edits there is what runs.
+fn runs_in_place(pex: &Pex) -> bool {
+    let installs = pex.info.deps_are_wheel_files && !pex.info.distributions.is_empty();
+    pex.layout == Layout::Loose && !installs
 }
 
 /// The script of that name: console and gui scripts of the selected wheels, then files (reference 6.2).

@@ -1,3 +1,5 @@
+//! One PEX in its layouts looks the same.
+
 use std::os::unix::fs::{PermissionsExt, symlink};
 
 use super::*;

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use nix::errno::Errno;
 
 use super::FillError;
+use crate::exit::ExitCode;
 
 /// Why there is no usable root, or something could not be put into it.
 #[derive(Debug, thiserror::Error)]
@@ -50,5 +51,16 @@ pub(super) fn at(path: &Path) -> impl Fn(io::Error) -> StoreError + '_ {
     move |source| StoreError::Io {
         path: path.to_owned(),
         source,
+    }
+}
+
+impl StoreError {
+    /// The exit code of a command or launch that fails by this.
+    #[must_use]
+    pub fn exit_code(&self) -> ExitCode {
+        match self {
+            StoreError::Root { .. } => ExitCode::NoRoot,
+            StoreError::Io { .. } | StoreError::Fill(_) => ExitCode::Io,
+        }
     }
 }

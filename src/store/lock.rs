@@ -53,6 +53,7 @@ pub(super) fn path(root: &Path, kind: Kind, name: &Path) -> PathBuf {
 }
 
 /// Takes the lock at `path` unless another has it. Where locks do not work, there is none to respect.
+#[cfg(feature = "cli")]
 pub(super) fn attempt(path: PathBuf) -> Option<Option<Lock>> {
     let Ok(file) = open(&path) else {
         return Some(None);

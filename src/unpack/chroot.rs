@@ -20,6 +20,7 @@ use serde_json::Value;
 use sha2::{Digest as _, Sha256};
 
 use super::lay_out::{self, Bytes, DirectoryHash, Item, Witness};
+use super::progress::Progress;
 use super::{UnpackError, hex, is_sha256};
 use crate::archive::Archive;
 use crate::pex::Member;
@@ -81,9 +82,13 @@ impl<'a> Chroot<'a> {
     }
 
     /// Lays it out below `root` and gives the hash of what was laid out.
-    pub(super) fn unpack(&self, root: &std::path::Path) -> Result<String, UnpackError> {
+    pub(super) fn unpack(
+        &self,
+        root: &std::path::Path,
+        progress: &Progress,
+    ) -> Result<String, UnpackError> {
         let mut hash = DirectoryHash::new(&self.items);
-        lay_out::write(root, &self.items, self.archive, &mut hash)?;
+        lay_out::write(root, &self.items, self.archive, &mut hash, progress)?;
         Ok(hash.finish())
     }
 }

@@ -3,11 +3,12 @@
 use sha2::{Digest as _, Sha256};
 
 use super::lay_out::{self, Bytes, Item, Witness};
+use super::progress::Progress;
 use super::{UnpackError, hex};
 use crate::pex::{Fingerprint, Pex};
 use crate::store::{Kind, Store};
 
-/// See [`super::code`].
+/// See [`super::code()`].
 pub(super) fn unpack(
     pex: &Pex,
     fingerprint: &[u8; 32],
@@ -28,7 +29,10 @@ pub(super) fn unpack(
             fingerprint: Fingerprint::new(&pex.info_bytes),
             member: Sha256::new(),
         };
-        lay_out::write(root, &items, pex.archive().map(AsRef::as_ref), &mut witness)?;
+        // Of user code there is little: nothing to look at.
+        let progress = Progress::new("", 0, false);
+        let archive = pex.archive().map(AsRef::as_ref);
+        lay_out::write(root, &items, archive, &mut witness, &progress)?;
         if witness.fingerprint.finish() == *fingerprint {
             return Ok(());
         }

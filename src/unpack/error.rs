@@ -51,8 +51,7 @@ impl UnpackError {
     #[must_use]
     pub fn exit_code(&self) -> ExitCode {
         match self {
-            UnpackError::Store(StoreError::Root { .. }) => ExitCode::NoRoot,
-            UnpackError::Store(_) => ExitCode::Io,
+            UnpackError::Store(error) => error.exit_code(),
             UnpackError::Pex(error) => error.exit_code(),
             UnpackError::Promise { .. } | UnpackError::Code { .. } | UnpackError::Wheel { .. } => {
                 ExitCode::BadFile

@@ -10,6 +10,7 @@ use std::path::Path;
 use sha2::{Digest as _, Sha256};
 
 use super::UnpackError;
+use super::progress::Progress;
 use crate::archive::{Archive, ArchiveError};
 use crate::pex::{Content, PexError};
 use crate::store::{StoreError, Tree};
@@ -100,12 +101,14 @@ impl Witness for DirectoryHash {
     fn end(&mut self, _item: &Item<'_>) {}
 }
 
-/// Writes every item below `root` in order; `archive` is the one that members are in.
+/// Writes every item below `root` in order; `archive` is the one that members are in. What is written is added to
+/// `progress`.
 pub(super) fn write(
     root: &Path,
     items: &[Item<'_>],
     archive: Option<&Archive>,
     witness: &mut dyn Witness,
+    progress: &Progress,
 ) -> Result<(), UnpackError> {
     let mut tree = Tree::new(root).map_err(written(root))?;
     for item in items {
@@ -115,7 +118,7 @@ pub(super) fn write(
             .file(&item.path, item.executable)
             .map_err(|error| written(&path())(error))?;
         let mut output = Output {
-            file: Some(&mut file),
+            file: Some((&mut file, progress)),
             witness,
             length: 0,
         };
@@ -176,7 +179,7 @@ impl Item<'_> {
 
 /// Writes to a file and shows it to a witness.
 struct Output<'a> {
-    file: Option<&'a mut File>,
+    file: Option<(&'a mut File, &'a Progress)>,
     witness: &'a mut dyn Witness,
     length: u64,
 }
@@ -184,7 +187,11 @@ struct Output<'a> {
 impl Write for Output<'_> {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         let length = match &mut self.file {
-            Some(file) => file.write(bytes)?,
+            Some((file, progress)) => {
+                let length = file.write(bytes)?;
+                progress.add(length as u64);
+                length
+            }
             None => bytes.len(),
         };
         self.witness.bytes(&bytes[..length]);

@@ -8,6 +8,7 @@ mod chroot;
 mod code;
 mod error;
 mod lay_out;
+mod progress;
 #[cfg(test)]
 mod tests;
 mod wheel_file;
@@ -23,6 +24,7 @@ use crate::store::{Kind, Store};
 pub use error::UnpackError;
 
 use chroot::Chroot;
+use progress::Progress;
 
 /// A wheel in the store.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -35,7 +37,8 @@ pub struct Unpacked {
     pub entries: Vec<String>,
 }
 
-/// Brings every selected wheel into the store, in parallel, and gives them back in the same order.
+/// Brings every selected wheel into the store, in parallel, and gives them back in the same order. With `watched`
+/// somebody at a terminal is shown how far it is when it takes long.
 ///
 /// # Errors
 /// When one cannot be unpacked or is not what PEX-INFO promises.
@@ -43,6 +46,7 @@ pub fn wheels(
     pex: &Pex,
     selected: &[Selected],
     store: &Store,
+    watched: bool,
 ) -> Result<Vec<Unpacked>, UnpackError> {
     let sources: Vec<WheelSource> = selected
         .iter()
@@ -62,8 +66,14 @@ pub fn wheels(
                 .then(|| job.size())
         })
         .collect();
-    workers::each(&sizes, |index| jobs[index].publish(store).map(drop))?;
-    jobs.iter().map(|job| job.publish(store)).collect()
+    let name = pex.path.file_name().unwrap_or_default().to_string_lossy();
+    let progress = Progress::new(&name, sizes.iter().flatten().sum(), watched);
+    workers::each(&sizes, |index| {
+        jobs[index].publish(store, &progress).map(drop)
+    })?;
+    jobs.iter()
+        .map(|job| job.publish(store, &progress))
+        .collect()
 }
 
 /// Brings the user code into the store and gives its directory (an empty one where there is none).
@@ -144,18 +154,22 @@ impl<'a> Job<'a> {
     }
 
     /// Publishes it unless it is there.
-    fn publish(&self, store: &Store) -> Result<Unpacked, UnpackError> {
+    fn publish(&self, store: &Store, progress: &Progress) -> Result<Unpacked, UnpackError> {
         let path = store.directory(Kind::Wheels, &self.place(), &mut |root| {
             match &self.form {
-                Form::Chroot(chroot) => self.keep(&chroot.promise, chroot.unpack(root)?)?,
+                Form::Chroot(chroot) => {
+                    self.keep(&chroot.promise, chroot.unpack(root, progress)?)?
+                }
                 Form::File { wheel, promise, .. } => {
                     if let Some(promise) = promise {
                         self.keep(promise, wheel_file::file_hash(wheel)?)?;
                     }
-                    wheel_file::install(root, self.name, wheel, &|why| UnpackError::Wheel {
-                        pex: self.pex.path.clone(),
-                        wheel: self.name.to_owned(),
-                        why,
+                    wheel_file::install(root, self.name, wheel, progress, &|why| {
+                        UnpackError::Wheel {
+                            pex: self.pex.path.clone(),
+                            wheel: self.name.to_owned(),
+                            why,
+                        }
                     })?;
                 }
             }

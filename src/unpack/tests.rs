@@ -73,7 +73,7 @@ impl World {
                 fingerprint: fingerprint.clone(),
             })
             .collect();
-        wheels(pex, &selected, &self.store).map(|mut wheels| wheels.remove(0))
+        wheels(pex, &selected, &self.store, false).map(|mut wheels| wheels.remove(0))
     }
 
     /// Unpacks a chroot of these files, promised as they are listed in `promised`.
@@ -381,7 +381,7 @@ fn many_wheels_come_back_in_the_order_asked_for() {
         })
         .collect();
     for _ in 0..2 {
-        let unpacked = wheels(&pex, &selected, &world.store).unwrap();
+        let unpacked = wheels(&pex, &selected, &world.store, false).unwrap();
         assert!(unpacked.iter().map(|wheel| &wheel.name).eq(&names));
         assert!(
             unpacked

@@ -1,12 +1,15 @@
 //! A cold start: the engine, from a root where it lies unpacked, else unpacked here into memory, else into a file.
 //!
-//! What is run from a root is guarded by who may write there; what is unpacked here is checked against the seal's digest.
+//! What is run from a root is guarded by who may write there, and the engine puts itself there only after checking itself
+//! against the seal's digest. What is unpacked here comes out of the very file that is being executed: whoever could
+//! change it could change this program, so a checksum against accidents is all that can be had.
 
 use alloc::vec::Vec;
 
 use miniz_oxide::inflate::TINFLStatus;
 use miniz_oxide::inflate::core::inflate_flags::TINFL_FLAG_USING_NON_WRAPPING_OUTPUT_BUF;
 use miniz_oxide::inflate::core::{DecompressorOxide, decompress};
+use pexboot_stub::checksum::checksum;
 use pexboot_stub::env;
 use pexboot_stub::paths::safety::{Fault, Why};
 use pexboot_stub::paths::{self, Candidate, Kind, below, decimal};
@@ -14,7 +17,6 @@ use pexboot_stub::seal::Seal;
 use rustix::fd::{AsFd, OwnedFd};
 use rustix::fs::{FileType, MemfdFlags, Mode, OFlags};
 use rustix::io::Errno;
-use sha2::{Digest, Sha256};
 
 use crate::entry::{self, Process};
 use crate::failure::{Code, Failure, reason};
@@ -91,15 +93,15 @@ impl Engine<'_> {
         // Both fit: they were capped.
         let packed = machine::read(&itself, seal.stub_size, seal.engine_size as usize)
             .ok_or_else(|| damaged(b"is cut short"))?;
+        if checksum(&packed) != seal.engine_sum {
+            return Err(damaged(b"is not the one that was put there"));
+        }
         let mut bytes = alloc::vec![0; seal.engine_full_size as usize];
         let flags = TINFL_FLAG_USING_NON_WRAPPING_OUTPUT_BUF;
         let (status, _, size) =
             decompress(&mut DecompressorOxide::new(), &packed, &mut bytes, 0, flags);
         if status != TINFLStatus::Done || size != bytes.len() {
             return Err(damaged(b"can't be unpacked"));
-        }
-        if Sha256::digest(&bytes).as_slice() != seal.engine_digest {
-            return Err(damaged(b"is not the one that was put there"));
         }
         Ok(bytes)
     }

@@ -25,7 +25,7 @@ pub struct Candidate {
 pub enum Kind {
     /// Named by `PEXBOOT_SEEDS`: read, never written.
     Seed,
-    /// Below a `PEX_ROOT` that somebody named: used, or the launch is refused.
+    /// Below a `PEX_ROOT` that somebody named: the engine refuses the launch when it is not safe.
     Explicit,
     /// In the user's cache directory.
     Cache,
@@ -37,10 +37,9 @@ pub enum Kind {
 ///
 /// 1. Each absolute item of `PEXBOOT_SEEDS` (colon separated).
 /// 2. `PEX_ROOT` of the environment, else `pex_root` (PEX-INFO's, from the seal; reference 2 and 3.1), below which
-///    `pexboot` is used. Empty counts as unset, a leading `~` is HOME, a relative one starts at `cwd`. It has no
-///    fallback.
-/// 3. Without one: `pexboot` in `XDG_CACHE_HOME` if that is absolute, else in `$HOME/.cache` if that is; then
-///    `/var/tmp/pexboot-<euid>`.
+///    `pexboot` is used. Empty counts as unset, a leading `~` is HOME, a relative one starts at `cwd`.
+/// 3. Without one: `pexboot` in `XDG_CACHE_HOME` if that is absolute, else in `$HOME/.cache` if that is.
+/// 4. `/var/tmp/pexboot-<euid>`: where a root that is safe cannot be written, its plans are here.
 ///
 /// `env` gives a variable's value; `cwd` is asked only for a relative `PEX_ROOT`.
 #[must_use]
@@ -76,19 +75,18 @@ pub fn candidates<'e>(
             path: below(&path, &[b"pexboot"]),
             kind: Kind::Explicit,
         });
-        return list;
+    } else {
+        let cache = match env("XDG_CACHE_HOME").filter(absolute) {
+            Some(cache) => Some(below(cache, &[b"pexboot"])),
+            None => home
+                .filter(absolute)
+                .map(|home| below(home, &[b".cache", b"pexboot"])),
+        };
+        list.extend(cache.map(|path| Candidate {
+            path,
+            kind: Kind::Cache,
+        }));
     }
-
-    let cache = match env("XDG_CACHE_HOME").filter(absolute) {
-        Some(cache) => Some(below(cache, &[b"pexboot"])),
-        None => home
-            .filter(absolute)
-            .map(|home| below(home, &[b".cache", b"pexboot"])),
-    };
-    list.extend(cache.map(|path| Candidate {
-        path,
-        kind: Kind::Cache,
-    }));
     list.push(Candidate {
         path: [b"/var/tmp/pexboot-", decimal(euid).as_slice()].concat(),
         kind: Kind::Fallback,
@@ -221,15 +219,36 @@ mod tests {
     }
 
     #[test]
-    fn an_explicit_root_stands_alone() {
+    fn an_explicit_root_stands_for_the_cache_directory() {
         let home = ("HOME", "/h");
-        check(&[home, ("PEX_ROOT", "/r")], "/seal", &["E/r/pexboot"]);
-        check(&[home, ("PEX_ROOT", "")], "/seal", &["E/seal/pexboot"]);
-        check(&[home], "~/seal", &["E/h/seal/pexboot"]);
-        check(&[home, ("PEX_ROOT", "~")], "", &["E/h/pexboot"]);
-        check(&[home, ("PEX_ROOT", "~u/r")], "", &["E/work/~u/r/pexboot"]);
-        check(&[home, ("PEX_ROOT", "r")], "", &["E/work/r/pexboot"]);
-        check(&[("PEX_ROOT", "~/r")], "", &["E/work/~/r/pexboot"]);
+        let fallback = "F/var/tmp/pexboot-1000";
+        check(
+            &[home, ("PEX_ROOT", "/r")],
+            "/seal",
+            &["E/r/pexboot", fallback],
+        );
+        check(
+            &[home, ("PEX_ROOT", "")],
+            "/seal",
+            &["E/seal/pexboot", fallback],
+        );
+        check(&[home], "~/seal", &["E/h/seal/pexboot", fallback]);
+        check(&[home, ("PEX_ROOT", "~")], "", &["E/h/pexboot", fallback]);
+        check(
+            &[home, ("PEX_ROOT", "~u/r")],
+            "",
+            &["E/work/~u/r/pexboot", fallback],
+        );
+        check(
+            &[home, ("PEX_ROOT", "r")],
+            "",
+            &["E/work/r/pexboot", fallback],
+        );
+        check(
+            &[("PEX_ROOT", "~/r")],
+            "",
+            &["E/work/~/r/pexboot", fallback],
+        );
     }
 
     #[test]
@@ -237,7 +256,7 @@ mod tests {
         check(
             &[("PEXBOOT_SEEDS", "/a::b:/c"), ("PEX_ROOT", "/r")],
             "",
-            &["S/a", "S/c", "E/r/pexboot"],
+            &["S/a", "S/c", "E/r/pexboot", "F/var/tmp/pexboot-1000"],
         );
     }
 

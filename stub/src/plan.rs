@@ -1,5 +1,5 @@
 //! The launch plan: the complete answer for one launch, with every input it depended on. Its bytes on disk are the
-//! matter of [`mod@format`].
+//! matter of `plan/format.rs`.
 
 use alloc::vec::Vec;
 

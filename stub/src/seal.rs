@@ -12,10 +12,11 @@
 //!   56   8  engine_size
 //!   64   8  engine_full_size
 //!   72  32  engine_digest
-//!  104   8  archive_size
-//!  112   8  file_size
-//!  120   4  length of pex_root
-//!  124      pex_root; zeros up to the end
+//!  104   8  engine_sum
+//!  112   8  archive_size
+//!  120   8  file_size
+//!  128   4  length of pex_root
+//!  132      pex_root; zeros up to the end
 //! ```
 
 use alloc::vec::Vec;
@@ -32,7 +33,7 @@ const VERSION: u32 = 1;
 const SEALED: u32 = 1;
 const HOST_SITE: u32 = 2;
 /// Bytes in front of `pex_root`.
-const FIXED: usize = 124;
+const FIXED: usize = 132;
 
 /// What a stub knows of the file it heads.
 ///
@@ -52,6 +53,9 @@ pub struct Seal {
     pub engine_full_size: u64,
     /// SHA-256 of the inflated engine: its name in the root.
     pub engine_digest: [u8; 32],
+    /// [`checksum`](crate::checksum::checksum) of the compressed engine. Who could change that could change the seal, so
+    /// against anything but an accident a digest would do no better, and it would take ten milliseconds.
+    pub engine_sum: [u8; 8],
     /// Bytes of the archive, the original file.
     pub archive_size: u64,
     /// Bytes of the whole embedded file.
@@ -117,6 +121,7 @@ impl Seal {
         let (engine_size, rest) = u64_of(rest)?;
         let (engine_full_size, rest) = u64_of(rest)?;
         let (engine_digest, rest) = rest.split_first_chunk()?;
+        let (engine_sum, rest) = rest.split_first_chunk()?;
         let (archive_size, rest) = u64_of(rest)?;
         let (file_size, rest) = u64_of(rest)?;
         let (length, rest) = u32_of(rest)?;
@@ -134,6 +139,7 @@ impl Seal {
             engine_size,
             engine_full_size,
             engine_digest: *engine_digest,
+            engine_sum: *engine_sum,
             archive_size,
             file_size,
             options: Options {
@@ -161,6 +167,7 @@ impl Seal {
         out.extend_from_slice(&self.engine_size.to_le_bytes());
         out.extend_from_slice(&self.engine_full_size.to_le_bytes());
         out.extend_from_slice(&self.engine_digest);
+        out.extend_from_slice(&self.engine_sum);
         out.extend_from_slice(&self.archive_size.to_le_bytes());
         out.extend_from_slice(&self.file_size.to_le_bytes());
         out.extend_from_slice(

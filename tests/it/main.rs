@@ -9,10 +9,14 @@
 //! `PEXBOOT_TESTS=long` runs every case on every Python found (see `./long-tests`).
 
 mod apps;
+mod bad_input;
 mod checklist;
+mod embedding;
 mod fixtures;
 mod harness;
+mod memory;
 mod stub;
 mod surroundings;
 mod tidy;
 mod trust;
+mod warm;

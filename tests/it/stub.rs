@@ -15,6 +15,7 @@ use std::process::{Command, Output, Stdio};
 use std::time::{Duration, SystemTime};
 
 use pexboot::parts::{SEAL_OFFSET, STUB};
+use pexboot_stub::checksum::checksum;
 use pexboot_stub::key::{Subject, hex, key};
 use pexboot_stub::plan::{Anchor, EnvChange, Exec, Identity, Input, Place, Plan, Value};
 use pexboot_stub::seal::{SEAL_SIZE, Seal};
@@ -59,6 +60,7 @@ impl Scene {
             engine_size: packed.len() as u64,
             engine_full_size: shell.len() as u64,
             engine_digest: Sha256::digest(&shell).into(),
+            engine_sum: checksum(packed),
             ..Seal::default()
         };
         let mut bytes = STUB.to_vec();

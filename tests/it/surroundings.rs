@@ -56,7 +56,7 @@ fn no_descriptor_of_ours_is_left_to_the_application() {
     for &way in ways().iter().filter(|&&way| way == Way::Embedded) {
         let stage = Stage::new(way, &pex);
         let close_others =
-            "for fd in $(ls /proc/self/fd); do [ $fd -le 2 ] || eval \"exec $fd>&-\"; done";
+            "for fd in $(ls /proc/$$/fd); do [ $fd -le 2 ] || eval \"exec $fd>&-\"; done";
         for _ in 0..2 {
             stage
                 .start()

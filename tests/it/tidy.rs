@@ -5,7 +5,10 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 /// Files that may be longer than [`LONGEST`], with the reason.
-const LONG_FOR_A_REASON: &[(&str, &str)] = &[];
+const LONG_FOR_A_REASON: &[(&str, &str)] = &[(
+    "src/archive/tests.rs",
+    "every way in which a zip can lie, on one table of shapes",
+)];
 
 /// No Rust file has more lines; above some 400, look for the second subject.
 const LONGEST: usize = 600;
@@ -179,7 +182,12 @@ fn names_a_machine(line: &str, path: &str) -> bool {
         let before = line[..at].chars().next_back();
         let after = line[at + path.len()..].chars().next();
         let starts_there = before.is_none_or(|c| c.is_whitespace() || "\"'=(`".contains(c));
-        starts_there && after.is_some_and(char::is_alphanumeric)
+        let made_up = ["/home/me", "/home/other", "/home/u"].iter().any(|user| {
+            line[at..]
+                .strip_prefix(user)
+                .is_some_and(|rest| !rest.starts_with(char::is_alphanumeric))
+        });
+        starts_there && !made_up && after.is_some_and(char::is_alphanumeric)
     })
 }
 

@@ -162,8 +162,8 @@ fn the_stub_looks_where_the_engine_does() {
         assert_eq!(of(Kind::Explicit), Vec::from_iter(ours.explicit.clone()));
         if ours.explicit.is_none() {
             assert_eq!(of(Kind::Cache), Vec::from_iter(ours.cache));
-            assert_eq!(of(Kind::Fallback), [ours.fallback]);
         }
+        assert_eq!(of(Kind::Fallback), [ours.fallback]);
         return;
     }
     for env in [

@@ -17,6 +17,7 @@ use sha2::{Digest as _, Sha256};
 
 use super::chroot::is_bytecode;
 use super::lay_out::{self, Bytes, DirectoryHash, Item};
+use super::progress::Progress;
 use super::{UnpackError, hex};
 use crate::archive::{Archive, Entry, safe_relative};
 use crate::pex::Content;
@@ -58,6 +59,7 @@ pub(super) fn install(
     root: &Path,
     name: &str,
     wheel: &Archive,
+    progress: &Progress,
     fail: &dyn Fn(String) -> UnpackError,
 ) -> Result<(), UnpackError> {
     let contents = members(wheel);
@@ -100,7 +102,7 @@ pub(super) fn install(
         })
         .collect();
     let mut hash = DirectoryHash::new(&items);
-    lay_out::write(root, &items, Some(wheel), &mut hash)?;
+    lay_out::write(root, &items, Some(wheel), &mut hash, progress)?;
     let layout = layout(&hash.finish(), &metadata, &items);
     Tree::new(root)
         .and_then(|mut tree| tree.write(".layout.json", layout.as_bytes(), false))

@@ -43,9 +43,14 @@ fn install(root: &Path, mut members: Vec<testing::Member>, pure: bool, tag: &str
     let target = root.join("chroot");
     std::fs::create_dir(&target).unwrap();
     let wheel = Archive::open(&file).unwrap();
-    super::install(&target, "syn-1.0-py3-none-any.whl", &wheel, &|why| {
-        panic!("{why}")
-    })
+    let progress = super::Progress::new("", 0, false);
+    super::install(
+        &target,
+        "syn-1.0-py3-none-any.whl",
+        &wheel,
+        &progress,
+        &|why| panic!("{why}"),
+    )
     .unwrap();
     let mut found = Vec::new();
     let mut left = vec![target.clone()];

@@ -19,6 +19,7 @@
 use alloc::vec::Vec;
 
 use super::{Anchor, EnvChange, Exec, Identity, Input, Place, Plan, Value};
+use crate::checksum::checksum;
 
 /// No plan is larger: 16 MiB.
 pub const SIZE_MAX: usize = 16 << 20;
@@ -70,24 +71,6 @@ impl Plan {
         }
         reader.body()
     }
-}
-
-/// Eight bytes at a time, each step one to one in both its inputs: damage inside of eight bytes never goes unseen, any
-/// other once in 2^64. (Zeros behind the end do not count: the length stands beside it.)
-pub(super) fn checksum(body: &[u8]) -> [u8; 8] {
-    /// 2^64 divided by the golden ratio, odd: its bits are well mixed.
-    const FACTOR: u64 = 0x9e37_79b9_7f4a_7c15;
-    let mut sum: u64 = 0;
-    for chunk in body.chunks(8) {
-        let mut word = [0; 8];
-        for (byte, from) in word.iter_mut().zip(chunk) {
-            *byte = *from;
-        }
-        sum = (sum ^ u64::from_le_bytes(word))
-            .wrapping_mul(FACTOR)
-            .rotate_left(29);
-    }
-    sum.to_le_bytes()
 }
 
 fn write_length(out: &mut Vec<u8>, length: usize) {

@@ -1,3 +1,5 @@
+//! Plans as bytes, whole and damaged.
+
 use alloc::vec;
 
 use super::*;
@@ -59,7 +61,7 @@ fn vouched(body: &[u8]) -> Vec<u8> {
     let mut bytes = full().encode();
     bytes.truncate(12);
     bytes.extend_from_slice(&u32::try_from(body.len()).unwrap().to_le_bytes());
-    bytes.extend_from_slice(&format::checksum(body));
+    bytes.extend_from_slice(&crate::checksum::checksum(body));
     bytes.extend_from_slice(body);
     bytes
 }

@@ -1,3 +1,5 @@
+//! What holds and what does not, on a machine of a few files.
+
 use alloc::collections::BTreeMap;
 use alloc::vec;
 use core::cell::RefCell;
@@ -140,7 +142,7 @@ fn a_portable_identity_is_size_and_whole_seconds() {
 #[test]
 fn places_follow_what_they_are_anchored_to() {
     let world = Fake {
-        cwd: Some("/work"),
+        cwd: Some("/job"),
         ..Fake::default()
     };
     let at = |anchor, path, env: &[&[u8]]| {
@@ -158,7 +160,7 @@ fn places_follow_what_they_are_anchored_to() {
     );
     assert_eq!(at(Anchor::Home, ".pexrc", &[b"HOME="]), None);
     assert_eq!(at(Anchor::Home, ".pexrc", &[]), None);
-    assert_eq!(at(Anchor::Cwd, "x", &[]).as_deref(), Some("/work/x"));
+    assert_eq!(at(Anchor::Cwd, "x", &[]).as_deref(), Some("/job/x"));
     let top = Launch {
         pex: b"/app",
         ..launch(&[])
@@ -227,8 +229,8 @@ fn variables_are_compared_by_value_and_presence() {
 #[test]
 fn path_is_walked_as_execvp_walks_it() {
     let world = Fake {
-        executables: vec!["/b/py", "/c/py", "/work/py", "/work/sub/py", "/bin/py"],
-        cwd: Some("/work"),
+        executables: vec!["/b/py", "/c/py", "/job/py", "/job/sub/py", "/bin/py"],
+        cwd: Some("/job"),
         ..Fake::default()
     };
     let first = |path: Option<&str>, name: &str| {
@@ -239,24 +241,24 @@ fn path_is_walked_as_execvp_walks_it() {
     assert_eq!(first(Some("/a:/c/:/b"), "py").as_deref(), Some("/c/py"));
     assert_eq!(
         first(Some("/a:"), "py").as_deref(),
-        Some("/work/py"),
+        Some("/job/py"),
         "an empty item at the end"
     );
     assert_eq!(
         first(Some(""), "py").as_deref(),
-        Some("/work/py"),
+        Some("/job/py"),
         "nothing but an empty item"
     );
     assert_eq!(
         first(Some("sub"), "py").as_deref(),
-        Some("/work/sub/py"),
+        Some("/job/sub/py"),
         "a relative item"
     );
     assert_eq!(first(Some("/a"), "py"), None);
     assert_eq!(first(None, "py").as_deref(), Some("/bin/py"), "no PATH");
     assert_eq!(
         first(Some("/b"), "sub/py").as_deref(),
-        Some("/work/sub/py"),
+        Some("/job/sub/py"),
         "a path"
     );
     assert_eq!(first(Some("/b"), ""), None);
@@ -345,7 +347,7 @@ fn a_plan_of_another_boot_does_not_hold() {
 #[test]
 fn every_input_counts_and_the_first_that_fails_ends_it() {
     let world = Fake {
-        cwd: Some("/work"),
+        cwd: Some("/job"),
         ..Fake::default()
     };
     let absent = |path| Input::Absent(place(Anchor::Cwd, path));
@@ -366,7 +368,7 @@ fn every_input_counts_and_the_first_that_fails_ends_it() {
             .map(|path| path.leak() as &[u8])
             .collect::<Vec<_>>()
     };
-    assert_eq!(asked(&world), [b"cwd".as_slice(), b"/work/x", b"/work/y"]);
+    assert_eq!(asked(&world), [b"cwd".as_slice(), b"/job/x", b"/job/y"]);
     let broken = plan(vec![
         Input::Variable(b"A".to_vec(), Some(Vec::new())),
         absent("x"),

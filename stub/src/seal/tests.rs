@@ -1,3 +1,5 @@
+//! Seals as bytes, and where a stub keeps its own.
+
 use alloc::vec;
 
 use super::*;
@@ -10,6 +12,7 @@ fn sample() -> Seal {
         engine_size: 3,
         engine_full_size: u64::MAX,
         engine_digest: [5; 32],
+        engine_sum: [8; 8],
         archive_size: 6,
         file_size: 7,
         options: Options { host_site: true },
@@ -72,7 +75,7 @@ fn what_is_not_a_seal_is_refused() {
     assert_eq!(damaged(0, b'P'), None, "magic");
     assert_eq!(damaged(8, 9), None, "version");
     assert_eq!(damaged(12, 4), None, "unknown flag");
-    assert_eq!(damaged(121, 8), None, "length of the root");
+    assert_eq!(damaged(129, 8), None, "length of the root");
     assert_eq!(damaged(SEAL_SIZE - 1, 1), None, "something behind the end");
 }
 
@@ -83,8 +86,9 @@ fn the_fields_stand_where_the_format_says() {
     assert_eq!(bytes[16..48], [1; 32]);
     assert_eq!(bytes[48..56], 2u64.to_le_bytes());
     assert_eq!(bytes[72..104], [5; 32]);
-    assert_eq!(bytes[112..120], 7u64.to_le_bytes());
-    assert_eq!(&bytes[120..132], b"\x08\0\0\0~/\xff root");
+    assert_eq!(bytes[104..112], [8; 8]);
+    assert_eq!(bytes[120..128], 7u64.to_le_bytes());
+    assert_eq!(&bytes[128..140], b"\x08\0\0\0~/\xff root");
 }
 
 /// An ELF file of two sections behind the null one: the names, and one called `name` of `size` bytes at 0x400.

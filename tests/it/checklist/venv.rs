@@ -160,6 +160,8 @@ fn item_92_constraints_decide_how_many_venvs_there_are() {
         assert_ne!(first, second, "{way:?}");
         let constrained = probe("item92").info("interpreter_constraints", json!(["CPython>=3.8"]));
         let [first, second] = versions(way, constrained);
-        assert_eq!(first, second, "{way:?}");
+        // By design: the original freezes what the first start chose for whoever comes later; here each start gets the
+        // Python that it asked for (docs/compatibility.md).
+        assert_eq!(first == second, way == Way::Original, "{first} {second}");
     }
 }

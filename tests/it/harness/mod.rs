@@ -10,7 +10,7 @@ mod stage;
 mod start;
 
 pub use case::Case;
-pub use stage::Stage;
+pub use stage::{PEXBOOT, Stage};
 pub use start::{Outcome, Start};
 
 /// How a PEX is started.

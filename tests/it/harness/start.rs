@@ -84,7 +84,7 @@ impl<'a> Start<'a> {
 
     /// Runs shell commands first, in the process that becomes the PEX.
     pub fn after_shell(self, commands: &str) -> Self {
-        self.before(["/bin/sh", "-c", &format!("{commands}\nexec \"$@\""), "sh"])
+        self.before(["/bin/bash", "-c", &format!("{commands}\nexec \"$@\""), "sh"])
     }
 
     /// The working directory.

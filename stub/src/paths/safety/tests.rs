@@ -1,3 +1,5 @@
+//! Roots that can be trusted, and roots that cannot.
+
 use alloc::collections::BTreeMap;
 use alloc::string::String;
 use core::cell::Cell;
