@@ -27,6 +27,9 @@ pub mod cli;
 #[cfg(feature = "cli")]
 pub mod embed;
 pub mod exit;
+#[cfg(feature = "cli")]
+#[doc(hidden)]
+pub mod fuzzing;
 pub mod interpreter;
 pub mod launch;
 #[cfg(feature = "cli")]

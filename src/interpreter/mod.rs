@@ -35,6 +35,9 @@ mod surroundings;
 mod tags;
 mod witness;
 
+#[cfg(feature = "cli")]
+pub(crate) use record::fuzz as fuzz_record;
+
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 

@@ -63,6 +63,16 @@ impl Machine {
     }
 }
 
+/// Reads what may be a record, for the fuzzer: as it is, and with the checksum that it should have.
+#[cfg(feature = "cli")]
+pub(crate) fn fuzz(bytes: &[u8]) {
+    let _ = Stored::decode(bytes);
+    let mut sealed = HEADER.to_vec();
+    field(&mut sealed, "sha256", &Sha256::digest(bytes));
+    sealed.extend_from_slice(bytes);
+    let _ = Stored::decode(&sealed);
+}
+
 /// What is stored of one interpreter.
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct Stored {

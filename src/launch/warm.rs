@@ -18,7 +18,7 @@ use crate::store::Kind;
 /// Prepares the launch for all who will find this root.
 ///
 /// # Errors
-/// As [`prepare`]; and when what was prepared cannot be compiled or brought to the disk.
+/// As [`prepare()`]; and when what was prepared cannot be compiled or brought to the disk.
 pub fn warm(invocation: &Invocation, report: &mut dyn Report) -> Result<Prepared, LaunchError> {
     let prepared = prepare(invocation, report)?;
     compile(&prepared)?;

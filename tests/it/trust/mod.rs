@@ -9,9 +9,11 @@ mod hostile;
 mod kills;
 mod machines;
 mod mounts;
+mod mutations;
 mod owners;
 mod races;
 mod upkeep;
+mod verify;
 
 use std::fs;
 use std::os::unix::fs::{PermissionsExt, chown};
