@@ -69,6 +69,9 @@ def _boot():
     if inject_args:
         inject_args = _format(inject_args, environ)
     kind, what, attrs = data["run"]
+    if kind == "call" and not venv:
+        # As under `python DIRECTORY`.
+        main.__package__ = ""
     if kind == "repl" and len(sys.argv) > 1:
         kind = "interpreter"
     sys.argv[0] = environ["PEX"] + data["argv0"] if venv else data["argv0"] or pex
@@ -258,11 +261,13 @@ def _format(args, environ):
 
 def _module(name):
     """Runs a module as `python -m` does."""
+    # By the time it runs, the boot's functions are no longer to be found by name.
+    find, execute = _find_main, _run_main
 
     def run():
-        found = _find_main(name)
+        found = find(name)
         if found:
-            return _run_main(*found)
+            return execute(*found)
         # Everything unusual, the error messages above all, is the business of Python's own.
         import runpy
 

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use pexboot_stub::seal::Options;
 
 use super::error::CliError;
-use crate::embed::{Parts, embed};
+use crate::embed::{Bytecode, Parts, embed};
 use crate::parts;
 
 /// What `embed` is told.
@@ -19,6 +19,10 @@ pub struct Args {
     /// Let the host's site module run, as the original bootstrap does
     #[arg(long)]
     host_site: bool,
+    /// Bring bytecode of everything in the PEX, so that a first start has nothing to compile: for these Pythons, or the
+    /// one that would run it here
+    #[arg(long, value_name = "PYTHON,...", num_args = 0.., require_equals = true, value_delimiter = ',')]
+    compile: Option<Vec<String>>,
 }
 
 /// Embeds the PEX.
@@ -35,6 +39,16 @@ pub fn run(args: &Args) -> Result<(), CliError> {
     let options = Options {
         host_site: args.host_site,
     };
-    embed(&args.pex, args.output.as_deref(), options, &parts)?;
+    let bytecode = match &args.compile {
+        Some(pythons) => Bytecode::compile(&args.pex, pythons)?,
+        None => Bytecode::default(),
+    };
+    embed(
+        &args.pex,
+        args.output.as_deref(),
+        options,
+        &bytecode,
+        &parts,
+    )?;
     Ok(())
 }

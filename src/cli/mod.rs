@@ -9,6 +9,7 @@ mod info;
 mod run;
 mod strip;
 mod verify;
+mod warm;
 
 use clap::{Parser, Subcommand};
 use error::CliError;
@@ -41,6 +42,8 @@ enum Command {
     Strip(strip::Args),
     /// Check every checksum and every promised hash of a PEX
     Verify(verify::Args),
+    /// Do all the work of a first start ahead of it: for images, and for roots that nobody can write to
+    Warm(warm::Args),
 }
 
 /// Runs the command line of this process; gives its exit code.
@@ -65,6 +68,7 @@ pub fn main() -> i32 {
         Command::Run(args) => Ok(run::run(&args)),
         Command::Strip(args) => strip::run(&args).map(done),
         Command::Verify(args) => verify::run(&args),
+        Command::Warm(args) => Ok(warm::run(&args)),
     };
     match result {
         Ok(code) => code as i32,

@@ -6,7 +6,7 @@
 use std::fmt::Write as _;
 use std::path::Path;
 
-use super::EmbedError;
+use super::{Bytecode, EmbedError};
 use crate::archive::directory::{
     CENTRAL, CENTRAL_SIZE, END, END64, END64_SIZE, Header, LOCATOR64, ZIP64_FIELD, extent, headers,
 };
@@ -110,7 +110,11 @@ pub(super) struct Appendix {
 
 impl Appendix {
     /// Makes the appendix for `original`, which a head and nothing else will stand before.
-    pub fn new(original: &Archive, constants: &Constants<'_>) -> Result<Appendix, EmbedError> {
+    pub fn new(
+        original: &Archive,
+        constants: &Constants<'_>,
+        bytecode: &Bytecode,
+    ) -> Result<Appendix, EmbedError> {
         let (place, directory) = original.raw_directory()?;
         let start = constants.head + constants.archive;
         let mut bytes = Vec::new();
@@ -137,12 +141,17 @@ impl Appendix {
             count += 1;
         }
         let text = constants.python() + ORIGINAL;
-        for (name, mode, text) in [
-            ("__main__.py", 0o100_755, MAIN),
-            ("__pex__/__init__.py", 0o100_644, HOOK),
-            (ORIGINAL_NAME, 0o100_644, text.as_str()),
-        ] {
-            add(name, mode, text.as_bytes(), start, &mut bytes, &mut central);
+        let ours = [
+            ("__main__.py", 0o100_755, MAIN.as_bytes()),
+            ("__pex__/__init__.py", 0o100_644, HOOK.as_bytes()),
+            (ORIGINAL_NAME, 0o100_644, text.as_bytes()),
+        ];
+        let compiled = bytecode
+            .entries
+            .iter()
+            .map(|(name, content)| (name.as_str(), 0o100_644, content.as_slice()));
+        for (name, mode, content) in ours.into_iter().chain(compiled) {
+            add(name, mode, content, start, &mut bytes, &mut central);
             count += 1;
         }
         let central_start = start + bytes.len() as u64;

@@ -35,6 +35,20 @@ pub enum EmbedError {
         /// The file.
         path: PathBuf,
     },
+    /// Its modules cannot be compiled.
+    #[error("`{}` cannot be compiled ahead: {why}", path.display())]
+    Compile {
+        /// The PEX.
+        path: PathBuf,
+        /// What stands in the way.
+        why: String,
+    },
+    /// A directory has no appendix for bytecode to lie in.
+    #[error("`{}` is a PEX directory, which takes no bytecode; leave out --compile, or build the PEX as one file", path.display())]
+    DirectoryBytecode {
+        /// The directory.
+        path: PathBuf,
+    },
     /// A directory cannot be written elsewhere.
     #[error("`{}` is a PEX directory, which is embedded in place; copy it first and leave out the output", path.display())]
     DirectoryOutput {
@@ -80,9 +94,12 @@ impl EmbedError {
             EmbedError::Io { .. } => ExitCode::Io,
             EmbedError::NotEmbedded { .. }
             | EmbedError::Changed { .. }
+            | EmbedError::Compile { .. }
             | EmbedError::PexRoot { .. }
             | EmbedError::Starter { .. } => ExitCode::BadFile,
-            EmbedError::DirectoryOutput { .. } => ExitCode::Usage,
+            EmbedError::DirectoryOutput { .. } | EmbedError::DirectoryBytecode { .. } => {
+                ExitCode::Usage
+            }
             EmbedError::Check { .. } | EmbedError::Stub => ExitCode::Internal,
         }
     }

@@ -10,6 +10,7 @@
 //! directory gets the head alone, as its `pex` file.
 
 mod appendix;
+mod bytecode;
 mod directory;
 mod error;
 mod output;
@@ -27,6 +28,7 @@ use pexboot_stub::seal::{Options, SEAL_SIZE, Seal};
 use crate::archive::{Archive, seal_offset};
 use crate::pex::{Layout, Pex};
 
+pub use bytecode::Bytecode;
 pub use error::EmbedError;
 pub use state::{State, state};
 
@@ -57,6 +59,8 @@ pub struct Embedded {
 
 /// Embeds the PEX at `input`, bare or embedded before, into `output`, or in place without one.
 ///
+/// `bytecode` is put into the appendix, for first starts to find.
+///
 /// A directory is embedded in place: its `pex` file becomes the head. Permission bits stay, with an x bit added for each
 /// r bit; set-id bits do not, and nothing else that a new file does not have.
 ///
@@ -67,11 +71,15 @@ pub fn embed(
     input: &Path,
     output: Option<&Path>,
     options: Options,
+    bytecode: &Bytecode,
     parts: &Parts<'_>,
 ) -> Result<Embedded, EmbedError> {
     let pex = Pex::open(input)?;
     match pex.layout {
-        Layout::Zipapp => embed_file(&pex, output, options, parts),
+        Layout::Zipapp => embed_file(&pex, output, options, bytecode, parts),
+        Layout::Packed | Layout::Loose if *bytecode != Bytecode::default() => {
+            Err(EmbedError::DirectoryBytecode { path: pex.path })
+        }
         Layout::Packed | Layout::Loose if output.is_some() => {
             Err(EmbedError::DirectoryOutput { path: pex.path })
         }
@@ -101,6 +109,7 @@ fn embed_file(
     pex: &Pex,
     output: Option<&Path>,
     options: Options,
+    bytecode: &Bytecode,
     parts: &Parts<'_>,
 ) -> Result<Embedded, EmbedError> {
     let input = archive_of(pex);
@@ -143,12 +152,13 @@ fn embed_file(
         pex_root: &head.seal.pex_root,
         added: executable & !mode,
     };
-    let appendix = Appendix::new(&original, &constants)?;
+    let appendix = Appendix::new(&original, &constants, bytecode)?;
     draft.write(&appendix.bytes)?;
     let file_size = constants.head + size + appendix.bytes.len() as u64;
     let seal = Seal {
         archive_size: size,
         file_size,
+        bytecode: bytecode.digest(),
         ..head.seal
     };
     let encoded = seal.encode().ok_or_else(|| EmbedError::PexRoot {
@@ -243,6 +253,7 @@ impl Head {
             engine_sum: checksum(parts.engine),
             archive_size: 0,
             file_size: 0,
+            bytecode: [0; 32],
             options,
             pex_root: pex.info.pex_root.clone().unwrap_or_default().into_bytes(),
         };

@@ -23,7 +23,10 @@ def start(path, argv, env, options, error):
         if os.environ.get("PEX_VERBOSE", "0") != "0":
             sys.stderr.write("pexboot: `%s` cannot be executed (%s; %s): its own bootstrap starts it\n" % (path, error, second))
     # The bootstrap takes P from this variable: PEX and argv[0] are as if it had been started from there.
-    env = dict(os.environ, __PEX_EXE__=absolute)
+    env = dict(os.environ)
+    # The tools would open that file, and take it for no zip.
+    if env.get("PEX_TOOLS", "0").lower() not in ("1", "true"):
+        env["__PEX_EXE__"] = absolute
     os.execve(sys.executable, [sys.executable] + options + [original(path)] + argv[1:], env)
 
 
@@ -44,18 +47,21 @@ def original(path):
         try:
             return publish(root, path)
         except OSError as error:
+            # A named root that others could change is refused; one that cannot be written is passed over.
+            if error.errno == errno.EPERM and (os.environ.get("PEX_ROOT") or PEX_ROOT):
+                raise
             last = last or error
     raise last
 
 
 def roots():
     named = os.environ.get("PEX_ROOT") or PEX_ROOT
-    if named:
-        return [os.path.join(os.path.abspath(os.path.expanduser(named)), "pexboot")]
     found = []
     home = os.environ.get("HOME", "")
     cache = os.environ.get("XDG_CACHE_HOME", "")
-    if os.path.isabs(cache):
+    if named:
+        found.append(os.path.join(os.path.abspath(os.path.expanduser(named)), "pexboot"))
+    elif os.path.isabs(cache):
         found.append(os.path.join(cache, "pexboot"))
     elif os.path.isabs(home):
         found.append(os.path.join(home, ".cache", "pexboot"))

@@ -47,7 +47,7 @@ fn with_parts<T>(act: impl FnOnce(&Parts<'_>) -> T) -> T {
 }
 
 fn embedded(path: &Path) -> Result<Embedded, EmbedError> {
-    with_parts(|parts| embed(path, None, Options::default(), parts))
+    with_parts(|parts| embed(path, None, Options::default(), &Bytecode::default(), parts))
 }
 
 fn members() -> Vec<Member> {
@@ -184,11 +184,32 @@ fn the_same_bytes_every_time() {
     let path = write(temp.path(), &original, 0o755);
     let (a, b) = (temp.path().join("a"), temp.path().join("b"));
     with_parts(|parts| {
-        embed(&path, Some(&a), Options::default(), parts).unwrap();
+        embed(
+            &path,
+            Some(&a),
+            Options::default(),
+            &Bytecode::default(),
+            parts,
+        )
+        .unwrap();
         // Not even a mode that differs by umask makes a difference, nor having been embedded before.
         write(temp.path(), &original, 0o700);
-        embed(&path, None, Options { host_site: true }, parts).unwrap();
-        embed(&path, Some(&b), Options::default(), parts).unwrap();
+        embed(
+            &path,
+            None,
+            Options { host_site: true },
+            &Bytecode::default(),
+            parts,
+        )
+        .unwrap();
+        embed(
+            &path,
+            Some(&b),
+            Options::default(),
+            &Bytecode::default(),
+            parts,
+        )
+        .unwrap();
     });
     assert!(std::fs::read(&a).unwrap() == std::fs::read(&b).unwrap());
     strip(&b, None).unwrap();
@@ -390,7 +411,13 @@ fn a_directory_gets_the_head_for_its_link() {
         assert!(matches!(embedded(root), Err(EmbedError::Starter { .. })));
         let out = root.join("out");
         assert!(matches!(
-            with_parts(|parts| embed(root, Some(&out), Options::default(), parts)),
+            with_parts(|parts| embed(
+                root,
+                Some(&out),
+                Options::default(),
+                &Bytecode::default(),
+                parts
+            )),
             Err(EmbedError::DirectoryOutput { .. })
         ));
     }

@@ -13,12 +13,15 @@
 //!   witness      believed while these files are the same
 //!   tags, elf, hooks   what follows from the answer and the machine
 //! constraint     which of them the PEX allows
+//! compile        has one compile modules ahead, for `embed`
 //! choose         which one is taken; messages: why none is
 //! ```
 
 mod answer;
 mod binary;
 mod choose;
+#[cfg(feature = "cli")]
+mod compile;
 mod constraint;
 mod elf;
 mod hooks;
@@ -37,6 +40,9 @@ pub(crate) use record::fuzz as fuzz_record;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
+
+#[cfg(feature = "cli")]
+pub use compile::{Module, compile};
 
 use crate::pex_info::SelectionStrategy;
 use crate::plan::Inputs;

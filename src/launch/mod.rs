@@ -11,6 +11,8 @@ mod invocation;
 mod prepare;
 mod replay;
 mod venv;
+#[cfg(feature = "cli")]
+mod warm;
 mod zipapp;
 
 use std::convert::Infallible;
@@ -29,7 +31,11 @@ use crate::store::{Kind, Store};
 pub use console::Console;
 pub use error::LaunchError;
 pub use invocation::{Current, Invocation};
+#[cfg(feature = "cli")]
+pub(crate) use prepare::select;
 pub use prepare::{Prepared, prepare};
+#[cfg(feature = "cli")]
+pub use warm::warm;
 
 /// What a launch has to say to its user.
 pub trait Report {

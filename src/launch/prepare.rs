@@ -29,6 +29,8 @@ pub struct Prepared {
     pub directory: PathBuf,
     /// The root that holds the plan.
     pub store: Store,
+    /// The interpreter that was chosen.
+    pub python: PathBuf,
     /// The seal of the PEX, when it is one embedded file.
     pub seal: Option<Seal>,
 }
@@ -195,7 +197,7 @@ pub(super) fn prepare_meanwhile(
         report.say(1, &|| {
             format!("{reason} is left to the PEX's own bootstrap")
         });
-        let (exec, tree) = handover::exec(invocation, &pex, &interpreter, &store)?;
+        let (exec, tree) = handover::exec(invocation, &pex, &interpreter, variables.tools, &store)?;
         if let Some(tree) = tree {
             inputs.add(Input::Present(place(&tree), 0));
         }
@@ -211,6 +213,7 @@ pub(super) fn prepare_meanwhile(
             plan,
             directory,
             store: home,
+            python: interpreter.binary.clone(),
             seal: seal(&pex).cloned(),
         });
     }
@@ -326,6 +329,7 @@ fn publish(
             plan,
             directory,
             store: home,
+            python: interpreter.binary.clone(),
             seal: seal(pex).cloned(),
         });
     };
@@ -369,6 +373,7 @@ fn publish(
         plan: note(if invocation.repair { "1" } else { "0" }),
         directory,
         store: home,
+        python: interpreter.binary.clone(),
         seal: seal(pex).cloned(),
     })
 }
@@ -465,7 +470,8 @@ fn directory_shebang(pex: &Path) -> Option<Vec<u8>> {
     Some(line.strip_suffix(b"\r").unwrap_or(line).to_vec())
 }
 
-fn select(
+/// The wheels of a PEX that this interpreter activates.
+pub(crate) fn select(
     pex: &Pex,
     ignore_errors: bool,
     interpreter: &Record,

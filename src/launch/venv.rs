@@ -125,7 +125,7 @@ pub(super) fn start(parts: &Parts<'_>, report: &mut dyn Report) -> Result<Start,
     let (target, inject) = target(info, invocation)?;
 
     let wheels = parts.wheels()?;
-    let code = unpack::code(&main.pex, &main.fingerprint, &parts.store)?;
+    let code = unpack::code(&main.pex, &main.fingerprint, None, &parts.store)?;
     let copies = info.venv_site_packages_copies || main.pex.layout == Layout::Loose;
     let venv = venv::assemble(
         &Request {

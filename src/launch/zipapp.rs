@@ -10,7 +10,7 @@ use crate::pex::{Layout, Pex};
 use crate::pex_info::InheritPath;
 use crate::resolve::{self, Selected};
 use crate::site;
-use crate::unpack::{self, Unpacked};
+use crate::unpack::{self, Shipped, Unpacked};
 use crate::variables::Mode;
 
 /// How the application is started.
@@ -27,15 +27,24 @@ pub(super) fn start(
         store,
     } = parts;
     let mut wheels = parts.wheels()?;
+    let main = parts.main();
+    let mut shipped = Shipped::find(&main.pex, interpreter)?;
+    if let Some(shipped) = &mut shipped {
+        // The wheels of the PEX that was started come first.
+        for wheel in wheels.iter().take(main.selected.len()) {
+            shipped.lies(&wheel.name, &wheel.path);
+        }
+    }
     let (mut code, mut empty) = (Vec::new(), Vec::new());
     // Directories in the root, which repair can make again.
     let mut unpacked = Vec::new();
-    for member in members {
+    for (index, member) in members.iter().enumerate() {
         if runs_in_place(&member.pex) {
             code.insert(0, member.pex.path.clone());
             continue;
         }
-        let directory = unpack::code(&member.pex, &member.fingerprint, store)?;
+        let own = shipped.as_ref().filter(|_| index == 0);
+        let directory = unpack::code(&member.pex, &member.fingerprint, own, store)?;
         unpacked.push(directory.clone());
         if member.pex.user_code()?.is_empty() {
             empty.push(directory.clone());
@@ -47,7 +56,7 @@ pub(super) fn start(
         wheels.reverse();
         wheels.iter_mut().for_each(|wheel| wheel.entries.reverse());
     }
-    let site = site::assemble(&wheels, store)?;
+    let site = site::assemble(&wheels, shipped.as_ref(), store)?;
 
     let (target, inject) = dispatch::target(&parts.main().pex.info, variables)?;
     let run = match target {

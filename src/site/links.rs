@@ -11,10 +11,16 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use super::merge::{Directory, Node, list};
-use crate::store::{StoreError, Tree};
+use crate::store::{FillError, StoreError, Tree};
+use crate::unpack::{Shipped, UnpackError};
 
 /// Builds `merged` in the fresh directory `root`, which will lie two levels below `home`, as it does now.
-pub(super) fn build(root: &Path, merged: &Directory, home: &Path) -> Result<(), StoreError> {
+pub(super) fn build(
+    root: &Path,
+    merged: &Directory,
+    home: &Path,
+    shipped: Option<&Shipped<'_>>,
+) -> Result<(), FillError> {
     let at = |path: &Path| {
         let path = path.to_owned();
         move |source| StoreError::Io { path, source }
@@ -22,17 +28,25 @@ pub(super) fn build(root: &Path, merged: &Directory, home: &Path) -> Result<(), 
     let mut builder = Builder {
         tree: Tree::new(root).map_err(at(root))?,
         home,
+        shipped,
     };
-    builder.fill("", merged).map_err(at(root))
+    builder.fill("", merged).map_err(|error| match error {
+        // What the system said of the site itself.
+        UnpackError::Store(StoreError::Io { path, source }) if path.as_os_str().is_empty() => {
+            at(root)(source).into()
+        }
+        other => other.into(),
+    })
 }
 
 struct Builder<'a> {
     tree: Tree,
     home: &'a Path,
+    shipped: Option<&'a Shipped<'a>>,
 }
 
 impl Builder<'_> {
-    fn fill(&mut self, prefix: &str, directory: &Directory) -> io::Result<()> {
+    fn fill(&mut self, prefix: &str, directory: &Directory) -> Result<(), UnpackError> {
         for (name, node) in &directory.children {
             let path = if prefix.is_empty() {
                 name.clone()
@@ -40,23 +54,34 @@ impl Builder<'_> {
                 format!("{prefix}/{name}")
             };
             match node {
-                Node::File(source) if prefix.is_empty() => self.link(&path, source)?,
-                Node::File(source) => self.file(&path, source)?,
+                Node::File(source) => {
+                    if prefix.is_empty() {
+                        self.link(&path, source).map_err(unplaced)?;
+                    } else {
+                        self.file(&path, source).map_err(unplaced)?;
+                    }
+                    if let Some(shipped) = self.shipped {
+                        shipped.accompany(source, &path, &mut self.tree)?;
+                    }
+                }
                 Node::Shared(directory) => self.real(&path, directory)?,
                 Node::Whole {
                     path: source,
                     native,
-                } if *native && holds_native(source)? => {
-                    self.real(&path, &list(source, true)?)?;
+                } if (self.shipped).is_some_and(|shipped| shipped.any_below(source))
+                    || *native && holds_native(source).map_err(unplaced)? =>
+                {
+                    let listed = list(source, *native).map_err(unplaced)?;
+                    self.real(&path, &listed)?;
                 }
-                Node::Whole { path: source, .. } => self.link(&path, source)?,
+                Node::Whole { path: source, .. } => self.link(&path, source).map_err(unplaced)?,
             }
         }
         Ok(())
     }
 
-    fn real(&mut self, path: &str, directory: &Directory) -> io::Result<()> {
-        self.tree.directory(path)?;
+    fn real(&mut self, path: &str, directory: &Directory) -> Result<(), UnpackError> {
+        self.tree.directory(path).map_err(unplaced)?;
         self.fill(path, directory)
     }
 
@@ -83,6 +108,14 @@ impl Builder<'_> {
         target.push(within);
         target
     }
+}
+
+/// An error whose path is not known yet.
+fn unplaced(source: io::Error) -> UnpackError {
+    UnpackError::Store(StoreError::Io {
+        path: PathBuf::new(),
+        source,
+    })
 }
 
 /// Whether a shared library lies in the directory or below.

@@ -10,8 +10,8 @@
 //! * it lies outside its wheel (a `.pth` line with an absolute path or `..`).
 //!
 //! On disk (see [`links`]) a directory that one wheel alone brings is a link to the store, so that its bytecode is shared
-//! by all sites; where native code lies, and where wheels meet, directories are real. The same wheels give the same site
-//! whatever the interpreter.
+//! by all sites; where native code lies, where wheels meet, and where a PEX brings bytecode of its own, directories are
+//! real. The same wheels give the same site whatever the interpreter, but for such bytecode.
 
 mod links;
 mod merge;
@@ -24,7 +24,7 @@ use std::path::{Path, PathBuf};
 use sha2::{Digest as _, Sha256};
 
 use crate::store::{Kind, Store, StoreError};
-use crate::unpack::Unpacked;
+use crate::unpack::{Shipped, Unpacked};
 
 use merge::Directory;
 use pth::Pth;
@@ -51,23 +51,27 @@ struct Unit {
     lines: Vec<String>,
 }
 
-/// Assembles the site of these wheels, in resolve order.
+/// Assembles the site of these wheels, in resolve order, with the bytecode that the PEX brings.
 ///
 /// # Errors
 /// When the store cannot be read or written.
-pub fn assemble(wheels: &[Unpacked], store: &Store) -> Result<Site, StoreError> {
+pub fn assemble(
+    wheels: &[Unpacked],
+    shipped: Option<&Shipped<'_>>,
+    store: &Store,
+) -> Result<Site, StoreError> {
     let units = units(wheels)?;
     // One directory alone is its own site.
-    if units.len() < 2 {
+    if units.len() < 2 && !(units.iter()).any(|unit| compiled(unit, shipped)) {
         return Ok(alone(units));
     }
     let (merged, places) = plan(&units)?;
-    let site = match beside(wheels, store) {
+    let site = match beside(wheels, shipped, store) {
         Some(site) => site,
         None => {
             let home = home(store.root());
-            store.directory(Kind::Sites, &key(wheels, &home), &mut |root| {
-                Ok(links::build(root, &merged, &home)?)
+            store.directory(Kind::Sites, &key(wheels, shipped, &home), &mut |root| {
+                links::build(root, &merged, &home, shipped)
             })?
         }
     };
@@ -87,6 +91,11 @@ pub fn assemble(wheels: &[Unpacked], store: &Store) -> Result<Site, StoreError> 
         entries,
         import_lines,
     })
+}
+
+/// Whether there is bytecode for modules of the unit.
+fn compiled(unit: &Unit, shipped: Option<&Shipped<'_>>) -> bool {
+    unit.inside && shipped.is_some_and(|shipped| shipped.any_below(&unit.path))
 }
 
 /// What the units merge to, and which of them do.
@@ -169,7 +178,7 @@ fn alone(units: Vec<Unit>) -> Site {
 
 /// The site of these wheels in the root that they all lie in, where that root is not the one that is written to (a seed,
 /// a read-only root).
-fn beside(wheels: &[Unpacked], store: &Store) -> Option<PathBuf> {
+fn beside(wheels: &[Unpacked], shipped: Option<&Shipped<'_>>, store: &Store) -> Option<PathBuf> {
     // `HOME/wheels/SHA256/NAME.whl`
     let home = wheels.first()?.path.ancestors().nth(3)?;
     if home == self::home(store.root()) || !wheels.iter().all(|wheel| wheel.path.starts_with(home))
@@ -177,13 +186,13 @@ fn beside(wheels: &[Unpacked], store: &Store) -> Option<PathBuf> {
         return None;
     }
     store
-        .find(Kind::Sites, &key(wheels, home))
+        .find(Kind::Sites, &key(wheels, shipped, home))
         .filter(|site| site.starts_with(home))
 }
 
 /// The name of the site of these wheels as seen from `home`: what lies below it counts by its path from there, so that a
 /// root can be moved; anything else by its absolute path.
-fn key(wheels: &[Unpacked], home: &Path) -> String {
+fn key(wheels: &[Unpacked], shipped: Option<&Shipped<'_>>, home: &Path) -> String {
     let mut hash = Sha256::new();
     hash.update(b"pexboot site 1\0");
     let mut text = |bytes: &[u8]| {
@@ -198,6 +207,9 @@ fn key(wheels: &[Unpacked], home: &Path) -> String {
             .iter()
             .for_each(|entry| text(entry.as_bytes()));
         text(b"");
+    }
+    if let Some(shipped) = shipped {
+        text(shipped.key().as_bytes());
     }
     let digits = pexboot_stub::key::hex(&hash.finalize().into());
     digits.into_iter().map(char::from).collect()

@@ -3,7 +3,7 @@
 //! A rename can survive a power cut while the data does not, and nothing is ever synced on the way to the application. So
 //! each published directory `NAME` has a sibling `NAME.manifest`, put there before it: the boot that wrote the entry, and
 //! size and path of every file. In that boot the entry is trusted unseen; in a later one its sizes are compared once, after
-//! which the manifest says that it is on disk. Python's `__pycache__` directories are nobody's promise and left out.
+//! which the manifest says that it is on disk. What Python puts into `__pycache__` directories later is nobody's promise.
 //!
 //! ```text
 //! pexboot manifest 1\n
@@ -94,9 +94,7 @@ impl Manifest {
                 let entry = entry?;
                 let path = directory.join(entry.file_name());
                 if entry.file_type()?.is_dir() {
-                    if entry.file_name() != "__pycache__" {
-                        left.push(path);
-                    }
+                    left.push(path);
                 } else {
                     let status = entry.metadata()?;
                     items.push(Item {

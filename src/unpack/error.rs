@@ -34,6 +34,12 @@ pub enum UnpackError {
         /// The PEX.
         pex: PathBuf,
     },
+    /// Bytecode that came along is not what the seal says.
+    #[error("`{}`: the bytecode in it is not what the file was sealed with; embed it again with --compile", pex.display())]
+    Bytecode {
+        /// The PEX.
+        pex: PathBuf,
+    },
     /// A wheel file that cannot be installed.
     #[error("`{}`: wheel `{wheel}` {why}; build it anew", pex.display())]
     Wheel {
@@ -53,9 +59,10 @@ impl UnpackError {
         match self {
             UnpackError::Store(error) => error.exit_code(),
             UnpackError::Pex(error) => error.exit_code(),
-            UnpackError::Promise { .. } | UnpackError::Code { .. } | UnpackError::Wheel { .. } => {
-                ExitCode::BadFile
-            }
+            UnpackError::Promise { .. }
+            | UnpackError::Code { .. }
+            | UnpackError::Bytecode { .. }
+            | UnpackError::Wheel { .. } => ExitCode::BadFile,
         }
     }
 }

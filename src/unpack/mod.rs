@@ -4,6 +4,7 @@
 //! promise covers, and under which key a wheel is kept so that no PEX can stand in for another, is told in [`chroot`].
 //! Several wheels are unpacked at once, the largest first. Memory stays bounded per worker whatever the members' sizes.
 
+pub mod bytecode;
 mod chroot;
 mod code;
 mod error;
@@ -21,6 +22,7 @@ use crate::pex::{Pex, WheelSource};
 use crate::resolve::Selected;
 use crate::store::{Kind, Store};
 
+pub use bytecode::Shipped;
 pub use error::UnpackError;
 
 use chroot::Chroot;
@@ -76,12 +78,18 @@ pub fn wheels(
         .collect()
 }
 
-/// Brings the user code into the store and gives its directory (an empty one where there is none).
+/// Brings the user code into the store and gives its directory (an empty one where there is none); with bytecode that the
+/// PEX brings, a directory of its own.
 ///
 /// # Errors
 /// When it cannot be unpacked or its fingerprint is not the one given.
-pub fn code(pex: &Pex, fingerprint: &[u8; 32], store: &Store) -> Result<PathBuf, UnpackError> {
-    code::unpack(pex, fingerprint, store)
+pub fn code(
+    pex: &Pex,
+    fingerprint: &[u8; 32],
+    shipped: Option<&Shipped<'_>>,
+    store: &Store,
+) -> Result<PathBuf, UnpackError> {
+    code::unpack(pex, fingerprint, shipped, store)
 }
 
 /// One wheel to be brought into the store.

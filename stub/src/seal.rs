@@ -15,8 +15,9 @@
 //!  104   8  engine_sum
 //!  112   8  archive_size
 //!  120   8  file_size
-//!  128   4  length of pex_root
-//!  132      pex_root; zeros up to the end
+//!  128  32  bytecode
+//!  160   4  length of pex_root
+//!  164      pex_root; zeros up to the end
 //! ```
 
 use alloc::vec::Vec;
@@ -29,11 +30,11 @@ pub const SEAL_SECTION: &str = ".pexboot.seal";
 pub const PEX_ROOT_MAX: usize = 1024;
 
 const MAGIC: [u8; 8] = *b"pexseal\0";
-const VERSION: u32 = 1;
+const VERSION: u32 = 3;
 const SEALED: u32 = 1;
 const HOST_SITE: u32 = 2;
 /// Bytes in front of `pex_root`.
-const FIXED: usize = 132;
+const FIXED: usize = 164;
 
 /// What a stub knows of the file it heads.
 ///
@@ -60,6 +61,8 @@ pub struct Seal {
     pub archive_size: u64,
     /// Bytes of the whole embedded file.
     pub file_size: u64,
+    /// SHA-256 of the index of the bytecode that the appendix brings; zeros where it brings none.
+    pub bytecode: [u8; 32],
     /// Options given to `embed`.
     pub options: Options,
     /// PEX-INFO's `pex_root`, as written there (`~` unexpanded); empty when absent. At most [`PEX_ROOT_MAX`] bytes.
@@ -124,6 +127,7 @@ impl Seal {
         let (engine_sum, rest) = rest.split_first_chunk()?;
         let (archive_size, rest) = u64_of(rest)?;
         let (file_size, rest) = u64_of(rest)?;
+        let (bytecode, rest) = rest.split_first_chunk()?;
         let (length, rest) = u32_of(rest)?;
         let length = usize::try_from(length)
             .ok()
@@ -142,6 +146,7 @@ impl Seal {
             engine_sum: *engine_sum,
             archive_size,
             file_size,
+            bytecode: *bytecode,
             options: Options {
                 host_site: flags & HOST_SITE != 0,
             },
@@ -170,6 +175,7 @@ impl Seal {
         out.extend_from_slice(&self.engine_sum);
         out.extend_from_slice(&self.archive_size.to_le_bytes());
         out.extend_from_slice(&self.file_size.to_le_bytes());
+        out.extend_from_slice(&self.bytecode);
         out.extend_from_slice(
             &u32::try_from(self.pex_root.len())
                 .unwrap_or(u32::MAX)

@@ -10,11 +10,17 @@
 
 mod apps;
 mod bad_input;
+mod bytecode;
 mod checklist;
 mod embedding;
 mod fixtures;
+mod handover;
 mod harness;
 mod memory;
+mod random;
+mod refusals;
+mod seeds;
+mod spark;
 mod stub;
 mod surroundings;
 mod tidy;

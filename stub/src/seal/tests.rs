@@ -15,6 +15,7 @@ fn sample() -> Seal {
         engine_sum: [8; 8],
         archive_size: 6,
         file_size: 7,
+        bytecode: [9; 32],
         options: Options { host_site: true },
         pex_root: b"~/\xff root".to_vec(),
     }
@@ -75,20 +76,21 @@ fn what_is_not_a_seal_is_refused() {
     assert_eq!(damaged(0, b'P'), None, "magic");
     assert_eq!(damaged(8, 9), None, "version");
     assert_eq!(damaged(12, 4), None, "unknown flag");
-    assert_eq!(damaged(129, 8), None, "length of the root");
+    assert_eq!(damaged(161, 8), None, "length of the root");
     assert_eq!(damaged(SEAL_SIZE - 1, 1), None, "something behind the end");
 }
 
 #[test]
 fn the_fields_stand_where_the_format_says() {
     let bytes = sample().encode().unwrap();
-    assert_eq!(&bytes[..16], b"pexseal\0\x01\0\0\0\x03\0\0\0");
+    assert_eq!(&bytes[..16], b"pexseal\0\x03\0\0\0\x03\0\0\0");
     assert_eq!(bytes[16..48], [1; 32]);
     assert_eq!(bytes[48..56], 2u64.to_le_bytes());
     assert_eq!(bytes[72..104], [5; 32]);
     assert_eq!(bytes[104..112], [8; 8]);
     assert_eq!(bytes[120..128], 7u64.to_le_bytes());
-    assert_eq!(&bytes[128..140], b"\x08\0\0\0~/\xff root");
+    assert_eq!(bytes[128..160], [9; 32]);
+    assert_eq!(&bytes[160..172], b"\x08\0\0\0~/\xff root");
 }
 
 /// An ELF file of two sections behind the null one: the names, and one called `name` of `size` bytes at 0x400.

@@ -11,7 +11,7 @@ mod start;
 
 pub use case::Case;
 pub use stage::{PEXBOOT, Stage};
-pub use start::{Outcome, Start};
+pub use start::{Outcome, Start, State};
 
 /// How a PEX is started.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

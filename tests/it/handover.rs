@@ -1,0 +1,197 @@
+//! What is left to the PEX's own bootstrap, and the ways of starting a file in which the stub has no part: on embedded
+//! files both show what they show on the original.
+
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
+
+use crate::fixtures::{PYTHON, Pex, Wheel};
+use crate::harness::{Case, Stage, Way, ways};
+
+/// Prints what the application of a handed-over start must still find, each line marked.
+const APP: &str = "import os, sys, dep\ndef main():\n    \
+                   print('APP', sys.argv, os.environ['PEX'], dep.WHO)\n    \
+                   print('APP', sorted(n for n in os.environ if 'PEX' in n and n != '_PEX_CACHE_ACCESS_LOCK'))\n    \
+                   sys.stdout.flush()\n    return 3\n";
+
+fn app(name: &str) -> Pex {
+    Pex::app(name, APP)
+        .dep(Wheel::new("dep", "1.0"))
+        .info("includes_tools", true)
+}
+
+/// Only the application's own lines: what a profiler prints is full of times.
+fn marked(text: &str) -> String {
+    let lines = text.lines().filter(|line| line.starts_with("APP "));
+    lines.collect::<Vec<_>>().join("\n")
+}
+
+#[test]
+fn the_tools_run_as_they_do_in_the_original() {
+    let pex = app("tools").build();
+    for (args, expected) in [
+        (&["info"][..], "\"entry_point\""),
+        (&["interpreter"], "python"),
+        (&["graph"], "digraph"),
+        (&["repository", "info"], "dep 1.0"),
+    ] {
+        // The tools name the file that they read: here, the archive without the head.
+        let case = Case::new(&pex).normalise(|text| text.replace("[BOX]/work/", "[CACHE]/"));
+        let outcome = case.env("PEX_TOOLS", "1").args(args).agrees();
+        assert!(outcome.stdout.contains(expected), "{outcome}");
+    }
+    // Wrapped by the length of the path.
+    let help = Case::new(&pex).env("PEX_TOOLS", "1").args(["--help"]);
+    help.holds(|run| assert!(run.ok().stdout.starts_with("usage: PEX_TOOLS=1 "), "{run}"));
+    let wrong = Case::new(&pex).env("PEX_TOOLS", "1").args(["no-such-tool"]);
+    wrong.holds(|run| {
+        run.exits(2).says("invalid choice: 'no-such-tool'");
+    });
+    let without = Pex::app("tools-absent", APP).dep(Wheel::new("dep", "1.0"));
+    let outcome = Case::new(&without.build()).env("PEX_TOOLS", "1").agrees();
+    outcome.refused().says("PEX_TOOLS");
+}
+
+#[test]
+fn the_tools_make_a_virtual_environment_that_runs() {
+    let pex = app("tools-venv").build();
+    let case = Case::new(&pex).with(|start, stage| {
+        let _ = fs::remove_dir_all(stage.path("work/made"));
+        let words = "PEX_TOOLS=1 \"$0\" venv made >&2 && exec env PEX=x ./made/pex \"$@\"";
+        let words = format!("rm -rf made; {words}");
+        start.before(["/bin/sh", "-c", &words]).args(["a b"])
+    });
+    let outcome = case.ignore_stderr().agrees();
+    outcome.exits(3);
+    assert!(outcome.stdout.contains("'a b'"), "{outcome}");
+}
+
+#[test]
+fn a_profiled_start_is_the_same_start() {
+    let pex = app("profile").build();
+    let case = |name, value: &str| Case::new(&pex).env(name, value).args(["x", "--y"]);
+    let outcome = case("PEX_PROFILE", "1").normalise(marked).agrees();
+    assert!(outcome.exits(3).stdout.contains("[BOX]/work/app.pex"));
+    // That there was a profiler at all.
+    case("PEX_PROFILE", "1").holds(|run| assert!(run.stdout.contains("function calls"), "{run}"));
+    for &way in ways() {
+        let stage = Stage::new(way, &pex);
+        let run = stage.start().env("PEX_PROFILE_FILENAME", "stats.out").run();
+        run.exits(3);
+        assert!(stage.path("work/stats.out").exists(), "{way:?}");
+    }
+}
+
+#[test]
+fn a_covered_start_uses_the_coverage_of_the_pex() {
+    let coverage = "class coverage:\n    def __init__(self, **options):\n        print('APP', sorted(options.items()))\n    \
+                    def start(self):\n        print('APP started')\n    def stop(self):\n        print('APP stopped')\n    \
+                    def save(self):\n        print('APP saved')\n    \
+                    def report(self, **options):\n        print('APP reported', options['ignore_errors'])\n";
+    let with = app("covered").dep(Wheel::empty("coverage", "1.0").file("coverage.py", coverage));
+    let with = with.build();
+    let outcome = Case::new(&with).env("PEX_COVERAGE", "1").agrees();
+    assert!(outcome.exits(3).stdout.contains("APP reported True"));
+    let outcome = Case::new(&with)
+        .env("PEX_COVERAGE_FILENAME", "c.out")
+        .agrees();
+    assert!(outcome.exits(3).stdout.contains("APP saved"));
+
+    let without = app("uncovered").build();
+    let outcome = Case::new(&without).env("PEX_COVERAGE", "1").agrees();
+    outcome
+        .exits(1)
+        .says("Could not bootstrap coverage module, aborting.");
+}
+
+#[test]
+fn rc_files_are_heard_when_a_start_is_handed_over() {
+    let text = APP.replace("def main()", "def other()") + "def main():\n    print('APP main')\n";
+    let pex = Pex::app("handed-rc", &text).dep(Wheel::new("dep", "1.0"));
+    let pex = pex.info("strip_pex_env", false).build();
+    let case = Case::new(&pex).normalise(marked).with(|start, stage| {
+        stage.write("home/.pexrc", "PEX_PROFILE=1\nPEX_MODULE=nothing\n");
+        stage.write("work/.pexrc", "PEX_MODULE=app:other\n");
+        start
+    });
+    let outcome = case.agrees();
+    assert!(outcome.exits(3).stdout.contains("dep 1.0"), "{outcome}");
+}
+
+#[test]
+fn what_is_handed_over_is_said() {
+    let pex = app("said").build();
+    let stage = Stage::new(Way::Embedded, &pex);
+    if ways().contains(&Way::Embedded) {
+        for name in ["PEX_TOOLS", "PEX_PROFILE", "PEX_COVERAGE"] {
+            let start = stage.start().env(name, "1").env("PEX_VERBOSE", "1");
+            let run = start.run();
+            run.says(&format!("{name} is left to the PEX's own bootstrap"));
+        }
+    }
+}
+
+#[test]
+fn the_import_hook_brings_the_dependencies() {
+    let pex = app("hook").source("mine.py", "WHO = 'mine'\n");
+    for pex in [pex.clone().build(), pex.venv().build()] {
+        let code = "import sys; from __pex__ import dep; import mine, json; print(dep.WHO, mine.WHO, sys.argv)";
+        let case = Case::new(&pex).with(move |start, stage| {
+            start
+                .env("PYTHONPATH", &stage.pex)
+                .before([PYTHON, "-c", code])
+        });
+        let expected = "dep 1.0 mine ['-c', '[BOX]/work/app.pex']";
+        case.agrees().ok().prints(expected);
+    }
+}
+
+#[test]
+fn python_runs_the_file_itself_with_its_options() {
+    for venv in [false, true] {
+        let pex = app("by-python");
+        let pex = if venv { pex.venv() } else { pex }.build();
+        for mode in [0o755, 0o644] {
+            let case = Case::new(&pex).with(move |start, stage| {
+                fs::set_permissions(&stage.pex, fs::Permissions::from_mode(mode)).unwrap();
+                start.before([PYTHON, "-u"]).args(["x"])
+            });
+            assert!(case.agrees().exits(3).stdout.contains("dep 1.0"));
+        }
+    }
+}
+
+/// Makes the head one of another machine's: no kernel here executes it, from a file or from memory.
+fn of_another_architecture(pex: &Path) {
+    const E_MACHINE: usize = 18;
+    const EM_RISCV: u8 = 243;
+    let mut bytes = fs::read(pex).unwrap();
+    bytes[E_MACHINE] = EM_RISCV;
+    let other = pex.with_extension("other");
+    fs::write(&other, bytes).unwrap();
+    fs::set_permissions(&other, fs::Permissions::from_mode(0o755)).unwrap();
+    fs::rename(other, pex).unwrap();
+}
+
+#[test]
+fn a_file_of_another_architecture_runs_by_its_own_bootstrap() {
+    for venv in [false, true] {
+        let pex = app("foreign");
+        let pex = if venv { pex.venv() } else { pex }.build();
+        let case = Case::new(&pex).with(|start, stage| {
+            if stage.way == Way::Embedded {
+                of_another_architecture(&stage.pex);
+            }
+            start.before([PYTHON, "-u"]).args(["x"])
+        });
+        let outcome = case.agrees();
+        assert!(outcome.exits(3).stdout.contains("dep 1.0"), "{outcome}");
+    }
+    if ways().contains(&Way::Embedded) {
+        let stage = Stage::new(Way::Embedded, &app("foreign").build());
+        of_another_architecture(&stage.pex);
+        let start = stage.start().python(Path::new(PYTHON));
+        let run = start.env("PEX_VERBOSE", "1").run();
+        run.exits(3).says("its own bootstrap starts it");
+    }
+}

@@ -1,0 +1,131 @@
+//! What a user reads when no Python will do: the words of the original, through the whole launch (reference 4.8, 10).
+
+use serde_json::json;
+
+use crate::fixtures::{Built, Pex, Wheel};
+use crate::harness::Case;
+use crate::harness::pythons::{Python, debian, second};
+
+/// A PEX that only some Pythons may run.
+fn constrained(name: &str, constraint: &str) -> Built {
+    Pex::probe(name)
+        .shebang(&format!("/usr/bin/env {}", debian().name()))
+        .info("interpreter_constraints", json!([constraint]))
+        .build()
+}
+
+/// A case whose PATH is a directory with these Pythons alone.
+fn on_path<'p>(pex: &'p Built, pythons: &[&'static Python]) -> Case<'p> {
+    let pythons = pythons.to_vec();
+    Case::new(pex).with(move |start, stage| start.env("PATH", stage.bin("bin", &pythons)))
+}
+
+/// What the two tell differently by design: where the PEX was unpacked to; and the original misses `ldd` on so short a
+/// PATH.
+fn comparable(text: &str) -> String {
+    let noise = ["PEXWarning: Failed to detect if", "pex_warnings.warn("];
+    let said = |line: &&str| !noise.iter().any(|noise| line.contains(noise));
+    let lines = text.lines().filter(said).map(|line| {
+        let environment = "Failed to resolve requirements from PEX environment @ ";
+        match line.find(environment) {
+            Some(at) => line[..at + environment.len()].to_owned(),
+            None => line.trim_end().to_owned(),
+        }
+    });
+    lines.collect::<Vec<_>>().join("\n")
+}
+
+#[track_caller]
+fn refused_alike(case: Case<'_>, words: &[&str]) {
+    let outcome = case.normalise(comparable).agrees();
+    for words in words {
+        outcome.refused().says(words);
+    }
+}
+
+#[test]
+fn e1_pex_python_is_no_python() {
+    let pex = constrained("e1", "CPython>=3.8");
+    for python in ["/no/such/python3", "/bin/true"] {
+        let case = on_path(&pex, &[debian()]).env("PEX_PYTHON", python);
+        let expected = format!("The specified PEX_PYTHON={python} could not be identified");
+        case.holds(|run| {
+            run.refused().says(&expected);
+        });
+    }
+}
+
+#[test]
+fn e2_pex_python_does_not_fit() {
+    let pex = constrained("e2", "CPython==3.5.*");
+    let case = on_path(&pex, &[debian()]);
+    let case = case.env("PEX_PYTHON", debian().path.to_str().unwrap());
+    refused_alike(
+        case,
+        &["Failed to find a compatible PEX_PYTHON=", "CPython==3.5.*"],
+    );
+    let case = on_path(&pex, &[debian()]).env("PEX_PYTHON", "python3.5");
+    refused_alike(case, &["Failed to find a compatible PEX_PYTHON=python3.5."]);
+}
+
+#[test]
+fn e3_nothing_on_the_search_path_fits() {
+    let pex = constrained("e3", "CPython==3.5.*");
+    let pythons = match second("two candidates in E3's list") {
+        Some(other) => vec![debian(), other],
+        None => vec![debian()],
+    };
+    let words = [
+        "Failed to find compatible interpreter on path [BOX]/bin.",
+        "Version matches CPython==3.5.*",
+    ];
+    refused_alike(on_path(&pex, &pythons), &words);
+    let case = on_path(&pex, &pythons).with(|start, stage| {
+        start
+            .env("PEX_PYTHON_PATH", stage.path("bin"))
+            .env("PATH", "/usr/bin:/bin")
+    });
+    refused_alike(case, &words);
+}
+
+#[test]
+fn e4_pex_python_is_outside_pex_python_path() {
+    let Some(other) = second("E4") else { return };
+    let pex = constrained("e4", "CPython>=3.8");
+    let case = on_path(&pex, &[debian()]).env("PEX_PYTHON", other.path.to_str().unwrap());
+    let case = case.with(|start, stage| start.env("PEX_PYTHON_PATH", stage.path("bin")));
+    refused_alike(case, &["did not meet other constraints."]);
+}
+
+#[test]
+fn e5_pex_python_path_holds_nothing() {
+    let pex = Pex::probe("e5").build();
+    let case = Case::new(&pex).with(|start, stage| {
+        std::fs::create_dir_all(stage.path("nothing")).unwrap();
+        start.env("PEX_PYTHON_PATH", stage.path("nothing"))
+    });
+    case.holds(|run| {
+        run.refused();
+    });
+    refused_alike(case, &[]);
+}
+
+#[test]
+fn wheels_that_do_not_fit_are_told_with_every_reason() {
+    let only_windows = Wheel::new("dep", "1.0").tag("py3-none-win_amd64");
+    let too_old = Wheel::new("dep", "2.0").metadata("Requires-Python: <3.5");
+    let pex = Pex::probe("no-wheel").wheel(only_windows).wheel(too_old);
+    let pex = pex.requires("dep").build();
+    refused_alike(
+        on_path(&pex, &[debian()]),
+        &["A distribution for dep could not be resolved"],
+    );
+
+    let unmet = Pex::probe("unmet")
+        .dep(Wheel::new("aa", "1.0").requires("bb>=2"))
+        .wheel(Wheel::new("bb", "1.0"));
+    refused_alike(
+        on_path(&unmet.build(), &[debian()]),
+        &["Required by:", "bb>=2", "bb-1.0-py3-none-any.whl"],
+    );
+}

@@ -1,0 +1,99 @@
+//! `pexboot warm`: a root that is filled ahead, read by others, and never written.
+
+use std::fs;
+use std::os::unix::fs::{PermissionsExt as _, lchown};
+use std::path::Path;
+use std::process::Command;
+
+use crate::fixtures::{Pex, Wheel};
+use crate::harness::{PEXBOOT, Stage, Way, is_root};
+
+/// Everything below a directory.
+fn walk(root: &Path, visit: &mut dyn FnMut(&Path)) {
+    visit(root);
+    if root.is_symlink() || !root.is_dir() {
+        return;
+    }
+    for entry in fs::read_dir(root).unwrap() {
+        walk(&entry.unwrap().path(), visit);
+    }
+}
+
+#[test]
+fn a_warmed_root_serves_another_user_who_writes_nothing() {
+    let wheel = Wheel::empty("lib", "1.0").file("lib/__init__.py", "word = 'hello'\n");
+    let pex = Pex::empty("warm")
+        .dep(wheel)
+        .source(
+            "main.py",
+            "import lib\ndef run(): print(lib.word, lib.__cached__)\n",
+        )
+        .entry("main:run")
+        .build();
+    let stage = Stage::new(Way::Embedded, &pex);
+    let seed = stage.path("image");
+    fs::create_dir(&seed).unwrap();
+    let warmed = Command::new(PEXBOOT)
+        .arg("warm")
+        .args(["--root".as_ref(), seed.as_os_str(), stage.pex.as_os_str()])
+        .env_clear()
+        .env("PATH", "/usr/bin:/bin")
+        .env("HOME", stage.path("nobody"))
+        .output()
+        .unwrap();
+    let said = String::from_utf8_lossy(&warmed.stderr);
+    assert!(warmed.status.success(), "{said}");
+
+    // As an image has it: read by all, written by none; other inodes.
+    let copy = stage.path("copy");
+    let copied = Command::new("cp").arg("-a").args([&seed, &copy]).status();
+    assert!(copied.unwrap().success());
+    fs::remove_dir_all(&seed).unwrap();
+    fs::rename(&copy, &seed).unwrap();
+    walk(&seed, &mut |path| {
+        if !path.is_symlink() {
+            let mode = fs::metadata(path).unwrap().permissions().mode();
+            let x = if path.is_dir() { 0o111 } else { mode & 0o111 };
+            fs::set_permissions(path, fs::Permissions::from_mode(0o444 | x)).unwrap();
+        }
+    });
+
+    let log = stage.path("trace");
+    let mut words = Vec::new();
+    if is_root() {
+        // Another user than the one who filled it.
+        walk(&stage.path("."), &mut |path| {
+            if !path.starts_with(stage.path("./image")) {
+                lchown(path, Some(4242), Some(4242)).unwrap();
+            }
+        });
+        words.extend([
+            "/usr/bin/setpriv",
+            "--reuid=4242",
+            "--regid=4242",
+            "--clear-groups",
+        ]);
+    }
+    words.extend(["/usr/bin/strace", "-f", "-o", log.to_str().unwrap()]);
+    let run = stage
+        .start()
+        .before(words)
+        .env("PEXBOOT_SEEDS", seed.join("pexboot"))
+        .run();
+    let out = &run.ok().stdout;
+    assert!(out.starts_with("hello "), "{run}");
+    let cached = out.trim_end().split_once(' ').unwrap().1;
+    assert!(Path::new(cached).is_file(), "{run}");
+    let text = fs::read_to_string(&log).unwrap();
+    // The file, then Python: no engine.
+    assert_eq!(text.matches("execve(").count(), 2, "{text}");
+    for call in [
+        "O_WRONLY", "O_RDWR", "O_CREAT", "mkdir", "rename", "unlink", "link(",
+    ] {
+        let written = text.lines().filter(|line| {
+            line.contains(call) && !line.contains("readlink") && !line.contains("/dev/")
+        });
+        assert_eq!(written.collect::<Vec<_>>(), Vec::<&str>::new(), "{call}");
+    }
+    assert_eq!(stage.cached_files(), Vec::<std::path::PathBuf>::new());
+}
