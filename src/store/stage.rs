@@ -151,7 +151,7 @@ pub(super) fn sweep(tmp: &Path, boot: BootId) {
             .file_name()
             .as_encoded_bytes()
             .starts_with(prefix.as_bytes());
-        if is_abandoned(&path, local) {
+        if let Some(_lock) = abandoned(&path, local) {
             let _ = remove(&path);
         }
     }
@@ -182,24 +182,22 @@ fn is_engine(path: &Path) -> bool {
 }
 
 /// Whether nobody works at the thing any more; `local` when it was made in this boot of this machine.
-fn is_abandoned(path: &Path, local: bool) -> bool {
-    let Ok(status) = std::fs::symlink_metadata(path) else {
-        return false;
-    };
+///
+/// What comes back is to be kept until the thing is removed: its lock, where there is one. Let go before, it could be taken
+/// by whoever has just made the thing, who would then work at what is being removed.
+fn abandoned(path: &Path, local: bool) -> Option<Option<File>> {
+    let status = std::fs::symlink_metadata(path).ok()?;
     let age = status
         .modified()
         .ok()
         .and_then(|modified| SystemTime::now().duration_since(modified).ok());
-    let old = age.is_some_and(|age| age > ABANDONED);
+    let old = age.is_some_and(|age| age > ABANDONED).then_some(None);
     if status.is_file() && is_engine(path) {
         // A program that runs cannot be opened for writing (ETXTBSY).
-        let flags = nix::libc::O_NOFOLLOW;
-        return age.is_some_and(|age| age > WRITTEN)
-            && OpenOptions::new()
-                .write(true)
-                .custom_flags(flags)
-                .open(path)
-                .is_ok();
+        let mut writing = OpenOptions::new();
+        writing.write(true).custom_flags(nix::libc::O_NOFOLLOW);
+        let gone = age.is_some_and(|age| age > WRITTEN) && writing.open(path).is_ok();
+        return gone.then_some(None);
     }
     if !status.is_dir() && !status.is_file() {
         return old;
@@ -210,9 +208,9 @@ fn is_abandoned(path: &Path, local: bool) -> bool {
         return old;
     };
     match file.try_lock_exclusive() {
-        Ok(()) => local || old,
-        Err(error) if is_held(&error) => false,
-        Err(_) => old,
+        Ok(()) if local || old.is_some() => Some(Some(file)),
+        Err(error) if !is_held(&error) => old,
+        _ => None,
     }
 }
 
@@ -245,4 +243,23 @@ pub(super) fn fresh_name(boot: BootId) -> String {
         std::process::id(),
         hasher.finish()
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A start lost its fresh file to a sweeper that had locked it, found it abandoned, and let go before removing it.
+    #[test]
+    fn what_is_about_to_be_swept_stays_locked_until_it_is_gone() {
+        let temp = tempfile::tempdir().unwrap();
+        let path = temp.path().join("fresh");
+        let file = File::create(&path).unwrap();
+        let lock = abandoned(&path, true);
+        assert!(matches!(lock, Some(Some(_))));
+        assert!(
+            file.try_lock_exclusive()
+                .is_err_and(|error| is_held(&error))
+        );
+    }
 }
