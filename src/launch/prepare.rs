@@ -349,7 +349,9 @@ fn publish(
         inputs: inputs.clone().into_list(),
         exec,
     };
-    // A plan that says "repaired" would keep the boot from repairing ever again.
+    // A plan that says "repaired" keeps the boot from repairing. A bare PEX has no stub that it could start again: there
+    // the next start prepares anew, and this one fails as Python does.
+    let whole = if seal(pex).is_some() { "0" } else { "1" };
     let note = |repaired: &str| {
         let mut exec = exec.clone();
         exec.env.push(EnvChange::Set(
@@ -365,12 +367,12 @@ fn publish(
         &[
             (&name, interpreter.boot.as_slice()),
             ("data", &data.marshal()),
-            ("plan", &note("0").encode()),
+            ("plan", &note(whole).encode()),
         ],
     )?;
     report.say(1, &|| format!("launch plan: `{}`", directory.display()));
     Ok(Prepared {
-        plan: note(if invocation.repair { "1" } else { "0" }),
+        plan: note(if invocation.repair { "1" } else { whole }),
         directory,
         store: home,
         python: interpreter.binary.clone(),
