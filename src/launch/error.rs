@@ -1,13 +1,17 @@
 //! Why a launch failed, and the exit code that says so.
 
+use crate::archive::ArchiveError;
 use crate::exit::ExitCode;
+use crate::pex::PexError;
+use crate::store::StoreError;
+use crate::unpack::UnpackError;
 
 /// Why a launch failed.
 #[derive(Debug, thiserror::Error)]
 pub enum LaunchError {
     /// The PEX could not be opened.
     #[error(transparent)]
-    Pex(#[from] crate::pex::PexError),
+    Pex(#[from] PexError),
     /// A setting cannot be understood.
     #[error(transparent)]
     Variable(#[from] crate::variables::VariableError),
@@ -19,10 +23,10 @@ pub enum LaunchError {
     Resolve(#[from] crate::resolve::ResolveError),
     /// The cache failed.
     #[error(transparent)]
-    Store(#[from] crate::store::StoreError),
+    Store(#[from] StoreError),
     /// Unpacking failed.
     #[error(transparent)]
-    Unpack(#[from] crate::unpack::UnpackError),
+    Unpack(#[from] UnpackError),
     /// The PEX, or how it was asked to run, is refused as the original refuses it.
     #[error("{0}")]
     Refused(String),
@@ -57,9 +61,23 @@ impl LaunchError {
             | LaunchError::Interpreter(_)
             | LaunchError::Resolve(_)
             | LaunchError::Refused(_) => ExitCode::Refused,
+            LaunchError::Store(StoreError::Fill(cause)) => filling(cause.as_ref()),
             LaunchError::Store(error) => error.exit_code(),
             LaunchError::Unpack(error) => error.exit_code(),
             LaunchError::Exec { .. } | LaunchError::Nul | LaunchError::Io { .. } => ExitCode::Io,
         }
+    }
+}
+
+/// What ended the filling of an entry may be the file's fault.
+fn filling(cause: &(dyn std::error::Error + Send + Sync + 'static)) -> ExitCode {
+    if let Some(error) = cause.downcast_ref::<UnpackError>() {
+        error.exit_code()
+    } else if let Some(error) = cause.downcast_ref::<PexError>() {
+        error.exit_code()
+    } else if let Some(error) = cause.downcast_ref::<ArchiveError>() {
+        error.exit_code()
+    } else {
+        ExitCode::Io
     }
 }
