@@ -13,6 +13,9 @@ use core::ptr::{self, null_mut};
 
 use rustix::mm::{MapFlags, ProtFlags, mmap_anonymous};
 
+use crate::entry;
+use crate::failure::Code;
+
 /// Bytes to begin with; pages that are not touched cost nothing.
 const FIRST: usize = 256 << 10;
 /// Bytes of a mapping.
@@ -64,7 +67,16 @@ fn map(size: usize) -> *mut u8 {
             MapFlags::PRIVATE,
         )
     };
-    mapped.map_or(null_mut(), <*mut _>::cast)
+    match mapped {
+        Ok(start) => start.cast(),
+        // Whoever asked for memory cannot say so without any.
+        Err(_) => {
+            entry::complain(
+                b"pexboot: out of memory; raise the limit (`ulimit -v`) or free some\n",
+            );
+            entry::exit(Code::Io as u8)
+        }
+    }
 }
 
 // SAFETY: pieces are taken off a chunk one behind the other, so no two overlap, and each is aligned and as large as asked;
@@ -85,9 +97,6 @@ unsafe impl GlobalAlloc for Heap {
             return map(layout.size());
         }
         let next = map(CHUNK);
-        if next.is_null() {
-            return next;
-        }
         *chunk = Chunk { next, left: CHUNK };
         chunk.take(layout).unwrap_or(null_mut())
     }
