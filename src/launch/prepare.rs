@@ -203,19 +203,7 @@ pub(super) fn prepare_meanwhile(
         }
         let home = launch_store(&pex, &variables, store, report)?;
         let key = launch_key(invocation, seal(&pex), metadata.ino());
-        let plan = Plan {
-            boot_id: home.boot_id().0,
-            inputs: inputs.into_list(),
-            exec,
-        };
-        let directory = home.replace(Kind::Launches, &key, &[("plan", &plan.encode())])?;
-        return Ok(Prepared {
-            plan,
-            directory,
-            store: home,
-            python: interpreter.binary.clone(),
-            seal: seal(&pex).cloned(),
-        });
+        return without_boot(exec, inputs, &key, home, &interpreter, &pex);
     }
 
     let main = Member {
@@ -319,19 +307,7 @@ fn publish(
     };
     exec.env.extend(start.env);
     let Some(data) = start.data else {
-        let plan = Plan {
-            boot_id: home.boot_id().0,
-            inputs: inputs.into_list(),
-            exec,
-        };
-        let directory = home.replace(Kind::Launches, &key, &[("plan", &plan.encode())])?;
-        return Ok(Prepared {
-            plan,
-            directory,
-            store: home,
-            python: interpreter.binary.clone(),
-            seal: seal(pex).cloned(),
-        });
+        return without_boot(exec, inputs, &key, home, interpreter, pex);
     };
     exec.argv.push(
         directory
@@ -375,6 +351,30 @@ fn publish(
         plan: note(if invocation.repair { "1" } else { whole }),
         directory,
         store: home,
+        python: interpreter.binary.clone(),
+        seal: seal(pex).cloned(),
+    })
+}
+
+/// Publishes a launch whose command is complete without the boot.
+fn without_boot(
+    exec: Exec,
+    inputs: Inputs,
+    key: &str,
+    store: Store,
+    interpreter: &Record,
+    pex: &Pex,
+) -> Result<Prepared, LaunchError> {
+    let plan = Plan {
+        boot_id: store.boot_id().0,
+        inputs: inputs.into_list(),
+        exec,
+    };
+    let directory = store.replace(Kind::Launches, key, &[("plan", &plan.encode())])?;
+    Ok(Prepared {
+        plan,
+        directory,
+        store,
         python: interpreter.binary.clone(),
         seal: seal(pex).cloned(),
     })
