@@ -27,7 +27,7 @@ pub mod cli;
 #[cfg(feature = "cli")]
 pub mod embed;
 pub mod exit;
-#[cfg(feature = "cli")]
+#[cfg(any(feature = "cli", feature = "fuzzing"))]
 #[doc(hidden)]
 pub mod fuzzing;
 pub mod interpreter;

@@ -35,7 +35,7 @@ mod surroundings;
 mod tags;
 mod witness;
 
-#[cfg(feature = "cli")]
+#[cfg(any(feature = "cli", feature = "fuzzing"))]
 pub(crate) use record::fuzz as fuzz_record;
 
 use std::collections::BTreeMap;
