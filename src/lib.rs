@@ -37,6 +37,7 @@ pub mod parts;
 pub mod pex;
 pub mod pex_info;
 pub mod plan;
+mod regular;
 pub mod resolve;
 pub mod site;
 pub mod store;

@@ -126,6 +126,13 @@ pub enum InterpreterError {
     },
 }
 
+/// What a stored record says; `None` for bytes that are none.
+#[cfg(feature = "cli")]
+#[must_use]
+pub fn read_record(bytes: &[u8]) -> Option<Record> {
+    record::read(bytes)
+}
+
 /// Chooses the interpreter (reference 4.2-4.6).
 ///
 /// `fits` says whether a candidate can run the PEX (the dependency resolve), with the resolve's error text where not;

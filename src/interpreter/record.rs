@@ -63,6 +63,13 @@ impl Machine {
     }
 }
 
+/// What a stored record says, whether or not it still holds.
+#[cfg(feature = "cli")]
+pub(super) fn read(bytes: &[u8]) -> Option<Record> {
+    let machine = Machine::here(&|name| std::env::var_os(name));
+    Some(Stored::decode(bytes)?.record(&machine))
+}
+
 /// Reads what may be a record, for the fuzzer: as it is, and with the digest that it should have, which no mutation would
 /// find.
 #[cfg(any(feature = "cli", feature = "fuzzing"))]
@@ -373,7 +380,7 @@ impl<'a> Records<'a> {
     /// The stored record of a canonical binary, if there is one and every file it speaks of is the same.
     fn load(&self, path: &Path) -> Option<Stored> {
         let mut bytes = Vec::new();
-        let file = fs::File::open((self.find)(&key(path)?)?).ok()?;
+        let file = crate::regular::open(&(self.find)(&key(path)?)?).ok()?;
         file.take(MAX_RECORD).read_to_end(&mut bytes).ok()?;
         let stored = Stored::decode(&bytes)?;
         let same = stored.files.first().is_some_and(|file| file.path == path)

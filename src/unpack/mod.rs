@@ -23,6 +23,8 @@ use crate::resolve::Selected;
 use crate::store::{Kind, Store};
 
 pub use bytecode::Shipped;
+#[cfg(feature = "cli")]
+pub(crate) use chroot::is_bytecode;
 pub use error::UnpackError;
 
 use chroot::Chroot;
