@@ -41,6 +41,7 @@ mod regular;
 pub mod resolve;
 pub mod site;
 pub mod store;
+pub mod trace;
 pub mod unpack;
 pub mod variables;
 pub mod venv;
