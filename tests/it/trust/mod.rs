@@ -13,6 +13,7 @@ mod mounts;
 mod mutations;
 mod owners;
 mod races;
+mod settings;
 mod upkeep;
 mod verify;
 
