@@ -18,6 +18,10 @@ impl Call {
         self.text.split('(').next().unwrap_or_default()
     }
 
+    fn is_exec(&self) -> bool {
+        matches!(self.name(), "execve" | "execveat") && self.result() == Some(0)
+    }
+
     /// The result, where it is a number that is none of an error.
     pub fn result(&self) -> Option<u64> {
         let (_, result) = self.text.rsplit_once(" = ")?;
@@ -34,6 +38,16 @@ pub struct Traced {
 }
 
 impl Traced {
+    /// What the engine did of it. (How the stub comes by the engine depends on the machine: the private root in `/var/tmp`
+    /// may have it.)
+    pub fn of_the_engine(mut self) -> Traced {
+        let before = self.calls.len().saturating_sub(1);
+        let begins = self.calls[..before].iter().rposition(Call::is_exec);
+        let begins = begins.expect("an exec of the engine");
+        self.calls.drain(..=begins);
+        self
+    }
+
     pub fn named(&self, names: &[&str]) -> Vec<&Call> {
         let named = |call: &&Call| names.contains(&call.name());
         self.calls.iter().filter(named).collect()
@@ -174,10 +188,10 @@ fn native(text: &str) -> Vec<Call> {
         .filter(|(pid, _)| !others.contains(*pid))
         .map(|(pid, call)| (pid == main, call))
         .collect();
-    let exec =
-        |call: &Call| matches!(call.name(), "execve" | "execveat") && call.result() == Some(0);
-    let first = calls.iter().position(|(_, call)| exec(call));
-    let python = calls.iter().rposition(|(main, call)| *main && exec(call));
+    let first = calls.iter().position(|(_, call)| call.is_exec());
+    let python = calls
+        .iter()
+        .rposition(|(main, call)| *main && call.is_exec());
     let (Some(first), Some(python)) = (first, python) else {
         panic!("no exec of the file or of Python:\n{text}");
     };
