@@ -21,8 +21,8 @@ pub struct PythonEnvironment {
 }
 
 impl PythonEnvironment {
-    /// The environment at `directory` with exactly `requirements` (and what they need) installed for `python`; made
-    /// when it is not there yet, made anew when it holds something else or was not finished.
+    /// The environment at `directory` with what `requirements`, arguments of pip's, ask for installed for `python`;
+    /// made when it is not there yet, made anew when it holds something else or was not finished.
     ///
     /// pip compiles what it installs, so that no measured run has to.
     ///
