@@ -1,8 +1,6 @@
 //! A record as pictures: one for all, and one per state with every application.
 
-use pexboot::bench::{
-    Bar, Chart, Comparison, Group, Measure, Role, State, comparison_chart,
-};
+use pexboot::bench::{Bar, Chart, Comparison, Group, Measure, Role, State, comparison_chart};
 
 use crate::apps::SMALL;
 use crate::peers::{BASELINE, OURS, PEERS};

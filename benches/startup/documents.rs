@@ -61,11 +61,17 @@ fn block(record: &Record, name: &str, what: &str) -> Option<String> {
 
 /// What the chart says, in a sentence; nothing when the record does not have it.
 fn summary(record: &Record, name: &str) -> String {
-    let mean = |state, variant| {
-        record.mean_multiple(&SMALL, state, variant, Measure::WallMedian)
-    };
-    let all = [(State::Warm, OURS), (State::Warm, PEX), (State::Cold, OURS), (State::Cold, PEX)];
-    let means: Option<Vec<f64>> = all.iter().map(|&(state, variant)| mean(state, variant)).collect();
+    let mean = |state, variant| record.mean_multiple(&SMALL, state, variant, Measure::WallMedian);
+    let all = [
+        (State::Warm, OURS),
+        (State::Warm, PEX),
+        (State::Cold, OURS),
+        (State::Cold, PEX),
+    ];
+    let means: Option<Vec<f64>> = all
+        .iter()
+        .map(|&(state, variant)| mean(state, variant))
+        .collect();
     let Some([warm, pex_warm, cold, pex_cold]) = means.as_deref() else {
         return String::new();
     };

@@ -190,7 +190,13 @@ fn embedded(
         let compile = format!("--compile={}", bench.workshop.python().display());
         let options: Vec<&str> = options
             .iter()
-            .map(|&option| if option == "--compile" { &compile } else { option })
+            .map(|&option| {
+                if option == "--compile" {
+                    &compile
+                } else {
+                    option
+                }
+            })
             .collect();
         embed(&bench.pexboot, &pex, &work.join(app.script), &options)
     })

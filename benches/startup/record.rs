@@ -39,7 +39,7 @@ pub struct Size {
     pub app: String,
     /// The variant.
     pub variant: String,
-    /// Those of its one file; of a virtual environment those of all its files.
+    /// Those of its one file; of a virtual environment those of all its files, less pip's and setuptools'.
     pub bytes: u64,
 }
 
@@ -310,11 +310,20 @@ fn reason(error: &BenchError) -> String {
     }
 }
 
-/// The bytes of all files below `directory`, links not followed.
+/// What a new virtual environment has without being asked.
+const INSTALLERS: [&str; 4] = ["pip", "setuptools", "pkg_resources", "_distutils_hack"];
+
+/// The bytes of all files below `directory`, links not followed, the installers left out.
 fn tree_size(directory: &Path) -> std::io::Result<u64> {
     let mut bytes = 0;
     for entry in fs::read_dir(directory)? {
         let entry = entry?;
+        let name = entry.file_name();
+        let name = name.to_string_lossy();
+        let project = name.split_once('-').map_or(&*name, |(project, _)| project);
+        if INSTALLERS.contains(&project) && directory.ends_with("site-packages") {
+            continue;
+        }
         let metadata = entry.metadata()?;
         bytes += if metadata.is_dir() {
             tree_size(&entry.path())?

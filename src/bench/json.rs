@@ -174,7 +174,10 @@ mod tests {
             series,
         };
         let comparisons = [
-            comparison(State::Warm, vec![series("one", &[1.0]), series("two", &[2.0, 3.0])]),
+            comparison(
+                State::Warm,
+                vec![series("one", &[1.0]), series("two", &[2.0, 3.0])],
+            ),
             comparison(State::Cold, vec![series("one", &[4.0])]),
         ];
         let machine = Machine::here(Path::new("/"));

@@ -58,8 +58,8 @@ pub struct Session {
     environment: Environment,
     random: Random,
     places: usize,
-    /// The places of warm runs, by the command line that they belong to.
-    warm: HashMap<String, PathBuf>,
+    /// The places of warm runs, by the command line that they belong to, and how often it has run there.
+    warm: HashMap<String, (PathBuf, usize)>,
 }
 
 /// What the first run of a comparison gave; all others must agree.
@@ -112,7 +112,11 @@ impl Session {
         }
         let warmup = match state {
             State::Cold => settings.warmup,
-            State::Warm => settings.warmup.max(WARM_UP),
+            State::Warm => {
+                let runs = series.iter().map(|one| self.warm_runs(&one.subject));
+                let before = runs.min().unwrap_or(0);
+                settings.warmup.max(WARM_UP.saturating_sub(before))
+            }
         };
         let mut reference = None;
         let mut order: Vec<usize> = (0..series.len()).collect();
@@ -168,13 +172,13 @@ impl Session {
         if state == State::Cold {
             // What the last cold run wrote must not go to disk during this one.
             nix::unistd::sync();
+        } else if let Some((_, runs)) = self.warm.get_mut(&subject.command_line()) {
+            *runs += 1;
         }
-        measure(&mut self.command(subject, place)).map_err(|source| {
-            BenchError::Start {
-                name: subject.name.clone(),
-                program: subject.program.clone(),
-                source,
-            }
+        measure(&mut self.command(subject, place)).map_err(|source| BenchError::Start {
+            name: subject.name.clone(),
+            program: subject.program.clone(),
+            source,
         })
     }
 
@@ -191,12 +195,19 @@ impl Session {
     /// When it cannot be made.
     pub fn warm_place(&mut self, subject: &Subject) -> Result<PathBuf, BenchError> {
         let key = subject.command_line();
-        if let Some(place) = self.warm.get(&key) {
+        if let Some((place, _)) = self.warm.get(&key) {
             return Ok(place.clone());
         }
         let place = self.new_place()?;
-        self.warm.insert(key, place.clone());
+        self.warm.insert(key, (place.clone(), 0));
         Ok(place)
+    }
+
+    /// How many warm runs of `subject` there were.
+    fn warm_runs(&self, subject: &Subject) -> usize {
+        self.warm
+            .get(&subject.command_line())
+            .map_or(0, |(_, runs)| *runs)
     }
 
     /// A place that never existed before.
@@ -354,27 +365,27 @@ mod tests {
     }
 
     #[test]
-    fn a_warm_start_has_three_before_it() {
-        let scratch = tempfile::tempdir().unwrap();
-        let mut session = Session::new(scratch.path(), Environment::clean());
-        let settings = Settings {
-            runs: 2,
-            warmup: 0,
-            exit_code: None,
-        };
-        let subject = shell("a", "echo >> \"$HOME/runs\"");
-        let mut rounds = 0;
-        session
-            .measure(
-                State::Warm,
-                std::slice::from_ref(&subject),
-                settings,
-                &mut |done, _| rounds = done,
-            )
-            .unwrap();
-        let place = session.warm_place(&subject).unwrap();
-        let runs = std::fs::read_to_string(place.join("home/runs")).unwrap();
-        assert_eq!((rounds, runs.lines().count()), (5, 5));
+    fn a_warm_start_has_three_before_it_and_an_audition_is_one() {
+        for audition in [false, true] {
+            let scratch = tempfile::tempdir().unwrap();
+            let mut session = Session::new(scratch.path(), Environment::clean());
+            let subject = shell("a", "echo >> \"$HOME/runs\"");
+            let subjects = std::slice::from_ref(&subject);
+            if audition {
+                session.audition(subjects, None).unwrap();
+            }
+            let settings = Settings {
+                runs: 2,
+                warmup: 0,
+                exit_code: None,
+            };
+            let series = session
+                .measure(State::Warm, subjects, settings, &mut |_, _| {})
+                .unwrap();
+            let place = session.warm_place(&subject).unwrap();
+            let runs = std::fs::read_to_string(place.join("home/runs")).unwrap();
+            assert_eq!((series[0].samples.len(), runs.lines().count()), (2, 5));
+        }
     }
 
     #[test]

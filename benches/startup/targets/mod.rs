@@ -36,7 +36,11 @@ pub static TARGETS: [Target; 5] = [
     Target {
         id: "share",
         what: "the launcher's own share of a warm start",
-        prepare: |bench| share::APPS.iter().try_for_each(|name| prepared(bench, name)),
+        prepare: |bench| {
+            share::APPS
+                .iter()
+                .try_for_each(|name| prepared(bench, name))
+        },
         measure: share::measure,
     },
     Target {
@@ -54,7 +58,11 @@ pub static TARGETS: [Target; 5] = [
     Target {
         id: "crowd",
         what: "simultaneous cold starts",
-        prepare: |bench| crowd::APPS.iter().try_for_each(|name| prepared(bench, name)),
+        prepare: |bench| {
+            crowd::APPS
+                .iter()
+                .try_for_each(|name| prepared(bench, name))
+        },
         measure: crowd::measure,
     },
     Target {
@@ -123,7 +131,8 @@ pub fn measure(
         session: Session::new(scratch.path(), bench.workshop.environment()),
         repetitions,
     };
-    let figures = (target.measure)(&mut stage).map_err(|error| format!("{}: {error}", target.id))?;
+    let figures =
+        (target.measure)(&mut stage).map_err(|error| format!("{}: {error}", target.id))?;
     record.targets.insert(target.id.to_owned(), figures);
     scratch.close()?;
     nix::unistd::sync();

@@ -1,5 +1,6 @@
 //! A second PEX with the wheels of a first that has run, and one more: how much its first start writes, against the same
-//! start in an empty root. A file counts once, however many names it has.
+//! start in an empty root. A file counts once, however many names it has. Bytecode, which Python writes when it
+//! imports, is counted apart from what is unpacked.
 
 use std::collections::BTreeMap;
 use std::error::Error;
@@ -44,7 +45,7 @@ pub fn second(bench: &Bench) -> Result<PathBuf, Box<dyn Error>> {
 pub fn measure(stage: &mut Stage) -> Result<Figures, Box<dyn Error>> {
     let first = stage.embedded(FIRST)?;
     let second = Subject::new("second", second(stage.bench)?, &first.args);
-    let mut samples = [const { Vec::new() }; 6];
+    let mut samples = [const { Vec::new() }; 8];
     for _ in 0..stage.repetitions {
         let empty = stage.session.new_place()?;
         let alone = start(stage, &second, &empty)?;
@@ -56,37 +57,65 @@ pub fn measure(stage: &mut Stage) -> Result<Figures, Box<dyn Error>> {
             samples.push(figure);
         }
     }
-    let [files, bytes, wall, files_after, bytes_after, wall_after] = samples;
+    let [
+        files,
+        bytes,
+        bytecode,
+        wall,
+        files_after,
+        bytes_after,
+        bytecode_after,
+        wall_after,
+    ] = samples;
     Ok(figures([
         ("alone: files", files),
         ("alone: bytes", bytes),
+        ("alone: files of bytecode", bytecode),
         ("alone: wall s", wall),
         ("after the first: files", files_after),
         ("after the first: bytes", bytes_after),
+        ("after the first: files of bytecode", bytecode_after),
         ("after the first: wall s", wall_after),
     ]))
 }
 
-/// Files and bytes that a start adds below its place, and its wall time.
-fn start(stage: &mut Stage, subject: &Subject, place: &Path) -> Result<[f64; 3], Box<dyn Error>> {
+/// What a start adds below its place: files and their bytes, and files of bytecode; and its wall time.
+fn start(stage: &mut Stage, subject: &Subject, place: &Path) -> Result<[f64; 4], Box<dyn Error>> {
     let before = files(place)?;
     let cost = run(&mut [stage.session.command(subject, place)])?;
     let mut added = files(place)?;
     added.retain(|inode, _| !before.contains_key(inode));
-    let bytes: u64 = added.values().sum();
-    Ok([added.len() as f64, bytes as f64, cost.wall])
+    let (bytecode, others): (Vec<File>, Vec<File>) =
+        added.into_values().partition(|file| file.is_bytecode);
+    let bytes: u64 = others.iter().map(|file| file.bytes).sum();
+    Ok([
+        others.len() as f64,
+        bytes as f64,
+        bytecode.len() as f64,
+        cost.wall,
+    ])
 }
 
-/// The sizes of all regular files below a directory, by inode.
-fn files(directory: &Path) -> std::io::Result<BTreeMap<u64, u64>> {
+/// A regular file.
+struct File {
+    bytes: u64,
+    is_bytecode: bool,
+}
+
+/// All regular files below a directory, by inode.
+fn files(directory: &Path) -> std::io::Result<BTreeMap<u64, File>> {
     let mut found = BTreeMap::new();
     for entry in fs::read_dir(directory)? {
-        let entry = entry?;
-        let metadata = entry.metadata()?;
+        let path = entry?.path();
+        let metadata = fs::symlink_metadata(&path)?;
         if metadata.is_dir() {
-            found.extend(files(&entry.path())?);
+            found.extend(files(&path)?);
         } else if metadata.is_file() {
-            found.insert(metadata.ino(), metadata.len());
+            let file = File {
+                bytes: metadata.len(),
+                is_bytecode: path.extension().is_some_and(|extension| extension == "pyc"),
+            };
+            found.insert(metadata.ino(), file);
         }
     }
     Ok(found)

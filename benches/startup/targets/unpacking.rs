@@ -44,9 +44,10 @@ pub fn measure(stage: &mut Stage) -> Result<Figures, Box<dyn Error>> {
             cp.arg("-r").arg(&root).arg(&copy);
             cp
         }])?;
-        for (samples, figure) in samples
-            .iter_mut()
-            .zip([ours.wall, ours.cpu, theirs.wall, theirs.cpu])
+        for (samples, figure) in
+            samples
+                .iter_mut()
+                .zip([ours.wall, ours.cpu, theirs.wall, theirs.cpu])
         {
             samples.push(figure);
         }
