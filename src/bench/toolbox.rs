@@ -148,7 +148,11 @@ pub fn once(
     fs::create_dir_all(&work).map_err(BenchError::io(&work))?;
     let made = work.join(name);
     make(&made)?;
-    fs::rename(&made, path).map_err(BenchError::io(path))?;
+    match fs::rename(&made, path) {
+        // Another process was making the same, and was faster.
+        Err(_) if path.exists() => {}
+        renamed => renamed.map_err(BenchError::io(path))?,
+    }
     fs::remove_dir_all(&work).map_err(BenchError::io(&work))
 }
 
