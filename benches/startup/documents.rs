@@ -44,7 +44,10 @@ pub fn write(record: &Record, directory: &Path, name: &str) -> Result<(), Box<dy
 /// What stands in a place; none when there is no such thing.
 fn block(record: &Record, name: &str, what: &str) -> Option<String> {
     Some(match what {
-        "conditions" => tables::conditions(record),
+        "conditions" => format!(
+            "{} [Everything that was measured](../benches/runs/{name}/README.md), [every sample](../benches/runs/{name}/results.json).",
+            tables::conditions(record)
+        ),
         "targets" => goals::table(record).to_markdown(),
         "warm" => tables::warm(record, true),
         "warm, large" => tables::warm(record, false),
