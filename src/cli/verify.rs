@@ -65,7 +65,7 @@ impl From<VerifyError> for CliError {
         match error {
             VerifyError::Embed(error) => error.into(),
             VerifyError::Store(error) => error.into(),
-            VerifyError::Temporary(error) => error.into(),
+            VerifyError::Temporary(_) => std::io::Error::other(error).into(),
         }
     }
 }

@@ -30,6 +30,9 @@ const KINDS: [Kind; 10] = [
     Kind::Engine,
 ];
 
+/// A file: device and inode.
+pub(super) type File = (u64, u64);
+
 /// One published thing.
 #[derive(Debug, Clone)]
 pub struct Entry {
@@ -45,6 +48,10 @@ pub struct Entry {
     pub applications: BTreeSet<OsString>,
     /// The entries that it needs.
     pub(super) needs: Vec<usize>,
+    /// Bytes that nobody else has a hard link to: given back when it goes.
+    pub(super) own: u64,
+    /// Files with hard links, and their bytes: given back with the last entry that has one.
+    pub(super) shared: Vec<(File, u64)>,
 }
 
 impl Entry {
@@ -141,20 +148,26 @@ impl Catalogue {
             used: SystemTime::UNIX_EPOCH,
             applications: BTreeSet::new(),
             needs: Vec::new(),
+            own: 0,
+            shared: Vec::new(),
         });
     }
 
     /// Size, last use and what it refers to.
-    fn measure(&mut self, number: usize, home: &Path, counted: &mut HashSet<(u64, u64)>) {
+    fn measure(&mut self, number: usize, home: &Path, counted: &mut HashSet<File>) {
         let entry = &self.entries[number];
         let path = home.join(entry.place());
-        let mut size = 0;
+        let (mut size, mut alone, mut shared) = (0, 0, HashMap::new());
         let mut used = SystemTime::UNIX_EPOCH;
         let mut targets = Vec::new();
         let mut note = |path: &Path, status: &Metadata| {
-            if status.nlink() < 2 || status.is_dir() || counted.insert((status.dev(), status.ino()))
-            {
-                size += status.blocks() * 512;
+            let (file, bytes) = ((status.dev(), status.ino()), status.blocks() * 512);
+            if status.nlink() < 2 || status.is_dir() {
+                alone += bytes;
+                size += bytes;
+            } else {
+                shared.insert(file, bytes);
+                size += if counted.insert(file) { bytes } else { 0 };
             }
             if status.is_symlink()
                 && let Ok(target) = std::fs::read_link(path)
@@ -176,6 +189,7 @@ impl Catalogue {
         if entry.kind.has_manifest()
             && let Ok(status) = std::fs::symlink_metadata(manifest::path_of(&path))
         {
+            alone += status.blocks() * 512;
             size += status.blocks() * 512;
         }
         let mut applications = BTreeSet::new();
@@ -192,6 +206,8 @@ impl Catalogue {
         needs.dedup();
         let entry = &mut self.entries[number];
         entry.size = size;
+        entry.own = alone;
+        entry.shared = shared.into_iter().collect();
         entry.used = used;
         entry.applications = applications;
         entry.needs = needs;

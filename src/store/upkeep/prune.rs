@@ -13,7 +13,7 @@
 //! A cold start looks once more at what its plan refers to before it executes it (`launch`), so what a prune pulled from
 //! under it is made again. What is left of the race, microseconds, is mended as any damage is: by the boot.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::ffi::OsString;
 use std::io;
 use std::os::unix::ffi::OsStrExt;
@@ -24,7 +24,7 @@ use std::time::{Duration, SystemTime};
 use super::super::error::at;
 use super::super::manifest::{self, Manifest};
 use super::super::{BootId, FORMAT, Kind, Store, StoreError, lock, stage, tmp};
-use super::catalogue::{Catalogue, Entry, is_manifest, modified, walk};
+use super::catalogue::{Catalogue, Entry, File, is_manifest, modified, walk};
 use super::in_use;
 
 /// What may stay.
@@ -259,13 +259,9 @@ fn shrink(
     let mut order: Vec<usize> = (0..entries.len()).collect();
     // Of equal age the launch first: what it needs was used no earlier, so its turn comes later.
     order.sort_by_key(|&number| (entries[number].used, number));
-    let mut left = catalogue.size()
-        - going
-            .iter()
-            .map(|&number| entries[number].size)
-            .sum::<u64>();
+    let mut room = Room::of(catalogue, going);
     for number in order {
-        if left <= most {
+        if room.left <= most {
             break;
         }
         let is_launch = entries[number].kind == Kind::Launches;
@@ -281,8 +277,45 @@ fn shrink(
                 needed[number] -= 1;
             }
         }
-        left -= entries[number].size;
+        room.give_back(&entries[number]);
         going.insert(number);
+    }
+}
+
+/// The bytes that stay. What several entries have hard links to stays until the last of them goes.
+struct Room {
+    left: u64,
+    links: HashMap<File, usize>,
+}
+
+impl Room {
+    fn of(catalogue: &Catalogue, going: &HashSet<usize>) -> Room {
+        let mut room = Room {
+            left: 0,
+            links: HashMap::new(),
+        };
+        for (number, entry) in catalogue.entries.iter().enumerate() {
+            if going.contains(&number) {
+                continue;
+            }
+            room.left += entry.own;
+            for (file, bytes) in &entry.shared {
+                let links = room.links.entry(*file).or_default();
+                *links += 1;
+                room.left += if *links == 1 { *bytes } else { 0 };
+            }
+        }
+        room
+    }
+
+    fn give_back(&mut self, entry: &Entry) {
+        self.left = self.left.saturating_sub(entry.own);
+        for (file, bytes) in &entry.shared {
+            if let Some(links) = self.links.get_mut(file) {
+                *links -= 1;
+                self.left -= if *links == 0 { *bytes } else { 0 };
+            }
+        }
     }
 }
 

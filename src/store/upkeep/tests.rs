@@ -197,6 +197,28 @@ fn shrinking_begins_with_what_was_used_longest_ago() {
     );
 }
 
+/// A site went whose files were those of wheels that stayed, and what had been counted for it was not given back.
+#[test]
+fn what_hard_links_share_is_given_back_with_the_last_of_them() {
+    let scene = Scene::new();
+    let wheel = scene.entry(Kind::Wheels, "ab/x.whl", 400_000, 9);
+    let site = scene.store.directory(Kind::Sites, "s", &mut |path| {
+        Ok(Tree::new(path)?.hard_link("file", &wheel.join("file"))?)
+    });
+    let site = site.unwrap();
+    scene.age(&site, 9);
+    scene.launch("k", "app", &[&wheel, &site], 9);
+    let size = scene.store.catalogue().unwrap().size();
+    assert!((400_000..800_000).contains(&size), "{size}");
+    let limits = Limits {
+        max_size: Some(300_000),
+        ..Limits::default()
+    };
+    scene.prune(limits);
+    let left = scene.store.catalogue().unwrap();
+    assert!(left.size() <= 300_000, "{:?}", names(&left));
+}
+
 #[test]
 fn what_is_in_use_and_what_it_needs_is_spared() {
     let scene = Scene::new();

@@ -13,6 +13,7 @@ mod mounts;
 mod mutations;
 mod owners;
 mod races;
+mod settings;
 mod upkeep;
 mod verify;
 
@@ -83,7 +84,7 @@ fn shared_out(what: &str, rounds: usize, work: impl Fn(&mut dyn Iterator<Item = 
             scope.spawn(|| {
                 work(&mut std::iter::from_fn(|| {
                     let round = next.fetch_add(1, Ordering::Relaxed);
-                    if long() && round > 0 && round % step == 0 {
+                    if long() && round > 0 && round.is_multiple_of(step) {
                         // Past the capture of tests that pass.
                         let seconds = begin.elapsed().as_secs();
                         let _ = writeln!(

@@ -1,0 +1,173 @@
+//! Settings made to do harm: PEX-INFO and rc files with roots that lead elsewhere, of any size and shape, and homes that
+//! are the whole machine.
+
+use serde_json::json;
+
+use super::*;
+
+/// It starts, or is refused in words, with an exit code of its own.
+#[track_caller]
+fn decided(start: &Start<'_>, what: &str) {
+    let run = own_var_tmp(start.clone()).run();
+    match run.code {
+        Some(0) => drop(run.prints(SAYS)),
+        Some(1 | 65 | 66 | 73 | 74) => assert!(!run.stderr.is_empty(), "{what}\n{run}"),
+        _ => panic!("{what}\n{run}"),
+    }
+    assert!(!run.stderr.contains("panicked"), "{what}\n{run}");
+}
+
+#[test]
+fn roots_in_pex_info_that_lead_elsewhere() {
+    for root in [
+        "..",
+        "",
+        "x/../..",
+        "~",
+        "~nobody",
+        "/dev/null",
+        "/proc/self",
+        "a\0b",
+        "\n",
+    ] {
+        let pex = Pex::app("settings-root", APP)
+            .source("helper.py", "NAME = 'helper'\n")
+            .dep(Wheel::new("dep", "1.0"))
+            .dep(Wheel::new("deep", "1.0").file("pile/m39.py", "WHO = 39\n"))
+            .edit_info("pex_root", root)
+            .build();
+        let Ok(stage) = Stage::attempt(Way::Embedded, &pex, "app.pex") else {
+            continue;
+        };
+        decided(&stage.start(), root);
+        decided(&stage.start(), root);
+    }
+    // Longer than the seal has room for: said when it is embedded.
+    let long = Pex::app("settings-long", APP)
+        .edit_info("pex_root", "a".repeat(5000))
+        .build();
+    let said = Stage::attempt(Way::Embedded, &long, "app.pex").unwrap_err();
+    assert!(
+        said.contains("pex_root is longer than 1024 bytes"),
+        "{said}"
+    );
+}
+
+#[test]
+fn pex_info_of_any_shape() {
+    let text = |text: &str| {
+        Pex::app("settings-shape", "def main(): pass\n")
+            .edit_info_text(text)
+            .build()
+    };
+    let deep = format!(
+        "{{\"deep\":{}{}}}",
+        "[".repeat(100_000),
+        "]".repeat(100_000)
+    );
+    for shape in [
+        "[]",
+        "",
+        "nul",
+        "{}",
+        "{",
+        "{\"venv\":\"yes\"}",
+        "{\"x\":NaN}",
+        "{\"x\":1e999}",
+        "{\"x\":\"\\ud800\"}",
+        "\u{feff}{}",
+        "{\"distributions\":{\"../../etc\":\"0\"}}",
+        "{\"entry_point\":\"a\",\"entry_point\":\"b\"}",
+        &deep,
+    ] {
+        let start: String = shape.chars().take(40).collect();
+        let stage = Stage::new(Way::Original, &text(shape));
+        let pexboot = stage.start().program(env!("CARGO_BIN_EXE_pexboot"));
+        for command in ["run", "embed", "verify", "info"] {
+            let run = pexboot.clone().args([command]).args([&stage.pex]).run();
+            assert!(
+                run.code.is_some_and(|code| code < 100),
+                "{command} {start}\n{run}"
+            );
+            assert!(!run.stderr.contains("panicked"), "{command} {start}\n{run}");
+        }
+    }
+}
+
+/// The last of several equal keys counts, as it does to Python.
+#[test]
+fn of_equal_keys_the_last_one_counts() {
+    let info = json!({"entry_point": "app:other", "code_hash": "0", "bootstrap_hash": "0", "pex_hash": "0"}).to_string();
+    let info = info.replacen('{', "{\"entry_point\":\"app:main\",", 1);
+    let pex = Pex::app(
+        "settings-twice",
+        "def main(): print('first')\ndef other(): print('last')\n",
+    )
+    .edit_info_text(&info)
+    .build();
+    Stage::new(Way::Embedded, &pex)
+        .start()
+        .run()
+        .ok()
+        .prints("last");
+}
+
+#[test]
+fn rc_files_made_to_do_harm() {
+    let stage = stage("settings-rc");
+    let noise: Vec<u8> = (0..1_000_000_u32)
+        .map(|at| (at.wrapping_mul(2_654_435_761) >> 13) as u8)
+        .collect();
+    for text in [
+        noise,
+        format!("PEX_ROOT={}\n", "a".repeat(6000)).into_bytes(),
+        b"PEX_ROOT=\0/x\nPEX_VERBOSE=99999999999999999999999\n".to_vec(),
+        b"PEX_ROOT=/proc/self/root/proc/1\n".to_vec(),
+        b"PEX_PYTHON=/bin/sh\n".to_vec(),
+        format!("PEX_PYTHON_PATH={}\n", "/nowhere:".repeat(20_000)).into_bytes(),
+        vec![b'\n'; 1 << 20],
+        vec![0; 1 << 20],
+    ] {
+        let start = String::from_utf8_lossy(&text[..15]).into_owned();
+        fs::write(stage.path("work/.pexrc"), text).unwrap();
+        decided(&stage.start(), &start);
+    }
+    let rc = stage.path("work/.pexrc");
+    fs::remove_file(&rc).unwrap();
+    let fifo = |path: &Path| nix::unistd::mkfifo(path, nix::sys::stat::Mode::S_IRUSR).unwrap();
+    let link = |to: &'static str| move |path: &Path| std::os::unix::fs::symlink(to, path).unwrap();
+    let makes: [&dyn Fn(&Path); 5] = [
+        &fifo,
+        &link("/dev/zero"),
+        &link(".pexrc"),
+        &link("/proc/self/mem"),
+        &|path: &Path| fs::create_dir(path).unwrap(),
+    ];
+    for make in makes {
+        make(&rc);
+        decided(&stage.start(), "no file");
+        if fs::remove_file(&rc).is_err() {
+            fs::remove_dir(&rc).unwrap();
+        }
+    }
+    starts(&stage.start(), SAYS);
+}
+
+#[test]
+fn temporary_directories_that_are_none() {
+    let stage = stage("settings-tmp");
+    for directory in ["/nowhere", "/dev/null", "", "relative", "/proc/self"] {
+        starts(&stage.start().env("TMPDIR", directory), SAYS);
+        let pexboot = stage.start().program(env!("CARGO_BIN_EXE_pexboot"));
+        let run = pexboot
+            .env("TMPDIR", directory)
+            .args(["verify"])
+            .args([&stage.pex])
+            .run();
+        assert!(
+            run.code == Some(0) || run.stderr.contains("TMPDIR"),
+            "{directory}\n{run}"
+        );
+        fs::remove_dir_all(home(&stage)).unwrap();
+    }
+}
