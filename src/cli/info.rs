@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 
 use super::error::CliError;
 use crate::embed::{State, state};
+use crate::launch::{Hooks, hooks};
 use crate::pex::{Layout, Pex, PexError, WheelSource};
 
 /// What `info` is told.
@@ -45,6 +46,8 @@ struct Facts {
     shebang: Option<String>,
     /// Name, and bytes unpacked (of the wheel file where it comes as one); `None` where it is missing.
     wheels: Vec<(String, Option<u64>)>,
+    /// What of this host does not run; the reason where no interpreter could be chosen.
+    hooks: Result<Option<Hooks>, String>,
 }
 
 impl Facts {
@@ -58,6 +61,7 @@ impl Facts {
                 .shebang()?
                 .map(|line| String::from_utf8_lossy(&line).trim().to_owned()),
             wheels: wheels.collect::<Result<_, PexError>>()?,
+            hooks: hooks(&pex.path).map_err(|error| error.to_string()),
             state,
         })
     }
@@ -91,6 +95,7 @@ impl Facts {
             "engine": engine,
             "host_site": seal.as_ref().is_some_and(|seal| seal.options.host_site),
             "wheels": wheels.collect::<Vec<_>>(),
+            "host": self.host(),
             "pex_info": pex.info.raw,
         })
     }
@@ -149,7 +154,42 @@ impl Facts {
             let size = size.map_or_else(|| "missing".to_owned(), bytes);
             lines.line("", &format!("{name}  {size}"));
         }
+        self.host_lines(&mut lines);
         lines.0
+    }
+
+    fn host(&self) -> Value {
+        match &self.hooks {
+            Ok(Some(Hooks { python, silent })) => {
+                let silent = silent.iter().map(|hook| hook.to_string_lossy());
+                json!({ "python": python.to_string_lossy(), "hooks_not_run": silent.collect::<Vec<_>>() })
+            }
+            Ok(None) => Value::Null,
+            Err(why) => json!({ "error": why }),
+        }
+    }
+
+    /// What of this host does not run, and how it would.
+    fn host_lines(&self, lines: &mut Lines) {
+        match &self.hooks {
+            Ok(None) => {}
+            Ok(Some(Hooks { python, silent })) => {
+                lines.line("python here", &python.to_string_lossy());
+                let what = match silent.len() {
+                    0 => "none".to_owned(),
+                    1 => "1 does not run; `pexboot embed --host-site` lets it".to_owned(),
+                    count => format!("{count} do not run; `pexboot embed --host-site` lets them"),
+                };
+                lines.line("host hooks", &what);
+                for hook in silent {
+                    lines.line("", &hook.to_string_lossy());
+                }
+            }
+            Err(why) => {
+                let why = why.lines().next().unwrap_or_default();
+                lines.line("python here", &format!("none: {why}"));
+            }
+        }
     }
 }
 

@@ -33,6 +33,8 @@ pub struct Prepared {
     pub python: PathBuf,
     /// The seal of the PEX, when it is one embedded file.
     pub seal: Option<Seal>,
+    /// The PEXes whose requirements were resolved: the one that was started, then the members of its PEX_PATH.
+    pub pexes: Vec<PathBuf>,
 }
 
 /// A PEX that takes part in a launch: the one that was started, or a member of its PEX_PATH.
@@ -197,13 +199,17 @@ pub(super) fn prepare_meanwhile(
         report.say(1, &|| {
             format!("{reason} is left to the PEX's own bootstrap")
         });
-        let (exec, tree) = handover::exec(invocation, &pex, &interpreter, variables.tools, &store)?;
-        if let Some(tree) = tree {
-            inputs.add(Input::Present(place(&tree), 0));
-        }
+        let exec = handover::exec(
+            invocation,
+            &pex,
+            &interpreter,
+            &variables,
+            &store,
+            &mut inputs,
+        )?;
         let home = launch_store(&pex, &variables, store, report)?;
         let key = launch_key(invocation, seal(&pex), metadata.ino());
-        return without_boot(exec, inputs, &key, home, &interpreter, &pex);
+        return without_boot(exec, inputs, &key, home, &interpreter, &[&pex]);
     }
 
     let main = Member {
@@ -285,6 +291,7 @@ fn publish(
         store,
     } = parts;
     let pex = &members[0].pex;
+    let pexes: Vec<&Pex> = members.iter().map(|member| &member.pex).collect();
     for path in &start.needs {
         inputs.add(Input::Present(place(path), 0));
     }
@@ -307,7 +314,7 @@ fn publish(
     };
     exec.env.extend(start.env);
     let Some(data) = start.data else {
-        return without_boot(exec, inputs, &key, home, interpreter, pex);
+        return without_boot(exec, inputs, &key, home, interpreter, &pexes);
     };
     exec.argv.push(
         directory
@@ -353,6 +360,7 @@ fn publish(
         store: home,
         python: interpreter.binary.clone(),
         seal: seal(pex).cloned(),
+        pexes: pexes.iter().map(|pex| pex.path.clone()).collect(),
     })
 }
 
@@ -363,7 +371,7 @@ fn without_boot(
     key: &str,
     store: Store,
     interpreter: &Record,
-    pex: &Pex,
+    pexes: &[&Pex],
 ) -> Result<Prepared, LaunchError> {
     let plan = Plan {
         boot_id: store.boot_id().0,
@@ -376,12 +384,13 @@ fn without_boot(
         directory,
         store,
         python: interpreter.binary.clone(),
-        seal: seal(pex).cloned(),
+        seal: pexes.first().and_then(|pex| seal(pex)).cloned(),
+        pexes: pexes.iter().map(|pex| pex.path.clone()).collect(),
     })
 }
 
 /// The root that PEX_ROOT or PEX-INFO names, else the user's.
-fn open_store(
+pub(super) fn open_store(
     pex: &Pex,
     variables: &Variables,
     report: &mut dyn Report,
@@ -411,7 +420,7 @@ fn launch_store(
 }
 
 /// `~` and `~/x` by HOME; anything else as it is.
-fn expand_user(path: &str) -> PathBuf {
+pub(super) fn expand_user(path: &str) -> PathBuf {
     let home = || {
         std::env::var_os("HOME")
             .filter(|home| !home.is_empty())
@@ -427,7 +436,7 @@ fn expand_user(path: &str) -> PathBuf {
 }
 
 /// The interpreter, and the wheels of the main PEX that it activates.
-fn choose(
+pub(super) fn choose(
     invocation: &Invocation,
     pex: &Pex,
     variables: &Variables,

@@ -35,6 +35,15 @@ impl Python {
         format!("{}{}", self.version.0, self.version.1)
     }
 
+    /// The constraint that it alone of all satisfies.
+    pub fn constraint(&self) -> String {
+        let implementation = match self.implementation.as_str() {
+            "pypy" => "PyPy",
+            _ => "CPython",
+        };
+        format!("{implementation}=={}.*", self.xy())
+    }
+
     /// `3.11`.
     pub fn xy(&self) -> String {
         format!("{}.{}", self.version.0, self.version.1)
@@ -97,15 +106,15 @@ pub fn second(case: &str) -> Option<&'static Python> {
     other
 }
 
-/// The CPythons in order of their versions, when there are at least `count`.
-pub fn several(case: &str, count: usize) -> Option<Vec<&'static Python>> {
-    let mut found: Vec<_> = cpythons().collect();
-    found.sort_by_key(|python| python.version);
-    if found.len() < count {
-        coverage::left_out(case, &format!("{count} CPythons"));
-        return None;
+/// A Python other than the one that the running item is about, a CPython if there is one; `None`, and a note, where there
+/// is none.
+pub fn other(case: &str) -> Option<&'static Python> {
+    let other = |python: &&Python| *python != super::subject::subject();
+    let found = cpythons().find(other).or_else(|| all().iter().find(other));
+    if found.is_none() {
+        coverage::left_out(case, "a second Python");
     }
-    Some(found)
+    found
 }
 
 /// PyPy.
