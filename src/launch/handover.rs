@@ -33,7 +33,8 @@ pub fn reason(
     pex: &Pex,
     variables: &Variables,
     mode: Mode,
-) -> Result<Option<&'static str>, LaunchError> {
+    interpreter: &Record,
+) -> Result<Option<String>, LaunchError> {
     if variables.tools {
         if !pex.info.includes_tools {
             return Err(LaunchError::Refused(
@@ -42,13 +43,16 @@ pub fn reason(
                     .to_owned(),
             ));
         }
-        return Ok(Some("PEX_TOOLS"));
+        return Ok(Some("PEX_TOOLS".to_owned()));
     }
-    if pex.has_preamble() {
-        return Ok(Some("the preamble"));
+    if interpreter.boot.is_empty() {
+        let (major, minor, _) = interpreter.version;
+        return Ok(Some(format!("a start on Python {major}.{minor}")));
     }
-    // A virtual environment knows neither.
-    Ok(if mode == Mode::Venv {
+    // A virtual environment knows neither of the last two.
+    let reason = if pex.has_preamble() {
+        Some("the preamble")
+    } else if mode == Mode::Venv {
         None
     } else if variables.coverage {
         Some("PEX_COVERAGE")
@@ -56,7 +60,8 @@ pub fn reason(
         Some("PEX_PROFILE")
     } else {
         None
-    })
+    };
+    Ok(reason.map(str::to_owned))
 }
 
 /// The command that runs the bootstrap, and what it needs of the cache.

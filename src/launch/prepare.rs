@@ -195,7 +195,7 @@ pub(super) fn prepare_meanwhile(
         format!("interpreter: `{}`", interpreter.binary.display())
     });
 
-    if let Some(reason) = handover::reason(&pex, &variables, mode)? {
+    if let Some(reason) = handover::reason(&pex, &variables, mode, &interpreter)? {
         report.say(1, &|| {
             format!("{reason} is left to the PEX's own bootstrap")
         });

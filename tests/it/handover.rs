@@ -8,7 +8,7 @@ use std::path::Path;
 use serde_json::json;
 
 use crate::fixtures::{App, Built, PYTHON, Pex, Wheel, sources};
-use crate::harness::{Case, Stage, Way, ways};
+use crate::harness::{Case, Stage, Way, pythons, ways};
 
 /// Prints what the application of a handed-over start must still find, each line marked.
 const APP: &str = "import os, sys, dep\ndef main():\n    \
@@ -209,6 +209,32 @@ fn a_preamble_runs_before_everything() {
             let run = stage.start().env("PEX_VERBOSE", "1").run();
             run.says("the preamble is left to the PEX's own bootstrap");
         }
+    }
+}
+
+/// Nothing is promised for a Python before 3.8, but the bootstrap knows it.
+#[test]
+fn a_python_that_is_too_old_for_the_native_way_runs_by_the_bootstrap() {
+    let Some(old) = pythons::old("a start on Python 3.5 to 3.7") else {
+        return;
+    };
+    let pex = app("old").build();
+    let path = old.path.to_str().unwrap().to_owned();
+    let case = Case::new(&pex).env("PEX_PYTHON", &path).args(["x"]);
+    // Where no locale is set, it says so.
+    assert!(
+        case.ignore_stderr()
+            .agrees()
+            .exits(3)
+            .stdout
+            .contains("dep 1.0")
+    );
+    if ways().contains(&Way::Embedded) {
+        let stage = Stage::new(Way::Embedded, &pex);
+        let start = stage.start().env("PEX_PYTHON", &path);
+        let run = start.env("PEX_VERBOSE", "1").run();
+        run.exits(3)
+            .says(&format!("a start on Python {} is left to", old.xy()));
     }
 }
 

@@ -12,6 +12,7 @@ mod apps;
 mod bad_input;
 mod bytecode;
 mod checklist;
+mod cookbook;
 mod embedding;
 mod fixtures;
 mod handover;

@@ -126,7 +126,41 @@ pub fn pypy(case: &str) -> Option<&'static Python> {
     found
 }
 
+/// A Python 3 that is older than those that are supported.
+pub fn old(case: &str) -> Option<Python> {
+    let found = candidates_of(5..8)
+        .iter()
+        .filter_map(|path| identify(path))
+        .next_back();
+    if found.is_none() {
+        coverage::left_out(case, "a Python 3.5 to 3.7");
+    }
+    found
+}
+
 fn candidates() -> Vec<PathBuf> {
+    let mut found = candidates_of(8..21);
+    found.extend(
+        directories()
+            .into_iter()
+            .map(|directory| directory.join("pypy3")),
+    );
+    found.retain(|path| path.is_file());
+    found
+}
+
+fn candidates_of(minors: std::ops::Range<u32>) -> Vec<PathBuf> {
+    let mut found = Vec::new();
+    for directory in directories() {
+        for minor in minors.clone() {
+            found.push(directory.join(format!("python3.{minor}")));
+        }
+    }
+    found.retain(|path| path.is_file());
+    found
+}
+
+fn directories() -> Vec<PathBuf> {
     let mut directories: Vec<PathBuf> =
         std::env::split_paths(&std::env::var_os("PATH").unwrap_or_default()).collect();
     directories.push("/usr/bin".into());
@@ -136,19 +170,9 @@ fn candidates() -> Vec<PathBuf> {
     if let Some(versions) = pyenv.and_then(|root| std::fs::read_dir(root.join("versions")).ok()) {
         directories.extend(versions.flatten().map(|version| version.path().join("bin")));
     }
-    let mut found = Vec::new();
-    for directory in directories {
-        // What a version manager puts there is a script that picks one of the others.
-        if directory.ends_with("shims") {
-            continue;
-        }
-        for minor in 8..=20 {
-            found.push(directory.join(format!("python3.{minor}")));
-        }
-        found.push(directory.join("pypy3"));
-    }
-    found.retain(|path| path.is_file());
-    found
+    // What a version manager puts there is a script that picks one of the others.
+    directories.retain(|directory| !directory.ends_with("shims"));
+    directories
 }
 
 fn identify(path: &Path) -> Option<Python> {
