@@ -26,7 +26,9 @@ pub struct Args {
 /// # Errors
 /// When the PEX cannot be read or the output not be written.
 pub fn run(args: &Args) -> Result<(), CliError> {
-    let facts = Facts::of(state(&args.pex)?)?;
+    let state = state(&args.pex)?;
+    let hooks = hooks(&state.pex.path).map_err(|error| error.to_string());
+    let facts = Facts::of(state, hooks)?;
     let text = if args.json {
         format!("{:#}\n", facts.json())
     } else {
@@ -51,7 +53,7 @@ struct Facts {
 }
 
 impl Facts {
-    fn of(state: State) -> Result<Facts, PexError> {
+    fn of(state: State, hooks: Result<Option<Hooks>, String>) -> Result<Facts, PexError> {
         let pex = &state.pex;
         let names = pex.info.distributions.iter().map(|(name, _)| name);
         let wheels = names.map(|name| Ok((name.clone(), size_of(pex, name)?)));
@@ -61,7 +63,7 @@ impl Facts {
                 .shebang()?
                 .map(|line| String::from_utf8_lossy(&line).trim().to_owned()),
             wheels: wheels.collect::<Result<_, PexError>>()?,
-            hooks: hooks(&pex.path).map_err(|error| error.to_string()),
+            hooks,
             state,
         })
     }
@@ -265,7 +267,12 @@ mod tests {
             ..Shape::default()
         };
         let path = file(temp.path(), &build(&members, &shape));
-        (Facts::of(state(&path).unwrap()).unwrap(), temp)
+        let hooks = Hooks {
+            python: "/p/python3".into(),
+            silent: vec!["/p/a.pth".into(), "/p/sitecustomize.py".into()],
+        };
+        let facts = Facts::of(state(&path).unwrap(), Ok(Some(hooks)));
+        (facts.unwrap(), temp)
     }
 
     #[test]
@@ -280,6 +287,9 @@ mod tests {
             "wheels       2",
             "             a-1-py3-none-any.whl  1,234 bytes",
             "             gone-1-py3-none-any.whl  missing",
+            "python here  /p/python3",
+            "host hooks   2 do not run; `pexboot embed --host-site` lets them",
+            "             /p/sitecustomize.py",
         ] {
             assert!(
                 text.lines().any(|found| found == line),
@@ -300,5 +310,6 @@ mod tests {
         assert_eq!(json["wheels"][1]["size"], Value::Null);
         assert_eq!(json["pex_info"]["entry_point"], "m:f\u{1b}[2J");
         assert_eq!(json["sizes"]["head"], 0);
+        assert_eq!(json["host"]["hooks_not_run"][0], "/p/a.pth");
     }
 }

@@ -17,7 +17,7 @@ use sha2::{Digest, Sha256};
 
 use crate::archive::{Archive, safe_relative};
 use crate::interpreter::Record;
-use crate::launch::prepare::expand_user;
+use crate::launch::invocation::expand_user;
 use crate::launch::replay::hex;
 use crate::launch::{Invocation, LaunchError};
 use crate::pex::{Layout, Pex, PexError};

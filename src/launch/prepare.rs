@@ -10,6 +10,7 @@ use crate::archive::Seal;
 use crate::boot::{self, Py};
 use crate::interpreter::{self, Record, Request};
 use crate::launch::dispatch::Run;
+use crate::launch::invocation::expand_user;
 use crate::launch::replay::{hex, launch_key};
 use crate::launch::{Invocation, LaunchError, Report, handover, venv, zipapp};
 use crate::pex::{Pex, PexError};
@@ -306,11 +307,20 @@ fn publish(
         .join(crate::store::FORMAT)
         .join("launches")
         .join(&key);
+    // What was started of a directory is the file `pex` in it; PEX names the directory (reference 3.2).
+    let named = match pex.archive() {
+        Some(_) => Value::RealPex,
+        None => {
+            let real = pex.path.canonicalize();
+            let real = real.unwrap_or_else(|_| pex.path.clone());
+            Value::Text(real.into_os_string().into_vec())
+        }
+    };
     let mut exec = Exec {
         program: start.argv[0].clone(),
         argv: start.argv,
         interpreter: start.interpreter,
-        env: vec![EnvChange::Set(b"PEX".to_vec(), Value::RealPex)],
+        env: vec![EnvChange::Set(b"PEX".to_vec(), named)],
     };
     exec.env.extend(start.env);
     let Some(data) = start.data else {
@@ -417,22 +427,6 @@ fn launch_store(
         return open_store(pex, &without, report);
     }
     Ok(store)
-}
-
-/// `~` and `~/x` by HOME; anything else as it is.
-pub(super) fn expand_user(path: &str) -> PathBuf {
-    let home = || {
-        std::env::var_os("HOME")
-            .filter(|home| !home.is_empty())
-            .map(PathBuf::from)
-    };
-    match path.strip_prefix('~') {
-        Some("") => home().unwrap_or_else(|| path.into()),
-        Some(rest) if rest.starts_with('/') => {
-            home().map_or_else(|| path.into(), |home| home.join(&rest[1..]))
-        }
-        _ => path.into(),
-    }
 }
 
 /// The interpreter, and the wheels of the main PEX that it activates.

@@ -31,6 +31,26 @@ const DIFFERENCES: &[(&str, &[&str])] = &[
         ],
     ),
     (
+        "`__main__` of a callable in a loose directory: `__file__`, `__spec__`, `__package__`",
+        &[
+            "/main/__spec__",
+            "/main/__spec__/name",
+            "/main/__spec__/parent",
+        ],
+    ),
+    (
+        "`__main__` of a data script and of an interpreter: `__file__`, `__package__`",
+        &["/main/__file__", "/main/__package__"],
+    ),
+    (
+        "`PWD`, `__doc__` of a script in a venv",
+        &["/env/PWD", "/main/__doc__"],
+    ),
+    (
+        "files of a loose directory's wheels",
+        &["/imports/dep/file"],
+    ),
+    (
         "descriptors, `_PEX_CACHE_ACCESS_LOCK`",
         &["/fds", "/env/_PEX_CACHE_ACCESS_LOCK"],
     ),
