@@ -21,8 +21,11 @@ use std::path::PathBuf;
 use crate::pex::{Pex, WheelSource};
 use crate::resolve::Selected;
 use crate::store::{Kind, Store};
+use crate::trace;
 
 pub use bytecode::Shipped;
+#[cfg(feature = "cli")]
+pub(crate) use chroot::is_bytecode;
 pub use error::UnpackError;
 
 use chroot::Chroot;
@@ -71,6 +74,7 @@ pub fn wheels(
     let name = pex.path.file_name().unwrap_or_default().to_string_lossy();
     let progress = Progress::new(&name, sizes.iter().flatten().sum(), watched);
     workers::each(&sizes, |index| {
+        let _step = trace::item("unpack", || jobs[index].name.to_owned());
         jobs[index].publish(store, &progress).map(drop)
     })?;
     jobs.iter()

@@ -10,6 +10,7 @@
 
 mod apps;
 mod bad_input;
+mod budgets;
 mod bytecode;
 mod checklist;
 mod cookbook;
@@ -26,5 +27,6 @@ mod state;
 mod stub;
 mod surroundings;
 mod tidy;
+mod trace;
 mod trust;
 mod warm;
