@@ -90,9 +90,9 @@ pub const SMALL: [&str; 5] = [
 /// Counted runs of each variant, warm and cold: fewer where a round takes minutes.
 pub fn rounds(app: &App) -> (usize, usize) {
     match app.name {
-        name if SMALL.contains(&name) => (21, 5),
-        "apache-airflow" => (5, 2),
-        _ => (9, 3),
+        name if SMALL.contains(&name) => (17, 4),
+        "apache-airflow" => (4, 2),
+        _ => (5, 2),
     }
 }
 

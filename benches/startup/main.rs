@@ -45,10 +45,10 @@ struct Args {
     /// Variants by id [default: all]; the plain virtual environment is always there
     #[arg(long, value_delimiter = ',')]
     peers: Vec<String>,
-    /// Counted warm runs of each variant [default: 21 for small applications, fewer for large ones]
+    /// Counted warm runs of each variant [default: 17 for small applications, fewer for large ones]
     #[arg(long)]
     rounds: Option<usize>,
-    /// Counted cold runs of each variant [default: 5 for small applications, fewer for large ones]
+    /// Counted cold runs of each variant [default: 4 for small applications, fewer for large ones]
     #[arg(long)]
     cold_rounds: Option<usize>,
     /// Targets by name [default: all]

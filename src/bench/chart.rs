@@ -83,6 +83,7 @@ text { font-family: system-ui, -apple-system, 'Segoe UI', 'DejaVu Sans', sans-se
 .group, .ours { font-weight: 600; }
 .label, .detail { text-anchor: end; }
 .line { stroke: #6e7781; stroke-dasharray: 3 3; }
+.value { paint-order: stroke; stroke: #ffffff; stroke-width: 4px; }
 .ground { fill: #ffffff; }
 .bar-ours { fill: #1f6feb; }
 .bar-baseline { fill: #6e7781; }
@@ -91,6 +92,7 @@ text { font-family: system-ui, -apple-system, 'Segoe UI', 'DejaVu Sans', sans-se
 text { fill: #e6edf3; }
 .note, .detail { fill: #9198a1; }
 .line { stroke: #9198a1; }
+.value { stroke: #0d1117; }
 .ground { fill: #0d1117; }
 .bar-ours { fill: #4493f8; }
 .bar-baseline { fill: #8b949e; }
@@ -137,6 +139,15 @@ fn draw(body: &mut String, group: &Group, y: f64) -> f64 {
     text(body, "group", (MARGIN, y + 22.0), &group.label);
     let top = y + HEADING;
     let bottom = top + STEP * group.bars.len() as f64;
+    if let Some(baseline) = group.bars.iter().find(|bar| bar.role == Role::Baseline) {
+        let x = left + length(baseline.value);
+        let _ = writeln!(
+            body,
+            "<line class=\"line\" x1=\"{x:.1}\" y1=\"{:.1}\" x2=\"{x:.1}\" y2=\"{:.1}\"/>",
+            top - 4.0,
+            bottom - STEP + BAR + 4.0,
+        );
+    }
     for (at, bar) in group.bars.iter().enumerate() {
         let top = top + STEP * at as f64;
         let base = top + BAR - 5.0;
@@ -164,15 +175,6 @@ fn draw(body: &mut String, group: &Group, y: f64) -> f64 {
             &format!("detail{emphasis}"),
             (WIDTH - MARGIN, base),
             &bar.detail,
-        );
-    }
-    if let Some(baseline) = group.bars.iter().find(|bar| bar.role == Role::Baseline) {
-        let x = left + length(baseline.value);
-        let _ = writeln!(
-            body,
-            "<line class=\"line\" x1=\"{x:.1}\" y1=\"{:.1}\" x2=\"{x:.1}\" y2=\"{:.1}\"/>",
-            top - 4.0,
-            bottom - STEP + BAR + 4.0,
         );
     }
     bottom + 4.0

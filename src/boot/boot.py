@@ -57,7 +57,7 @@ def _boot():
     for name, value in data["inject_env"]:
         environ.setdefault(name, value)
     for name, resource in data["bind"]:
-        environ[name] = _resource(sys, os, resource)
+        environ[name] = _resource(sys, os, name, resource)
 
     # A spec by this name tells multiprocessing's spawn that there is no main module to import again. In a virtual
     # environment there is one: its own `pex`.
@@ -118,7 +118,7 @@ def _callable(sys, module, attrs, venv):
         except AttributeError as error:
             if venv:
                 raise
-            raise ImportError("Could not resolve {} in {}: {}".format(".".join(attrs), module, error))
+            raise ImportError("Could not resolve {} in {}: {}".format(".".join(attrs), sys.modules[module], error))
     return function
 
 
@@ -233,16 +233,20 @@ def _import_line(sys, sitedir, line):
         traceback.print_exc()
 
 
-def _resource(sys, os, resource):
-    if os.path.isabs(resource) or ".." in resource.split("/"):
-        sys.exit("The following resource binding spec is invalid: {}".format(resource))
+def _resource(sys, os, name, resource):
+    below = os.path.normpath(resource)
+    if os.path.isabs(resource) or below.startswith(".."):
+        sys.exit(
+            "The following resource binding spec is invalid: {0}={1}\n"
+            "The resource path {1} must be relative to the `sys.path`.".format(name, resource)
+        )
     for entry in sys.path:
-        path = os.path.join(entry, *resource.split("/"))
-        if os.path.exists(path):
+        path = os.path.join(entry, below)
+        if os.path.isfile(path):
             return os.path.abspath(path)
     sys.exit(
-        "There was no resource file {} found on the sys.path corresponding to the given resource binding "
-        "spec.".format(resource)
+        "There was no resource file {1} found on the `sys.path` corresponding to the given resource binding spec "
+        "`{0}={1}`".format(name, resource)
     )
 
 

@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 
 use super::error::CliError;
 use crate::embed::{State, state};
+use crate::launch::{Hooks, hooks};
 use crate::pex::{Layout, Pex, PexError, WheelSource};
 
 /// What `info` is told.
@@ -25,7 +26,9 @@ pub struct Args {
 /// # Errors
 /// When the PEX cannot be read or the output not be written.
 pub fn run(args: &Args) -> Result<(), CliError> {
-    let facts = Facts::of(state(&args.pex)?)?;
+    let state = state(&args.pex)?;
+    let hooks = hooks(&state.pex.path).map_err(|error| error.to_string());
+    let facts = Facts::of(state, hooks)?;
     let text = if args.json {
         format!("{:#}\n", facts.json())
     } else {
@@ -45,10 +48,12 @@ struct Facts {
     shebang: Option<String>,
     /// Name, and bytes unpacked (of the wheel file where it comes as one); `None` where it is missing.
     wheels: Vec<(String, Option<u64>)>,
+    /// What of this host does not run; the reason where no interpreter could be chosen.
+    hooks: Result<Option<Hooks>, String>,
 }
 
 impl Facts {
-    fn of(state: State) -> Result<Facts, PexError> {
+    fn of(state: State, hooks: Result<Option<Hooks>, String>) -> Result<Facts, PexError> {
         let pex = &state.pex;
         let names = pex.info.distributions.iter().map(|(name, _)| name);
         let wheels = names.map(|name| Ok((name.clone(), size_of(pex, name)?)));
@@ -58,6 +63,7 @@ impl Facts {
                 .shebang()?
                 .map(|line| String::from_utf8_lossy(&line).trim().to_owned()),
             wheels: wheels.collect::<Result<_, PexError>>()?,
+            hooks,
             state,
         })
     }
@@ -91,6 +97,7 @@ impl Facts {
             "engine": engine,
             "host_site": seal.as_ref().is_some_and(|seal| seal.options.host_site),
             "wheels": wheels.collect::<Vec<_>>(),
+            "host": self.host(),
             "pex_info": pex.info.raw,
         })
     }
@@ -149,7 +156,42 @@ impl Facts {
             let size = size.map_or_else(|| "missing".to_owned(), bytes);
             lines.line("", &format!("{name}  {size}"));
         }
+        self.host_lines(&mut lines);
         lines.0
+    }
+
+    fn host(&self) -> Value {
+        match &self.hooks {
+            Ok(Some(Hooks { python, silent })) => {
+                let silent = silent.iter().map(|hook| hook.to_string_lossy());
+                json!({ "python": python.to_string_lossy(), "hooks_not_run": silent.collect::<Vec<_>>() })
+            }
+            Ok(None) => Value::Null,
+            Err(why) => json!({ "error": why }),
+        }
+    }
+
+    /// What of this host does not run, and how it would.
+    fn host_lines(&self, lines: &mut Lines) {
+        match &self.hooks {
+            Ok(None) => {}
+            Ok(Some(Hooks { python, silent })) => {
+                lines.line("python here", &python.to_string_lossy());
+                let what = match silent.len() {
+                    0 => "none".to_owned(),
+                    1 => "1 does not run; `pexboot embed --host-site` lets it".to_owned(),
+                    count => format!("{count} do not run; `pexboot embed --host-site` lets them"),
+                };
+                lines.line("host hooks", &what);
+                for hook in silent {
+                    lines.line("", &hook.to_string_lossy());
+                }
+            }
+            Err(why) => {
+                let why = why.lines().next().unwrap_or_default();
+                lines.line("python here", &format!("none: {why}"));
+            }
+        }
     }
 }
 
@@ -225,7 +267,12 @@ mod tests {
             ..Shape::default()
         };
         let path = file(temp.path(), &build(&members, &shape));
-        (Facts::of(state(&path).unwrap()).unwrap(), temp)
+        let hooks = Hooks {
+            python: "/p/python3".into(),
+            silent: vec!["/p/a.pth".into(), "/p/sitecustomize.py".into()],
+        };
+        let facts = Facts::of(state(&path).unwrap(), Ok(Some(hooks)));
+        (facts.unwrap(), temp)
     }
 
     #[test]
@@ -240,6 +287,9 @@ mod tests {
             "wheels       2",
             "             a-1-py3-none-any.whl  1,234 bytes",
             "             gone-1-py3-none-any.whl  missing",
+            "python here  /p/python3",
+            "host hooks   2 do not run; `pexboot embed --host-site` lets them",
+            "             /p/sitecustomize.py",
         ] {
             assert!(
                 text.lines().any(|found| found == line),
@@ -260,5 +310,6 @@ mod tests {
         assert_eq!(json["wheels"][1]["size"], Value::Null);
         assert_eq!(json["pex_info"]["entry_point"], "m:f\u{1b}[2J");
         assert_eq!(json["sizes"]["head"], 0);
+        assert_eq!(json["host"]["hooks_not_run"][0], "/p/a.pth");
     }
 }

@@ -12,6 +12,7 @@ use crate::archive::directory::{
 };
 use crate::archive::member::LOCAL;
 use crate::archive::{Archive, ArchiveError, Seal};
+use crate::pex::preamble;
 
 /// Runs under `python app.pex`.
 const MAIN: &str = include_str!("main.py");
@@ -24,13 +25,14 @@ const ORIGINAL: &str = include_str!("original.py");
 const ORIGINAL_NAME: &str = "__pex__original.py";
 
 /// Entries of the archive that the new directory leaves out.
-const REPLACED: [&[u8]; 6] = [
+const REPLACED: [&[u8]; 7] = [
     b"__main__.py",
     b"__main__.pyc",
     b"__pex__/__init__.py",
     b"__pex__/__init__.pyc",
     b"__pex__original.py",
     b"__pex__original.pyc",
+    preamble::MEMBER.as_bytes(),
 ];
 
 /// 1980-01-01 00:00 as time and date of MS-DOS (APPNOTE 4.4.6).
@@ -141,16 +143,20 @@ impl Appendix {
             count += 1;
         }
         let text = constants.python() + ORIGINAL;
+        let preamble = preamble::preamble(original);
         let ours = [
             ("__main__.py", 0o100_755, MAIN.as_bytes()),
             ("__pex__/__init__.py", 0o100_644, HOOK.as_bytes()),
             (ORIGINAL_NAME, 0o100_644, text.as_bytes()),
         ];
+        let preamble = preamble
+            .iter()
+            .map(|preamble| (preamble::MEMBER, 0o100_644, preamble.as_slice()));
         let compiled = bytecode
             .entries
             .iter()
             .map(|(name, content)| (name.as_str(), 0o100_644, content.as_slice()));
-        for (name, mode, content) in ours.into_iter().chain(compiled) {
+        for (name, mode, content) in ours.into_iter().chain(preamble).chain(compiled) {
             add(name, mode, content, start, &mut bytes, &mut central);
             count += 1;
         }

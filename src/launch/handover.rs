@@ -5,8 +5,9 @@
 //! whole archive: unlike the fingerprint, that covers the bootstrap.
 //!
 //! The tools open the file that the variable names, and take no embedded file for a zip: they are given the archive as a
-//! file of its own, under the application's name.
+//! file of its own, under the application's name. So are members of PEX_PATH that are embedded.
 
+use std::ffi::OsStr;
 use std::io::Write as _;
 use std::os::unix::ffi::OsStringExt;
 use std::os::unix::fs::FileExt;
@@ -16,10 +17,11 @@ use sha2::{Digest, Sha256};
 
 use crate::archive::{Archive, safe_relative};
 use crate::interpreter::Record;
+use crate::launch::invocation::expand_user;
 use crate::launch::replay::hex;
 use crate::launch::{Invocation, LaunchError};
 use crate::pex::{Layout, Pex, PexError};
-use crate::plan::{EnvChange, Exec, Value};
+use crate::plan::{EnvChange, Exec, Input, Inputs, Value, place};
 use crate::store::{Kind, Store, Tree};
 use crate::variables::{Mode, Variables};
 
@@ -31,7 +33,8 @@ pub fn reason(
     pex: &Pex,
     variables: &Variables,
     mode: Mode,
-) -> Result<Option<&'static str>, LaunchError> {
+    interpreter: &Record,
+) -> Result<Option<String>, LaunchError> {
     if variables.tools {
         if !pex.info.includes_tools {
             return Err(LaunchError::Refused(
@@ -40,10 +43,16 @@ pub fn reason(
                     .to_owned(),
             ));
         }
-        return Ok(Some("PEX_TOOLS"));
+        return Ok(Some("PEX_TOOLS".to_owned()));
     }
-    // A virtual environment knows neither.
-    Ok(if mode == Mode::Venv {
+    if interpreter.boot.is_empty() {
+        let (major, minor, _) = interpreter.version;
+        return Ok(Some(format!("a start on Python {major}.{minor}")));
+    }
+    // A virtual environment knows neither of the last two.
+    let reason = if pex.has_preamble() {
+        Some("the preamble")
+    } else if mode == Mode::Venv {
         None
     } else if variables.coverage {
         Some("PEX_COVERAGE")
@@ -51,20 +60,31 @@ pub fn reason(
         Some("PEX_PROFILE")
     } else {
         None
-    })
+    };
+    Ok(reason.map(str::to_owned))
 }
 
-/// The command that runs the bootstrap, and the directory that it needs where one was unpacked.
+/// The command that runs the bootstrap, and what it needs of the cache.
 ///
 /// # Errors
-/// When the archive cannot be read or the cache not be written.
+/// When an archive cannot be read or the cache not be written.
 pub fn exec(
     invocation: &Invocation,
     pex: &Pex,
     interpreter: &Record,
-    tools: bool,
+    variables: &Variables,
     store: &Store,
-) -> Result<(Exec, Option<PathBuf>), LaunchError> {
+    inputs: &mut Inputs,
+) -> Result<Exec, LaunchError> {
+    let tools = variables.tools;
+    let own: Vec<PathBuf> = pex
+        .info
+        .pex_paths
+        .iter()
+        .map(|path| expand_user(path))
+        .collect();
+    let own = bare(&own, store, inputs)?;
+    let others = bare(&variables.path, store, inputs)?;
     let mut argv = vec![interpreter.binary.clone().into_os_string().into_vec()];
     if let Some(current) = &invocation.current {
         argv.extend(
@@ -75,45 +95,101 @@ pub fn exec(
         );
     }
     let started_from = EnvChange::Set(b"__PEX_EXE__".to_vec(), Value::InvokedPex(Vec::new()));
-    let (tree, env) = match pex.archive() {
-        Some(archive) if !tools => (Some(unpacked(pex, archive, store)?), vec![started_from]),
-        Some(archive) if archive.seal().is_some() => {
-            (Some(as_file(pex, archive, invocation, store)?), Vec::new())
+    let (tree, mut env) = match pex.archive() {
+        Some(archive) if !tools => {
+            let info = own.map(|own| with_members(pex, &own));
+            let tree = unpacked(pex, archive, info.as_deref(), store)?;
+            (Some(tree), vec![started_from])
         }
+        Some(archive) if archive.seal().is_some() => (
+            Some(as_file(pex, archive, invocation.name(), store)?),
+            Vec::new(),
+        ),
         Some(_) | None => (None, Vec::new()),
     };
+    if let Some(others) = others {
+        let list = std::env::join_paths(others).unwrap_or_default();
+        env.push(EnvChange::Set(
+            b"PEX_PATH".to_vec(),
+            Value::Text(list.into_vec()),
+        ));
+    }
+    if let Some(tree) = &tree {
+        inputs.add(Input::Present(place(tree), 0));
+    }
     let runs = match (&tree, pex.layout) {
         (Some(tree), _) => tree.clone(),
         (None, Layout::Zipapp) => pex.path.clone(),
         (None, _) => pex.path.join("__main__.py"),
     };
     argv.push(runs.into_os_string().into_vec());
-    Ok((
-        Exec {
-            program: argv[0].clone(),
-            argv,
-            interpreter: false,
-            env,
-        },
-        tree,
-    ))
+    Ok(Exec {
+        program: argv[0].clone(),
+        argv,
+        interpreter: false,
+        env,
+    })
 }
 
-/// The archive's tree in the root, every member of it.
-fn unpacked(pex: &Pex, archive: &Archive, store: &Store) -> Result<PathBuf, LaunchError> {
+/// Members of PEX_PATH with those that are embedded replaced by their archives; `None` where none is. What cannot be
+/// read is left for the bootstrap to complain of.
+fn bare(
+    members: &[PathBuf],
+    store: &Store,
+    inputs: &mut Inputs,
+) -> Result<Option<Vec<PathBuf>>, LaunchError> {
+    let mut replaced = None;
+    for (index, path) in members.iter().enumerate() {
+        inputs.file(path);
+        let Ok(member) = Pex::open(path) else {
+            continue;
+        };
+        let embedded = member.archive().filter(|archive| archive.seal().is_some());
+        if let Some(archive) = embedded {
+            let name = path.file_name().unwrap_or_default();
+            let copy = as_file(&member, archive, name, store)?;
+            inputs.add(Input::Present(place(&copy), 0));
+            replaced.get_or_insert_with(|| members.to_vec())[index] = copy;
+        }
+    }
+    Ok(replaced)
+}
+
+/// PEX-INFO with other members of its own PEX_PATH.
+fn with_members(pex: &Pex, members: &[PathBuf]) -> Vec<u8> {
+    let mut info = pex.info.raw.clone();
+    let members: Vec<_> = members.iter().map(|path| path.to_string_lossy()).collect();
+    info.insert("pex_paths".to_owned(), members.into());
+    info.remove("pex_path");
+    serde_json::Value::Object(info).to_string().into_bytes()
+}
+
+/// The archive's tree in the root, every member of it; with another PEX-INFO where one is given.
+fn unpacked(
+    pex: &Pex,
+    archive: &Archive,
+    info: Option<&[u8]>,
+    store: &Store,
+) -> Result<PathBuf, LaunchError> {
     let (original, digest) = original(pex, archive)?;
-    Ok(store.directory(Kind::Originals, &digest, &mut |work| fill(&original, work))?)
+    let key = match info {
+        Some(info) => format!("{digest}-{}", hex(&Sha256::digest(info))),
+        None => digest,
+    };
+    Ok(store.directory(Kind::Originals, &key, &mut |work| {
+        fill(&original, info, work)
+    })?)
 }
 
 /// The archive in the root, as a file of the application's name.
 fn as_file(
     pex: &Pex,
     archive: &Archive,
-    invocation: &Invocation,
+    name: &OsStr,
     store: &Store,
 ) -> Result<PathBuf, LaunchError> {
     let (original, digest) = original(pex, archive)?;
-    let name = invocation.name().to_string_lossy();
+    let name = name.to_string_lossy();
     let key = format!("{digest}-{}", hex(&Sha256::digest(name.as_bytes())));
     let directory = store.directory(Kind::Originals, &key, &mut |work| {
         let mut file = Tree::new(work)?.file(&name, true)?;
@@ -137,7 +213,11 @@ fn original(pex: &Pex, archive: &Archive) -> Result<(Archive, String), LaunchErr
     Ok((original, hex(&hash.finalize())))
 }
 
-fn fill(archive: &Archive, work: &Path) -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
+fn fill(
+    archive: &Archive,
+    info: Option<&[u8]>,
+    work: &Path,
+) -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
     let mut files = crate::archive::Tree::default();
     let layout = |(name, fault)| PexError::Layout {
         path: archive.path().to_owned(),
@@ -157,6 +237,10 @@ fn fill(archive: &Archive, work: &Path) -> Result<(), Box<dyn std::error::Error 
     }
     let mut tree = Tree::new(work)?;
     for (name, entry) in files.into_files().map_err(layout)? {
+        if let ("PEX-INFO", Some(info)) = (name.as_str(), info) {
+            tree.write(&name, info, false)?;
+            continue;
+        }
         archive.copy(entry, &mut tree.file(&name, entry.is_executable())?)?;
     }
     // The bootstrap writes this mark into what it unpacks itself, and looks for it.

@@ -90,6 +90,22 @@ impl Invocation {
     }
 }
 
+/// `~` and `~/x` by HOME; anything else as it is.
+pub(super) fn expand_user(path: &str) -> PathBuf {
+    let home = || {
+        std::env::var_os("HOME")
+            .filter(|home| !home.is_empty())
+            .map(PathBuf::from)
+    };
+    match path.strip_prefix('~') {
+        Some("") => home().unwrap_or_else(|| path.into()),
+        Some(rest) if rest.starts_with('/') => {
+            home().map_or_else(|| path.into(), |home| home.join(&rest[1..]))
+        }
+        _ => path.into(),
+    }
+}
+
 impl Current {
     /// Reads what an embedded `__main__.py` puts into `_PEXBOOT_CURRENT`: the executable, then each option behind a
     /// unit separator.

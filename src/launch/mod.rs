@@ -7,6 +7,8 @@ mod console;
 mod dispatch;
 mod error;
 mod handover;
+#[cfg(feature = "cli")]
+mod hooks;
 mod invocation;
 mod prepare;
 mod replay;
@@ -32,6 +34,8 @@ use crate::store::{Kind, Store};
 use crate::trace;
 pub use console::Console;
 pub use error::LaunchError;
+#[cfg(feature = "cli")]
+pub use hooks::{Hooks, hooks};
 pub use invocation::{Current, Invocation};
 #[cfg(feature = "cli")]
 pub(crate) use prepare::select;

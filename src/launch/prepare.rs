@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 use crate::archive::Seal;
 use crate::boot::Py;
 use crate::interpreter::{self, Record, Request};
+use crate::launch::invocation::expand_user;
 use crate::launch::replay::{hex, launch_key};
 use crate::launch::{Invocation, LaunchError, Report, handover, venv, zipapp};
 use crate::pex::{Pex, PexError};
@@ -33,6 +34,8 @@ pub struct Prepared {
     pub python: PathBuf,
     /// The seal of the PEX, when it is one embedded file.
     pub seal: Option<Seal>,
+    /// The PEXes whose requirements were resolved: the one that was started, then the members of its PEX_PATH.
+    pub pexes: Vec<PathBuf>,
 }
 
 /// A PEX that takes part in a launch: the one that was started, or a member of its PEX_PATH.
@@ -182,18 +185,22 @@ pub(super) fn prepare_meanwhile(
         format!("interpreter: `{}`", interpreter.binary.display())
     });
 
-    if let Some(reason) = handover::reason(&pex, &variables, mode)? {
+    if let Some(reason) = handover::reason(&pex, &variables, mode, &interpreter)? {
         report.say(1, &|| {
             format!("{reason} is left to the PEX's own bootstrap")
         });
         let _step = trace::step("hand over");
-        let (exec, tree) = handover::exec(invocation, &pex, &interpreter, variables.tools, &store)?;
-        if let Some(tree) = tree {
-            inputs.add(Input::Present(place(&tree), 0));
-        }
+        let exec = handover::exec(
+            invocation,
+            &pex,
+            &interpreter,
+            &variables,
+            &store,
+            &mut inputs,
+        )?;
         let home = launch_store(&pex, &variables, store, report)?;
         let key = launch_key(invocation, seal(&pex), metadata.ino());
-        return without_boot(exec, inputs, &key, home, &interpreter, &pex);
+        return without_boot(exec, inputs, &key, home, &interpreter, &[&pex]);
     }
 
     let main = Member {
@@ -276,6 +283,7 @@ fn publish(
         store,
     } = parts;
     let pex = &members[0].pex;
+    let pexes: Vec<&Pex> = members.iter().map(|member| &member.pex).collect();
     for path in &start.needs {
         inputs.add(Input::Present(place(path), 0));
     }
@@ -290,15 +298,24 @@ fn publish(
         .join(crate::store::FORMAT)
         .join("launches")
         .join(&key);
+    // What was started of a directory is the file `pex` in it; PEX names the directory (reference 3.2).
+    let named = match pex.archive() {
+        Some(_) => Value::RealPex,
+        None => {
+            let real = pex.path.canonicalize();
+            let real = real.unwrap_or_else(|_| pex.path.clone());
+            Value::Text(real.into_os_string().into_vec())
+        }
+    };
     let mut exec = Exec {
         program: start.argv[0].clone(),
         argv: start.argv,
         interpreter: start.interpreter,
-        env: vec![EnvChange::Set(b"PEX".to_vec(), Value::RealPex)],
+        env: vec![EnvChange::Set(b"PEX".to_vec(), named)],
     };
     exec.env.extend(start.env);
     let Some(data) = start.data else {
-        return without_boot(exec, inputs, &key, home, interpreter, pex);
+        return without_boot(exec, inputs, &key, home, interpreter, &pexes);
     };
     exec.argv.push(
         directory
@@ -344,6 +361,7 @@ fn publish(
         store: home,
         python: interpreter.binary.clone(),
         seal: seal(pex).cloned(),
+        pexes: pexes.iter().map(|pex| pex.path.clone()).collect(),
     })
 }
 
@@ -354,7 +372,7 @@ fn without_boot(
     key: &str,
     store: Store,
     interpreter: &Record,
-    pex: &Pex,
+    pexes: &[&Pex],
 ) -> Result<Prepared, LaunchError> {
     let plan = Plan {
         boot_id: store.boot_id().0,
@@ -367,12 +385,13 @@ fn without_boot(
         directory,
         store,
         python: interpreter.binary.clone(),
-        seal: seal(pex).cloned(),
+        seal: pexes.first().and_then(|pex| seal(pex)).cloned(),
+        pexes: pexes.iter().map(|pex| pex.path.clone()).collect(),
     })
 }
 
 /// The root that PEX_ROOT or PEX-INFO names, else the user's.
-fn open_store(
+pub(super) fn open_store(
     pex: &Pex,
     variables: &Variables,
     report: &mut dyn Report,
@@ -401,24 +420,8 @@ fn launch_store(
     Ok(store)
 }
 
-/// `~` and `~/x` by HOME; anything else as it is.
-fn expand_user(path: &str) -> PathBuf {
-    let home = || {
-        std::env::var_os("HOME")
-            .filter(|home| !home.is_empty())
-            .map(PathBuf::from)
-    };
-    match path.strip_prefix('~') {
-        Some("") => home().unwrap_or_else(|| path.into()),
-        Some(rest) if rest.starts_with('/') => {
-            home().map_or_else(|| path.into(), |home| home.join(&rest[1..]))
-        }
-        _ => path.into(),
-    }
-}
-
 /// The interpreter, and the wheels of the main PEX that it activates.
-fn choose(
+pub(super) fn choose(
     invocation: &Invocation,
     pex: &Pex,
     variables: &Variables,

@@ -12,6 +12,7 @@ use std::process::{Command, Stdio};
 
 use crate::launch::replay::launch_key;
 use crate::launch::{Invocation, LaunchError, Prepared, Report, prepare};
+use crate::pex::{Pex, PexError};
 use crate::plan::{Identity, Input, Plan};
 use crate::store::Kind;
 
@@ -23,12 +24,47 @@ pub fn warm(invocation: &Invocation, report: &mut dyn Report) -> Result<Prepared
     let prepared = prepare(invocation, report)?;
     compile(&prepared)?;
     let key = launch_key(invocation, prepared.seal.as_ref(), 0);
-    let plan = portable(&prepared.plan);
+    let mut plan = portable(&prepared.plan);
+    if prepared
+        .pexes
+        .iter()
+        .map(|path| asks_for_the_kernel(path))
+        .any(|found| found.unwrap_or(true))
+    {
+        // Another kernel may answer otherwise: as every plan that a start publishes, this one holds until the next boot.
+        plan.boot_id = prepared.plan.boot_id;
+    }
     prepared
         .store
         .replace(Kind::Launches, &key, &[("plan", &plan.encode())])?;
     prepared.store.settle()?;
     Ok(prepared)
+}
+
+/// Whether some marker of the PEX may look at the kernel's release or version (`platform.release()`, PEP 508).
+fn asks_for_the_kernel(path: &Path) -> Result<bool, PexError> {
+    let names = |text: &[u8]| {
+        [
+            &b"platform_release"[..],
+            b"platform_version",
+            b"platform.version",
+        ]
+        .iter()
+        .any(|name| text.windows(name.len()).any(|window| window == *name))
+    };
+    let pex = Pex::open(path)?;
+    if names(&pex.info_bytes) {
+        return Ok(true);
+    }
+    for (wheel, _) in &pex.info.distributions {
+        match pex.metadata(wheel) {
+            Ok(metadata) if names(&metadata) => return Ok(true),
+            // One that is listed and not there cannot be chosen.
+            Ok(_) | Err(PexError::NoWheel { .. }) => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(false)
 }
 
 /// The plan as a seed has it: believed wherever the files that it speaks of are as large and as old.

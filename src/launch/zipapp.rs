@@ -204,7 +204,7 @@ fn script(name: &str, members: &[Member], wheels: &[Unpacked]) -> Result<Run, La
 }
 
 /// Whether the host's `site` is to run, as the original lets it.
-fn host_site(invocation: &Invocation, pex: &Pex) -> bool {
+pub(super) fn host_site(invocation: &Invocation, pex: &Pex) -> bool {
     let sealed = seal(pex).is_some_and(|seal| seal.options.host_site);
     match invocation
         .variable("PEXBOOT_HOST_SITE")

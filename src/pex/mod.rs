@@ -4,6 +4,7 @@
 
 mod error;
 mod fingerprint;
+pub(crate) mod preamble;
 #[cfg(test)]
 mod tests;
 mod tree;

@@ -1,4 +1,4 @@
-//! `V/__main__.py` and `V/pex`: the application, for whoever starts the environment and not the PEX.
+//! `V/__main__.py` and `V/pex`: the application, for whoever starts the environment and not the PEX; and `V/pex-repl`.
 
 use std::fmt::Write as _;
 
@@ -10,7 +10,19 @@ use crate::pex_info::BinPath;
 /// The program, which looks for `SETTINGS`.
 const PROGRAM: &str = include_str!("main.py");
 
-/// Both, and the PEX-INFO as it was at rest.
+/// `V/pex-repl`: an interactive session whatever the entry point.
+const REPL: &str = "\
+import os
+import sys
+
+for name in (\"PEX_MODULE\", \"PEX_SCRIPT\"):
+    os.environ.pop(name, None)
+os.environ[\"PEX_INTERPRETER\"] = \"1\"
+pex = os.path.join(os.path.dirname(os.path.abspath(__file__)), \"pex\")
+os.execv(sys.executable, [sys.executable] + OPTIONS + [pex])
+";
+
+/// These, and the PEX-INFO as it was at rest.
 pub(super) fn make(
     request: &Request<'_>,
     shebang: &Shebang,
@@ -41,6 +53,10 @@ pub(super) fn make(
     text.extend(PROGRAM.bytes());
     image.text("__main__.py", text, true)?;
     image.neighbour("pex", "__main__.py".to_owned())?;
+    let mut repl = shebang.lines(b"# -*- coding: utf-8 -*-\n");
+    let options = if shebang.hermetic { "[\"-I\"]" } else { "[]" };
+    repl.extend(format!("OPTIONS = {options}\n\n{REPL}").bytes());
+    image.text("pex-repl", repl, true)?;
     image.text("PEX-INFO", request.info_bytes.to_vec(), false)?;
     Ok(())
 }

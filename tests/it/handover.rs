@@ -5,8 +5,10 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
-use crate::fixtures::{PYTHON, Pex, Wheel};
-use crate::harness::{Case, Stage, Way, ways};
+use serde_json::json;
+
+use crate::fixtures::{App, Built, PYTHON, Pex, Wheel, sources};
+use crate::harness::{Case, Stage, Way, pythons, ways};
 
 /// Prints what the application of a handed-over start must still find, each line marked.
 const APP: &str = "import os, sys, dep\ndef main():\n    \
@@ -158,6 +160,81 @@ fn python_runs_the_file_itself_with_its_options() {
             });
             assert!(case.agrees().exits(3).stdout.contains("dep 1.0"));
         }
+    }
+}
+
+/// The original takes no embedded file for a PEX: the members are given to it as they were before.
+#[test]
+fn embedded_members_of_pex_path_are_read_when_a_start_is_handed_over() {
+    let member = |name: &str| {
+        let pex = Pex::empty(name).source(&format!("{name}_own.py"), "WHO = 'own'\n");
+        pex.dep(Wheel::new(name, "1.0")).build()
+    };
+    let text = "import os, sys, one, two, one_own, two_own\ndef main():\n    \
+                print('APP', one.WHO, two.WHO, one_own.WHO, two_own.WHO)\n    sys.stdout.flush()\n    return 3\n";
+    let pex = Pex::app("handed-members", text).info("pex_paths", json!(["one.pex"]));
+    let pex = pex.info("includes_tools", true).build();
+    let with_members = |case: Case<'static>| {
+        let (one, two) = (member("one"), member("two"));
+        case.with(move |start, stage| {
+            stage.place(&one, &stage.path("work/one.pex"));
+            stage.place(&two, &stage.path("work/two.pex"));
+            start.env("PEX_PATH", "two.pex")
+        })
+    };
+    let pex: &'static Built = Box::leak(Box::new(pex));
+    let case = with_members(Case::new(pex).env("PEX_PROFILE", "1"));
+    let outcome = case.normalise(marked).agrees();
+    let outcome = outcome.exits(3);
+    assert_eq!(outcome.stdout, "APP one 1.0 two 1.0 own own", "{outcome}");
+    let tools = with_members(Case::new(pex).env("PEX_TOOLS", "1"));
+    tools.args(["interpreter"]).agrees().ok();
+}
+
+/// Code that runs before the bootstrap may set what the launch depends on.
+#[test]
+fn a_preamble_runs_before_everything() {
+    let preamble = sources().join("preamble.py");
+    let options = ["--preamble-file", preamble.to_str().unwrap()];
+    for venv in [&[][..], &["--venv"]] {
+        let pex = App::cowsay().with(&options).with(venv).build();
+        let outcome = Case::new(&pex).args(["-t", "moo"]).agrees();
+        assert!(outcome.ok().stdout.contains("| moo |"), "{outcome}");
+        let code = "import os, cowsay; print(os.environ['SET_BY_PREAMBLE'], os.environ['PEX'])";
+        let case = Case::new(&pex).env("AS_PYTHON", "1").args(["-c", code]);
+        let outcome = case.agrees();
+        outcome.ok().prints("before [BOX]/work/app.pex");
+        if ways().contains(&Way::Embedded) {
+            let stage = Stage::new(Way::Embedded, &pex);
+            let run = stage.start().env("PEX_VERBOSE", "1").run();
+            run.says("the preamble is left to the PEX's own bootstrap");
+        }
+    }
+}
+
+/// Nothing is promised for a Python before 3.8, but the bootstrap knows it.
+#[test]
+fn a_python_that_is_too_old_for_the_native_way_runs_by_the_bootstrap() {
+    let Some(old) = pythons::old("a start on Python 3.5 to 3.7") else {
+        return;
+    };
+    let pex = app("old").build();
+    let path = old.path.to_str().unwrap().to_owned();
+    let case = Case::new(&pex).env("PEX_PYTHON", &path).args(["x"]);
+    // Where no locale is set, it says so.
+    assert!(
+        case.ignore_stderr()
+            .agrees()
+            .exits(3)
+            .stdout
+            .contains("dep 1.0")
+    );
+    if ways().contains(&Way::Embedded) {
+        let stage = Stage::new(Way::Embedded, &pex);
+        let start = stage.start().env("PEX_PYTHON", &path);
+        let run = start.env("PEX_VERBOSE", "1").run();
+        run.exits(3)
+            .says(&format!("a start on Python {} is left to", old.xy()));
     }
 }
 

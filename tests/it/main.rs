@@ -13,6 +13,7 @@ mod bad_input;
 mod budgets;
 mod bytecode;
 mod checklist;
+mod cookbook;
 mod embedding;
 mod fixtures;
 mod handover;

@@ -11,7 +11,7 @@ use pexboot::resolve::{ResolveError, resolve};
 use serde_json::{Value, json};
 
 use crate::fixtures::{Pex, Wheel, random_resolves};
-use crate::harness::{Case, State, coverage, long};
+use crate::harness::{Case, State, coverage, long, pythons};
 
 /// A sequence of numbers that a seed decides (SplitMix64).
 struct Random(u64);
@@ -223,7 +223,36 @@ fn random_pex(seed: u64, random: &mut Random) -> Pex {
     if random.one_in(4) {
         pex = pex.info("strip_pex_env", false);
     }
-    pex
+    pex.layout(random.pick(&["zipapp", "zipapp", "packed", "loose"]))
+}
+
+/// What a random start does not choose with its PEX: a member of PEX_PATH, the Python.
+fn with_company<'p>(seed: u64, random: &mut Random, scratch: &Path, case: Case<'p>) -> Case<'p> {
+    let mut case = case;
+    if random.one_in(3) {
+        let name = format!("member-{seed}");
+        let mut member = Pex::empty(&name).source("two.py", "WHO = 'member'\n");
+        let wheel = Wheel::empty("company", "1.0").file("three.py", "WHO = 'company'\n");
+        member = member.dep(wheel).dep(Wheel::new("w0", "3.0"));
+        let member = member.build_in(scratch);
+        case = case.with(move |start, stage| {
+            let place = stage.path("work/member.pex");
+            if !place.exists() {
+                stage.place(&member, &place);
+            }
+            start.env("PEX_PATH", "member.pex")
+        });
+    }
+    if random.one_in(3) {
+        let all = pythons::all();
+        let python = &all[random.below(all.len())];
+        // Of the two ways to name one.
+        case = match random.below(2) {
+            0 => case.env("PEX_PYTHON", python.path.to_str().unwrap()),
+            _ => case.python(python.path.clone()),
+        };
+    }
+    case
 }
 
 #[test]
@@ -251,6 +280,7 @@ fn the_state_of_random_applications_agrees() {
         if random.one_in(5) {
             case = case.env("PEX_MODULE", "probe:main");
         }
+        case = with_company(seed, &mut random, scratch.path(), case);
         println!("PEXBOOT_SEED={seed}");
         case.normalise(visible).ignore_stderr().agrees();
     }

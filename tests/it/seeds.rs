@@ -97,3 +97,32 @@ fn a_warmed_root_serves_another_user_who_writes_nothing() {
     }
     assert_eq!(stage.cached_files(), Vec::<std::path::PathBuf>::new());
 }
+
+/// Whether some plan that was warmed holds beyond this boot: its `boot_id` is all zero.
+fn outlives_the_boot(pex: &Pex) -> bool {
+    /// Where a plan has it (`stub/src/plan/format.rs`).
+    const BOOT_ID: std::ops::Range<usize> = 24..40;
+    let stage = Stage::new(Way::Embedded, &pex.build());
+    let mut warm = Command::new(PEXBOOT);
+    warm.arg("warm").arg(&stage.pex).env_clear();
+    let warmed = warm.env("PATH", "/usr/bin:/bin").env("HOME", stage.home());
+    assert!(warmed.status().unwrap().success());
+    let files = stage.cached_files().into_iter();
+    let plans = files.filter(|file| file.file_name().is_some_and(|name| name == "plan"));
+    let plans: Vec<_> = plans
+        .map(|plan| fs::read(stage.home().join(".cache").join(plan)).unwrap())
+        .collect();
+    assert_eq!(plans.len(), 2, "one for this file and one for all");
+    plans.iter().any(|plan| plan[BOOT_ID] == [0; 16])
+}
+
+#[test]
+fn what_asks_for_the_kernel_is_resolved_again_by_the_next() {
+    let pex = |marker: &str| {
+        let wheel = Wheel::new("lib", "1.0").requires(&format!("other; {marker}"));
+        Pex::app("kernel", "def main():\n    pass\n").dep(wheel)
+    };
+    assert!(outlives_the_boot(&pex("python_version < '3'")));
+    assert!(!outlives_the_boot(&pex("platform_release == 'none'")));
+    assert!(!outlives_the_boot(&pex("'none' in platform_version")));
+}

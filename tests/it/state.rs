@@ -1,5 +1,6 @@
-//! The same application dumps the state that it was started in, under the original and embedded: what differs is what
-//! docs/compatibility.md lists, and nothing else.
+//! The same application dumps the state that it was started in, under the original and embedded, for every kind of entry
+//! point, in each layout and mode: what differs is what docs/compatibility.md lists, and nothing else; and what it lists
+//! does differ somewhere.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -8,11 +9,106 @@ use serde_json::Value;
 use crate::fixtures::{Built, Pex, Wheel};
 use crate::harness::{Stage, Way, ways};
 
+/// The rows of the table in docs/compatibility.md, "What an application can tell", to the letter, and what of the probe's
+/// report each is about.
+const DIFFERENCES: &[(&str, &[&str])] = &[
+    (
+        "`/proc/self/cmdline`, `sys.orig_argv`",
+        &["/cmdline", "/orig_argv"],
+    ),
+    (
+        "`sys.flags.no_site`, `sys.meta_path`",
+        &["/flags/no_site", "/meta_path"],
+    ),
+    ("`sys.modules`", &["/modules"]),
+    ("`sys.path`", &["/path"]),
+    (
+        "`__main__` of a callable: `__cached__`, `__loader__`, `__spec__.origin`",
+        &[
+            "/main/__cached__",
+            "/main/__loader__",
+            "/main/__spec__/origin",
+        ],
+    ),
+    (
+        "`__main__` of a callable in a loose directory: `__file__`, `__spec__`, `__package__`",
+        &[
+            "/main/__spec__",
+            "/main/__spec__/name",
+            "/main/__spec__/parent",
+        ],
+    ),
+    (
+        "`__main__` of a data script and of an interpreter: `__file__`, `__package__`",
+        &["/main/__file__", "/main/__package__"],
+    ),
+    (
+        "`PWD`, `__doc__` of a script in a venv",
+        &["/env/PWD", "/main/__doc__"],
+    ),
+    (
+        "files of a loose directory's wheels",
+        &["/imports/dep/file"],
+    ),
+    (
+        "descriptors, `_PEX_CACHE_ACCESS_LOCK`",
+        &["/fds", "/env/_PEX_CACHE_ACCESS_LOCK"],
+    ),
+    ("`sys.executable` in a venv", &["/sys/executable"]),
+];
+
+/// How the probe is started.
+#[derive(Debug, Clone, Copy)]
+struct Kind {
+    name: &'static str,
+    entry: Option<&'static str>,
+    env: &'static [(&'static str, &'static str)],
+    args: &'static [&'static str],
+}
+
+const KINDS: &[Kind] = &[
+    Kind {
+        name: "module",
+        entry: Some("probe"),
+        env: &[],
+        args: &["a", "b"],
+    },
+    Kind {
+        name: "callable",
+        entry: Some("probe:main"),
+        env: &[],
+        args: &["a", "b"],
+    },
+    Kind {
+        name: "console script",
+        entry: None,
+        env: &[("PEX_SCRIPT", "con")],
+        args: &["a"],
+    },
+    Kind {
+        name: "data script",
+        entry: None,
+        env: &[("PEX_SCRIPT", "data-script")],
+        args: &["a"],
+    },
+    Kind {
+        name: "interpreter",
+        entry: None,
+        env: &[],
+        args: &["-c", "import probe; probe.main()", "a"],
+    },
+];
+
 /// What the probe reports at its second start, each value by its JSON pointer. Paths below the caches are cut to what
 /// follows the entry: where a cache keeps a thing is its own business.
-fn dump(way: Way, pex: &Built) -> BTreeMap<String, String> {
+fn dump(way: Way, pex: &Built, kind: Kind) -> BTreeMap<String, String> {
     let stage = Stage::new(way, pex);
-    let start = || stage.start().args(["a", "b"]).env("PROBE_IMPORT", "dep");
+    let start = || {
+        let start = stage.start().args(kind.args).env("PROBE_IMPORT", "dep");
+        kind.env
+            .iter()
+            .fold(start, |start, (name, value)| start.env(name, value))
+    };
     start().run().ok();
     let state = start().run().state();
     let root = stage.root();
@@ -51,64 +147,94 @@ fn uncached(text: &str) -> String {
     out + rest
 }
 
-/// Holds that the dumps differ in `by_design` alone. (What the host hooks into Python is the machine's matter.)
-#[track_caller]
-fn check(pex: &Built, by_design: &[&str]) {
-    if !ways().contains(&Way::Embedded) {
-        return;
-    }
-    let (original, embedded) = (dump(Way::Original, pex), dump(Way::Embedded, pex));
+/// Where the two dumps differ, with both values.
+fn differences(pex: &Built, kind: Kind) -> BTreeMap<String, String> {
+    let (original, embedded) = (
+        dump(Way::Original, pex, kind),
+        dump(Way::Embedded, pex, kind),
+    );
+    let pointers: BTreeSet<&String> = original.keys().chain(embedded.keys()).collect();
     let differ = |pointer: &&String| {
         pointer.as_str() != "/pid" && original.get(*pointer) != embedded.get(*pointer)
     };
-    let pointers: BTreeSet<&String> = original.keys().chain(embedded.keys()).collect();
-    let found: Vec<String> = pointers
-        .into_iter()
-        .filter(differ)
+    let differing = pointers.into_iter().filter(differ);
+    differing
         .map(|pointer| {
-            let of = |dump: &BTreeMap<String, String>| dump.get(pointer).cloned();
-            format!("{pointer}: {:?}, {:?}", of(&original), of(&embedded))
+            let values = format!("{:?}, {:?}", original.get(pointer), embedded.get(pointer));
+            (pointer.clone(), values)
         })
-        .collect();
-    let unknown: Vec<&String> = found
+        .collect()
+}
+
+fn pex(kind: Kind, layout: &'static str, venv: bool) -> Built {
+    let name = format!("state-{}-{layout}-{venv}", kind.name.replace(' ', "-"));
+    let probe = std::fs::read_to_string(crate::fixtures::sources().join("probe.py")).unwrap();
+    let dep = Wheel::new("dep", "1.0")
+        .entry_points("[console_scripts]\ncon = probe:main\n")
+        .file_with_mode(
+            "DATA/scripts/data-script",
+            "#!python\nimport probe\nprobe.main()\n",
+            0o755,
+        );
+    let mut pex = Pex::empty(&name)
+        .source("probe.py", &probe)
+        .dep(dep)
+        .layout(layout);
+    if let Some(entry) = kind.entry {
+        pex = pex.entry(entry);
+    }
+    if venv { pex.venv() } else { pex }.build()
+}
+
+/// The rows of the table in the documentation: the first cell of each.
+fn documented() -> Vec<String> {
+    let text = include_str!("../../docs/compatibility.md");
+    let (_, table) = text.split_once("## What an application can tell").unwrap();
+    let rows = table.lines().filter_map(|line| line.strip_prefix("| "));
+    let cells = rows.map(|row| row.split(" | ").next().unwrap_or_default().to_owned());
+    cells.filter(|cell| cell != "what").collect()
+}
+
+#[test]
+fn an_application_can_tell_what_the_documentation_says_and_nothing_else() {
+    let named: Vec<&str> = DIFFERENCES.iter().map(|(row, _)| *row).collect();
+    assert_eq!(documented(), named, "docs/compatibility.md and this test");
+    if ways().len() < 2 {
+        return;
+    }
+    let allowed: Vec<&str> = DIFFERENCES
         .iter()
-        .filter(|line| {
-            let pointer = line.split(": ").next().unwrap_or_default();
-            !by_design.contains(&pointer)
-        })
+        .flat_map(|(_, pointers)| *pointers)
+        .copied()
         .collect();
+    let mut seen = BTreeSet::new();
+    let mut unknown = Vec::new();
+    for &kind in KINDS {
+        let layouts: &[&str] = if kind.entry.is_some() {
+            &["zipapp", "packed", "loose"]
+        } else {
+            &["zipapp"]
+        };
+        let modes = layouts
+            .iter()
+            .map(|layout| (*layout, false))
+            .chain([("zipapp", true)]);
+        for (layout, venv) in modes {
+            for (pointer, values) in differences(&pex(kind, layout, venv), kind) {
+                if !allowed.contains(&pointer.as_str()) {
+                    unknown.push(format!(
+                        "{}, {layout}, venv {venv}: {pointer}: {values}",
+                        kind.name
+                    ));
+                }
+                seen.insert(pointer);
+            }
+        }
+    }
     assert!(unknown.is_empty(), "{unknown:#?}");
-}
-
-fn pex(name: &str) -> Pex {
-    Pex::probe(name).dep(Wheel::new("dep", "1.0"))
-}
-
-#[test]
-fn in_zipapp_mode_it_differs_where_the_documentation_says() {
-    let by_design = [
-        "/cmdline",
-        "/env/_PEX_CACHE_ACCESS_LOCK",
-        "/fds",
-        "/flags/no_site",
-        "/meta_path",
-        "/modules",
-        "/orig_argv",
-        "/path",
-    ];
-    check(&pex("state-module").build(), &by_design);
-    // Of a callable, `__main__` is the boot.
-    let of_main = [
-        "/main/__cached__",
-        "/main/__loader__",
-        "/main/__spec__/origin",
-    ];
-    let by_design = [&by_design[..], &of_main].concat();
-    check(&pex("state-call").entry("probe:main").build(), &by_design);
-}
-
-#[test]
-fn in_venv_mode_it_differs_where_the_documentation_says() {
-    let by_design = ["/cmdline", "/modules", "/orig_argv", "/sys/executable"];
-    check(&pex("state-venv").venv().build(), &by_design);
+    let stale: Vec<_> = allowed
+        .iter()
+        .filter(|pointer| !seen.contains(**pointer))
+        .collect();
+    assert!(stale.is_empty(), "documented, but the same: {stale:?}");
 }

@@ -2,7 +2,8 @@
 //! under the original bootstrap.
 
 use crate::fixtures::{Pex, Wheel};
-use crate::harness::{Case, Stage, Way, ways};
+use crate::harness::pythons::debian;
+use crate::harness::{Case, PEXBOOT, Stage, Way, ways};
 
 /// A PEX that calls `main` of this text.
 fn app(text: &str) -> Pex {
@@ -220,5 +221,19 @@ fn it_runs_on_every_cpython() {
                 );
                 assert_eq!(state.who("dep"), "dep 1.0", "{run}");
             });
+    }
+}
+
+#[test]
+fn info_names_the_hooks_of_the_host_that_do_not_run() {
+    let stage = Stage::new(Way::Embedded, &app("def main():\n    pass\n").build());
+    let site = format!("home/.local/lib/{}/site-packages", debian().name());
+    stage.write(&format!("{site}/hook.pth"), "import this\n");
+    let mut info = std::process::Command::new(PEXBOOT);
+    info.arg("info").arg(&stage.pex).env_clear();
+    let told = info.env("PATH", "/usr/bin:/bin").env("HOME", stage.home());
+    let told = String::from_utf8(told.output().unwrap().stdout).unwrap();
+    for words in ["host hooks", "--host-site", "site-packages/hook.pth"] {
+        assert!(told.contains(words), "{words} in\n{told}");
     }
 }

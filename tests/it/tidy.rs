@@ -227,3 +227,25 @@ fn every_pin_has_a_hash() {
             && !(line.contains("==") && line.contains("--hash=sha256:"))
     });
 }
+
+#[test]
+fn the_checklist_report_of_record_is_whole() {
+    let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/runs/checklist.md");
+    // `./long-tests --checklist` writes it.
+    let Ok(report) = fs::read_to_string(file) else {
+        return;
+    };
+    for item in 1..=crate::harness::subject::ITEMS {
+        let row = report
+            .lines()
+            .find(|line| line.starts_with(&format!("| {item} |")));
+        let row = row.unwrap_or_else(|| panic!("no item {item}"));
+        let test = row.split('`').nth(1).unwrap_or_default();
+        let function = test.rsplit("::").next().unwrap_or_default();
+        let there = files(&["rs"])
+            .iter()
+            .any(|(_, text)| text.contains(&format!("fn {function}()")));
+        assert!(there, "no such test: {row}");
+        assert!(!row.contains("not run") && !row.contains("FAILED"), "{row}");
+    }
+}

@@ -3,11 +3,18 @@
 use std::ffi::{OsStr, OsString};
 use std::path::PathBuf;
 
-use super::{Outcome, Stage, Start, Way, long, pythons, ways};
+use super::{Outcome, Stage, Start, Way, long, pythons, subject, ways};
 use crate::fixtures::Built;
 
-/// How many starts follow each other on one machine: the first is cold, the second warm.
-const STARTS: usize = 2;
+/// How many starts follow each other on one machine: the first is cold, the second warm. The original
+/// is asked once, unless it is all that is tested.
+fn starts(way: Way) -> usize {
+    if way == Way::Original && !long() {
+        1
+    } else {
+        2
+    }
+}
 
 /// What a case changes about a start.
 type Change = Box<dyn for<'a> Fn(Start<'a>, &Stage) -> Start<'a>>;
@@ -123,7 +130,7 @@ impl<'p> Case<'p> {
 
     fn pythons(&self) -> Vec<Option<&'static pythons::Python>> {
         let mut on = vec![None];
-        if self.every_python && long() {
+        if self.every_python && long() && !subject::in_item() {
             on.extend(pythons::cpythons().map(Some));
         }
         on
@@ -150,7 +157,7 @@ impl<'p> Case<'p> {
             }
             outcome
         };
-        (0..STARTS).map(|_| once()).collect()
+        (0..starts(way)).map(|_| once()).collect()
     }
 }
 

@@ -19,6 +19,7 @@ pub fn note(line: &str) {
 
 /// Notes that `case`, or a part of it, was not tested because something is missing here.
 pub fn left_out(case: &str, missing: &str) {
+    super::subject::left_out(missing);
     note(&format!("left out: {case}: needs {missing}"));
 }
 

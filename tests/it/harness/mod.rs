@@ -8,6 +8,7 @@ pub mod coverage;
 pub mod pythons;
 mod stage;
 mod start;
+pub mod subject;
 
 pub use case::Case;
 pub use stage::{PEXBOOT, Stage};

@@ -35,6 +35,15 @@ impl Python {
         format!("{}{}", self.version.0, self.version.1)
     }
 
+    /// The constraint that it alone of all satisfies.
+    pub fn constraint(&self) -> String {
+        let implementation = match self.implementation.as_str() {
+            "pypy" => "PyPy",
+            _ => "CPython",
+        };
+        format!("{implementation}=={}.*", self.xy())
+    }
+
     /// `3.11`.
     pub fn xy(&self) -> String {
         format!("{}.{}", self.version.0, self.version.1)
@@ -97,15 +106,15 @@ pub fn second(case: &str) -> Option<&'static Python> {
     other
 }
 
-/// The CPythons in order of their versions, when there are at least `count`.
-pub fn several(case: &str, count: usize) -> Option<Vec<&'static Python>> {
-    let mut found: Vec<_> = cpythons().collect();
-    found.sort_by_key(|python| python.version);
-    if found.len() < count {
-        coverage::left_out(case, &format!("{count} CPythons"));
-        return None;
+/// A Python other than the one that the running item is about, a CPython if there is one; `None`, and a note, where there
+/// is none.
+pub fn other(case: &str) -> Option<&'static Python> {
+    let other = |python: &&Python| *python != super::subject::subject();
+    let found = cpythons().find(other).or_else(|| all().iter().find(other));
+    if found.is_none() {
+        coverage::left_out(case, "a second Python");
     }
-    Some(found)
+    found
 }
 
 /// PyPy.
@@ -117,7 +126,41 @@ pub fn pypy(case: &str) -> Option<&'static Python> {
     found
 }
 
+/// A Python 3 that is older than those that are supported.
+pub fn old(case: &str) -> Option<Python> {
+    let found = candidates_of(5..8)
+        .iter()
+        .filter_map(|path| identify(path))
+        .next_back();
+    if found.is_none() {
+        coverage::left_out(case, "a Python 3.5 to 3.7");
+    }
+    found
+}
+
 fn candidates() -> Vec<PathBuf> {
+    let mut found = candidates_of(8..21);
+    found.extend(
+        directories()
+            .into_iter()
+            .map(|directory| directory.join("pypy3")),
+    );
+    found.retain(|path| path.is_file());
+    found
+}
+
+fn candidates_of(minors: std::ops::Range<u32>) -> Vec<PathBuf> {
+    let mut found = Vec::new();
+    for directory in directories() {
+        for minor in minors.clone() {
+            found.push(directory.join(format!("python3.{minor}")));
+        }
+    }
+    found.retain(|path| path.is_file());
+    found
+}
+
+fn directories() -> Vec<PathBuf> {
     let mut directories: Vec<PathBuf> =
         std::env::split_paths(&std::env::var_os("PATH").unwrap_or_default()).collect();
     directories.push("/usr/bin".into());
@@ -127,19 +170,9 @@ fn candidates() -> Vec<PathBuf> {
     if let Some(versions) = pyenv.and_then(|root| std::fs::read_dir(root.join("versions")).ok()) {
         directories.extend(versions.flatten().map(|version| version.path().join("bin")));
     }
-    let mut found = Vec::new();
-    for directory in directories {
-        // What a version manager puts there is a script that picks one of the others.
-        if directory.ends_with("shims") {
-            continue;
-        }
-        for minor in 8..=20 {
-            found.push(directory.join(format!("python3.{minor}")));
-        }
-        found.push(directory.join("pypy3"));
-    }
-    found.retain(|path| path.is_file());
-    found
+    // What a version manager puts there is a script that picks one of the others.
+    directories.retain(|directory| !directory.ends_with("shims"));
+    directories
 }
 
 fn identify(path: &Path) -> Option<Python> {

@@ -7,7 +7,8 @@ use std::process::{Command, Stdio};
 
 use tempfile::TempDir;
 
-use super::{Start, Way};
+use super::pythons::{Python, debian};
+use super::{Start, Way, subject};
 use crate::fixtures::Built;
 
 /// The embedding command line under test.
@@ -19,6 +20,7 @@ pub const PEXBOOT: &str = env!("CARGO_BIN_EXE_pexboot");
 /// BOX/home/            HOME, and so the place of the cache
 /// BOX/work/app.pex     the PEX; the working directory
 /// BOX/tmp/             TMPDIR
+/// BOX/python/          the Python that a checklist item is about
 /// ```
 #[derive(Debug)]
 pub struct Stage {
@@ -26,6 +28,8 @@ pub struct Stage {
     pub way: Way,
     /// The PEX, ready to be started.
     pub pex: PathBuf,
+    /// `PATH`: the system's, before it the Python that a checklist item is about.
+    pub search: String,
     root: TempDir,
 }
 
@@ -52,12 +56,21 @@ impl Stage {
         for directory in ["home", "work", "tmp"] {
             fs::create_dir(root.path().join(directory)).unwrap();
         }
+        let mut search = "/usr/bin:/bin".to_owned();
+        if let Some(python) = subject::placed() {
+            let directory = root.path().join("python");
+            fs::create_dir(&directory).unwrap();
+            symlink(&python.path, directory.join(python.name())).unwrap();
+            search = format!("{}:{search}", directory.display());
+        }
         let stage = Stage {
             way,
             pex: root.path().join("work").join(name),
+            search,
             root,
         };
         stage.try_place(pex, &stage.pex)?;
+        subject::starts(way);
         Ok(stage)
     }
 
@@ -71,29 +84,52 @@ impl Stage {
     }
 
     fn try_place(&self, pex: &Built, to: &Path) -> Result<(), String> {
-        // A directory has no head that could be replaced; it is run as it is (`pexboot run`).
-        let embed = self.way == Way::Embedded && pex.path.is_file();
-        let mut command = if embed {
-            let mut command = Command::new(PEXBOOT);
-            command.arg("embed").arg(&pex.path).arg("-o").arg(to);
-            command.env("HOME", self.home());
-            command
-        } else {
-            let mut command = Command::new("/bin/cp");
-            command
-                .arg("-R")
-                .arg("--preserve=mode")
-                .arg(&pex.path)
-                .arg(to);
-            command
+        let (shebang_of, source) = match (subject::placed(), pex.path.is_file()) {
+            (Some(python), true) => (None, self.started_by(python, &pex.path)),
+            (placed, _) => (placed, pex.path.clone()),
         };
-        let output = command.stdin(Stdio::null()).output().unwrap();
-        let message = String::from_utf8_lossy(&output.stderr);
-        if output.status.success() {
-            Ok(())
-        } else {
-            Err(format!("{command:?}: {}\n{message}", output.status))
+        let embed = self.way == Way::Embedded;
+        if embed && source.is_file() {
+            let mut command = self.pexboot();
+            return done(command.arg("embed").arg(&source).arg("-o").arg(to));
         }
+        let mut copy = Command::new("/bin/cp");
+        copy.args(["-R", "--preserve=mode"]).arg(&source).arg(to);
+        done(&mut copy)?;
+        if let Some(python) = shebang_of {
+            let line = format!("1s|^#!/usr/bin/env .*|#!/usr/bin/env {}|", python.name());
+            let mut sed = Command::new("/bin/sed");
+            done(sed.arg("-i").arg(line).arg(to.join("__main__.py")))?;
+        }
+        if embed {
+            // The stub takes the place of the directory's `pex`.
+            return done(self.pexboot().arg("embed").arg(to));
+        }
+        Ok(())
+    }
+
+    fn pexboot(&self) -> Command {
+        let mut command = Command::new(PEXBOOT);
+        command.env("HOME", self.home());
+        command
+    }
+
+    /// A copy of the zip whose shebang line names this Python, of the same length, so that no offset changes.
+    fn started_by(&self, python: &Python, pex: &Path) -> PathBuf {
+        let mut bytes = fs::read(pex).unwrap();
+        let old = format!("#!/usr/bin/env {}", debian().name());
+        if bytes.starts_with(old.as_bytes()) && bytes[old.len()] == b'\n' {
+            let new = format!(
+                "#!/usr/bin/env {:>width$}",
+                python.name(),
+                width = debian().name().len()
+            );
+            bytes[..old.len()].copy_from_slice(new.as_bytes());
+        }
+        let draft = self.path("draft.pex");
+        fs::write(&draft, bytes).unwrap();
+        fs::set_permissions(&draft, fs::metadata(pex).unwrap().permissions()).unwrap();
+        draft
     }
 
     /// The start of the PEX.
@@ -146,7 +182,10 @@ impl Stage {
         let directory = self.path(relative);
         fs::create_dir_all(&directory).unwrap();
         for python in pythons {
-            symlink(&python.path, directory.join(python.name())).unwrap();
+            let link = directory.join(python.name());
+            if !link.is_symlink() {
+                symlink(&python.path, link).unwrap();
+            }
         }
         directory
     }
@@ -162,4 +201,14 @@ impl Stage {
             .map(|file| file.strip_prefix(&cache).unwrap().to_path_buf())
             .collect()
     }
+}
+
+/// Runs a command to its end.
+fn done(command: &mut Command) -> Result<(), String> {
+    let output = command.stdin(Stdio::null()).output().unwrap();
+    if output.status.success() {
+        return Ok(());
+    }
+    let message = String::from_utf8_lossy(&output.stderr);
+    Err(format!("{command:?}: {}\n{message}", output.status))
 }

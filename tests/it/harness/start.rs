@@ -13,8 +13,7 @@ use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use serde_json::Value;
 
-use super::stage::PEXBOOT;
-use super::{Stage, Way};
+use super::Stage;
 
 /// No start takes longer, or it hangs.
 const BOUND: Duration = Duration::from_secs(300);
@@ -25,6 +24,8 @@ pub struct Start<'a> {
     stage: &'a Stage,
     before: Vec<OsString>,
     program: PathBuf,
+    /// Whether a Python is given the program, which may be a directory then.
+    by_python: bool,
     args: Vec<OsString>,
     env: Vec<(OsString, Option<OsString>)>,
     cwd: PathBuf,
@@ -37,6 +38,7 @@ impl<'a> Start<'a> {
             stage,
             before: Vec::new(),
             program: stage.pex.clone(),
+            by_python: false,
             args: Vec::new(),
             env: Vec::new(),
             cwd: stage.path("work"),
@@ -71,7 +73,8 @@ impl<'a> Start<'a> {
     }
 
     /// Starts `PYTHON app.pex` instead of `./app.pex`.
-    pub fn python(self, python: &Path) -> Self {
+    pub fn python(mut self, python: &Path) -> Self {
+        self.by_python = true;
         self.before([python])
     }
 
@@ -101,15 +104,14 @@ impl<'a> Start<'a> {
 
     /// The command with its environment, for tests that need the process itself.
     pub fn command(&self) -> Command {
-        // A directory has no stub: it is run by the command line, or as the file `__main__.py` in it.
-        let program: Vec<OsString> = match (self.program.is_dir(), self.stage.way) {
-            (false, _) => vec![self.program.clone().into()],
-            (true, Way::Original) => vec![self.program.join("__main__.py").into()],
-            (true, Way::Embedded) => {
-                vec![PEXBOOT.into(), "run".into(), self.program.clone().into()]
-            }
+        // A directory is started by the `pex` in it: a link to `__main__.py`, or the stub.
+        let program = match self.program.is_dir() {
+            true if self.by_python => self.program.clone(),
+            true => self.program.join("pex"),
+            false => self.program.clone(),
         };
-        let mut words = self.before.iter().cloned().chain(program);
+        let words = self.before.iter().cloned();
+        let mut words = words.chain([program.into_os_string()]);
         let mut command = Command::new(words.next().expect("the program"));
         command
             .args(words)
@@ -117,7 +119,7 @@ impl<'a> Start<'a> {
             .current_dir(&self.cwd)
             .env_clear();
         command
-            .env("PATH", "/usr/bin:/bin")
+            .env("PATH", &self.stage.search)
             .env("HOME", self.stage.home())
             .env("TMPDIR", self.stage.path("tmp"))
             .env("LANG", "C.UTF-8");
