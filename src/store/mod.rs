@@ -100,6 +100,8 @@ impl Kind {
     }
 }
 
+/// Files of a directory as whoever wrote them knows them: sizes by path.
+pub type Noted = Vec<(String, u64)>;
 /// What fills a fresh directory.
 pub type Fill<'a> = dyn FnMut(&Path) -> Result<(), FillError> + 'a;
 /// Why a directory could not be filled.

@@ -11,7 +11,7 @@ use super::error::at;
 use super::lock::{self, Turn};
 use super::manifest::{self, Manifest};
 use super::stage::{self, Staged};
-use super::{Fill, Kind, Store, StoreError, Tree, place, tmp};
+use super::{Fill, FillError, Kind, Noted, Store, StoreError, Tree, place, tmp};
 
 impl Store {
     /// The entry `name` of `kind`, made by `fill` when it is missing: `fill` gets the path of a fresh empty directory in
@@ -26,6 +26,19 @@ impl Store {
         name: &str,
         fill: &mut Fill<'_>,
     ) -> Result<PathBuf, StoreError> {
+        self.directory_noted(kind, name, &mut |path| fill(path).map(|()| None))
+    }
+
+    /// As [`Store::directory`], with a `fill` that may know every file it has written, so that nobody has to look.
+    ///
+    /// # Errors
+    /// As [`Store::directory`].
+    pub fn directory_noted(
+        &self,
+        kind: Kind,
+        name: &str,
+        fill: &mut dyn FnMut(&Path) -> Result<Option<Noted>, FillError>,
+    ) -> Result<PathBuf, StoreError> {
         if let Some(path) = self.find(kind, name) {
             return Ok(path);
         }
@@ -37,12 +50,16 @@ impl Store {
         };
         self.sweep(root);
         let mut staged = Staged::directory(&tmp(root), self.boot).map_err(at(&tmp(root)))?;
-        fill(staged.path())?;
+        let noted = fill(staged.path())?;
         let target = place(root, kind, name);
         make_parent(&target)?;
         if kind.has_manifest() {
-            let manifest =
-                Manifest::of_directory(staged.path(), self.boot).map_err(at(staged.path()))?;
+            let manifest = match noted {
+                Some(noted) => Manifest::of_noted(noted, self.boot),
+                None => {
+                    Manifest::of_directory(staged.path(), self.boot).map_err(at(staged.path()))?
+                }
+            };
             self.write(&manifest::path_of(&target), &manifest.encode())?;
         }
         match staged.publish(&target) {

@@ -7,6 +7,7 @@
 pub mod bytecode;
 mod chroot;
 mod code;
+mod crew;
 mod error;
 mod lay_out;
 mod progress;
@@ -17,6 +18,7 @@ mod workers;
 
 use std::fmt::Write as _;
 use std::path::PathBuf;
+use std::sync::OnceLock;
 
 use crate::pex::{Pex, WheelSource};
 use crate::resolve::Selected;
@@ -26,6 +28,7 @@ pub use bytecode::Shipped;
 pub use error::UnpackError;
 
 use chroot::Chroot;
+use crew::Crew;
 use progress::Progress;
 
 /// A wheel in the store.
@@ -59,23 +62,27 @@ pub fn wheels(
         .zip(&sources)
         .map(|(wheel, source)| Job::new(pex, wheel, source))
         .collect::<Result<_, _>>()?;
+    let found: Vec<OnceLock<Unpacked>> = jobs
+        .iter()
+        .map(|job| match store.find(Kind::Wheels, &job.place()) {
+            Some(path) => OnceLock::from(job.unpacked(path)),
+            None => OnceLock::new(),
+        })
+        .collect();
     let sizes: Vec<Option<u64>> = jobs
         .iter()
-        .map(|job| {
-            store
-                .find(Kind::Wheels, &job.place())
-                .is_none()
-                .then(|| job.size())
-        })
+        .zip(&found)
+        .map(|(job, found)| found.get().is_none().then(|| job.size()))
         .collect();
     let name = pex.path.file_name().unwrap_or_default().to_string_lossy();
     let progress = Progress::new(&name, sizes.iter().flatten().sum(), watched);
-    workers::each(&sizes, |index| {
-        jobs[index].publish(store, &progress).map(drop)
+    workers::each(&sizes, |index, crew| {
+        let path = jobs[index].publish(store, &progress, crew)?;
+        // Each job is done once.
+        let _ = found[index].set(jobs[index].unpacked(path));
+        Ok::<_, UnpackError>(())
     })?;
-    jobs.iter()
-        .map(|job| job.publish(store, &progress))
-        .collect()
+    Ok(found.into_iter().filter_map(OnceLock::into_inner).collect())
 }
 
 /// Brings the user code into the store and gives its directory (an empty one where there is none); with bytecode that the
@@ -161,12 +168,19 @@ impl<'a> Job<'a> {
         }
     }
 
-    /// Publishes it unless it is there.
-    fn publish(&self, store: &Store, progress: &Progress) -> Result<Unpacked, UnpackError> {
-        let path = store.directory(Kind::Wheels, &self.place(), &mut |root| {
+    /// Publishes it unless it is there, with the help of the crew; gives its path.
+    fn publish<'b>(
+        &'b self,
+        store: &Store,
+        progress: &'b Progress,
+        crew: &Crew<'b>,
+    ) -> Result<PathBuf, UnpackError> {
+        let path = store.directory_noted(Kind::Wheels, &self.place(), &mut |root| {
             match &self.form {
                 Form::Chroot(chroot) => {
-                    self.keep(&chroot.promise, chroot.unpack(root, progress)?)?
+                    let (hash, noted) = chroot.unpack(root, progress, crew)?;
+                    self.keep(&chroot.promise, hash)?;
+                    Ok(Some(noted))
                 }
                 Form::File { wheel, promise, .. } => {
                     if let Some(promise) = promise {
@@ -179,19 +193,24 @@ impl<'a> Job<'a> {
                             why,
                         }
                     })?;
+                    Ok(None)
                 }
             }
-            Ok(())
         })?;
+        Ok(path)
+    }
+
+    /// What it is, once it lies at `path`.
+    fn unpacked(&self, path: PathBuf) -> Unpacked {
         let entries = match &self.form {
             Form::Chroot(chroot) => chroot.entries.clone(),
             Form::File { .. } => wheel_file::entries(&path),
         };
-        Ok(Unpacked {
+        Unpacked {
             name: self.name.to_owned(),
             path,
             entries,
-        })
+        }
     }
 
     /// Whether a promise was kept.
