@@ -60,9 +60,7 @@ pub(super) fn copy(
     if entry.size.max(entry.compressed_size) <= ONE_SHOT {
         let mut buffer = Buffer::default();
         read_at_once(source, entry, &mut buffer)?;
-        return out
-            .write_all(buffer.bytes())
-            .map_err(ArchiveError::Output);
+        return out.write_all(buffer.bytes()).map_err(ArchiveError::Output);
     }
     stream(source, entry, out)
 }

@@ -431,6 +431,17 @@ def _repair(os, pex, args):
         del os.environ["_PEXBOOT_REPAIR"]
 
 
+def _traced(source):
+    """Boots under what times it, which the engine sends along where a trace was asked for (src/trace/traced.py)."""
+    import time
+
+    began = time.monotonic()
+    space = {}
+    exec(source, space)
+    return space["trace"](_boot, began)
+
+
+_trace = __import__("posix").environ.get(b"_PEXBOOT_TRACE")
 # One expression, so that tracebacks show one line of ours, and without sys.exit where nothing was returned, so that
 # `python -i` stays quiet.
-(lambda result: result is None or __import__("sys").exit(result))(_boot()())
+(lambda result: result is None or __import__("sys").exit(result))((_traced(_trace) if _trace else _boot())())

@@ -42,6 +42,7 @@ use std::sync::{Mutex, Once, PoisonError};
 
 pub use error::StoreError;
 pub use manifest::BootId;
+pub use publish::Work;
 pub use tree::Tree;
 
 use error::at;

@@ -4,14 +4,22 @@ use std::fs::DirBuilder;
 use std::io::{self, Write};
 use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use nix::errno::Errno;
 
 use super::error::at;
-use super::lock::{self, Turn};
+use super::lock::{self, Lock, Turn};
 use super::manifest::{self, Manifest};
 use super::stage::{self, Staged};
 use super::{Fill, FillError, Kind, Noted, Store, StoreError, Tree, place, tmp};
+
+/// Waiting longer for what takes milliseconds is waiting in vain.
+const SHORTLY: Duration = Duration::from_secs(3);
+
+/// The turn to make something that other processes may want to make too, until it is dropped.
+#[derive(Debug)]
+pub struct Work(#[expect(dead_code, reason = "held, not looked at")] Option<Lock>);
 
 impl Store {
     /// The entry `name` of `kind`, made by `fill` when it is missing: `fill` gets the path of a fresh empty directory in
@@ -44,7 +52,7 @@ impl Store {
         }
         let root = self.writable()?;
         let lock = lock::path(root, kind, Path::new(name));
-        let _lock = match lock::acquire(lock, || self.find(kind, name)) {
+        let _lock = match lock::acquire(lock, lock::PATIENCE, || self.find(kind, name)) {
             Turn::Done(path) => return Ok(path),
             Turn::Work(lock) => lock,
         };
@@ -74,6 +82,28 @@ impl Store {
                 }
                 None => Err(at(&target)(error)),
             },
+        }
+    }
+
+    /// The turn to make the entry `name` of `kind`; `None` when another process had it and `done` says that it is made. Whoever
+    /// has waited for a few seconds gets one all the same.
+    pub fn turn(&self, kind: Kind, name: &str, done: &mut dyn FnMut() -> bool) -> Option<Work> {
+        let Some(root) = &self.writable else {
+            return Some(Work(None));
+        };
+        let path = lock::path(root, kind, Path::new(name));
+        match lock::acquire(path, SHORTLY, || done().then_some(())) {
+            Turn::Done(()) => None,
+            Turn::Work(lock) => Some(Work(lock)),
+        }
+    }
+
+    /// The same without waiting; `None` when another process has it.
+    #[must_use]
+    pub fn turn_now(&self, kind: Kind, name: &str) -> Option<Work> {
+        match &self.writable {
+            Some(root) => lock::attempt(lock::path(root, kind, Path::new(name))).map(Work),
+            None => Some(Work(None)),
         }
     }
 

@@ -339,9 +339,7 @@ impl Item<'_> {
     /// What it counts for while it is held; `None` for one that is not held as others are.
     fn weight(&self) -> Option<u64> {
         match self.entry() {
-            Some(entry) => {
-                (entry.size.max(entry.compressed_size) <= WHOLE).then_some(entry.size)
-            }
+            Some(entry) => (entry.size.max(entry.compressed_size) <= WHOLE).then_some(entry.size),
             None => self.is_made().then(|| self.size()),
         }
     }

@@ -19,10 +19,12 @@ mod workers;
 use std::fmt::Write as _;
 use std::path::PathBuf;
 use std::sync::OnceLock;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use crate::pex::{Pex, WheelSource};
-use crate::resolve::Selected;
+use crate::resolve::{self, Selected};
 use crate::store::{Kind, Store};
+use crate::trace;
 
 pub use bytecode::Shipped;
 pub use error::UnpackError;
@@ -42,16 +44,44 @@ pub struct Unpacked {
     pub entries: Vec<String>,
 }
 
-/// Brings every selected wheel into the store, in parallel, and gives them back in the same order. With `watched`
-/// somebody at a terminal is shown how far it is when it takes long.
+/// Brings every selected wheel into the store, in parallel, and gives them back in the same order; `ahead` are those that
+/// are known to be there. With `watched` somebody at a terminal is shown how far it is when it takes long.
 ///
 /// # Errors
 /// When one cannot be unpacked or is not what PEX-INFO promises.
 pub fn wheels(
     pex: &Pex,
     selected: &[Selected],
+    ahead: &[Unpacked],
     store: &Store,
     watched: bool,
+) -> Result<Vec<Unpacked>, UnpackError> {
+    let known = |wheel: &Selected| ahead.iter().find(|known| known.name == wheel.name).cloned();
+    if let Some(all) = selected.iter().map(known).collect() {
+        return Ok(all);
+    }
+    unpack(pex, selected, store, watched, &AtomicBool::new(false))
+}
+
+/// Brings the wheels into the store that whatever interpreter is chosen will need, while that is still being found out;
+/// nothing where their names do not tell, or where there is one processor to do both. `stop` ends it early. What fails
+/// here fails again, and says so, where the wheels are needed; what was not needed after all is one more wheel in the
+/// store, under its verified hash.
+#[must_use]
+pub fn ahead(pex: &Pex, store: &Store, watched: bool, stop: &AtomicBool) -> Vec<Unpacked> {
+    if workers::processors() < 2 {
+        return Vec::new();
+    }
+    let certain = resolve::certain(&pex.info).unwrap_or_default();
+    unpack(pex, &certain, store, watched, stop).unwrap_or_default()
+}
+
+fn unpack(
+    pex: &Pex,
+    selected: &[Selected],
+    store: &Store,
+    watched: bool,
+    stop: &AtomicBool,
 ) -> Result<Vec<Unpacked>, UnpackError> {
     let sources: Vec<WheelSource> = selected
         .iter()
@@ -77,6 +107,10 @@ pub fn wheels(
     let name = pex.path.file_name().unwrap_or_default().to_string_lossy();
     let progress = Progress::new(&name, sizes.iter().flatten().sum(), watched);
     workers::each(&sizes, |index, crew| {
+        if stop.load(Ordering::Relaxed) {
+            return Ok(());
+        }
+        let _step = trace::item("unpack", || jobs[index].name.to_owned());
         let path = jobs[index].publish(store, &progress, crew)?;
         // Each job is done once.
         let _ = found[index].set(jobs[index].unpacked(path));
@@ -175,8 +209,8 @@ impl<'a> Job<'a> {
         progress: &'b Progress,
         crew: &Crew<'b>,
     ) -> Result<PathBuf, UnpackError> {
-        let path = store.directory_noted(Kind::Wheels, &self.place(), &mut |root| {
-            match &self.form {
+        let path =
+            store.directory_noted(Kind::Wheels, &self.place(), &mut |root| match &self.form {
                 Form::Chroot(chroot) => {
                     let (hash, noted) = chroot.unpack(root, progress, crew)?;
                     self.keep(&chroot.promise, hash)?;
@@ -195,8 +229,7 @@ impl<'a> Job<'a> {
                     })?;
                     Ok(None)
                 }
-            }
-        })?;
+            })?;
         Ok(path)
     }
 

@@ -73,7 +73,7 @@ impl World {
                 fingerprint: fingerprint.clone(),
             })
             .collect();
-        wheels(pex, &selected, &self.store, false).map(|mut wheels| wheels.remove(0))
+        wheels(pex, &selected, &[], &self.store, false).map(|mut wheels| wheels.remove(0))
     }
 
     /// Unpacks a chroot of these files, promised as they are listed in `promised`.
@@ -381,7 +381,7 @@ fn many_wheels_come_back_in_the_order_asked_for() {
         })
         .collect();
     for _ in 0..2 {
-        let unpacked = wheels(&pex, &selected, &world.store, false).unwrap();
+        let unpacked = wheels(&pex, &selected, &[], &world.store, false).unwrap();
         assert!(unpacked.iter().map(|wheel| &wheel.name).eq(&names));
         assert!(
             unpacked
@@ -417,7 +417,12 @@ fn every_job_is_done_once_until_one_fails() {
 fn mixed() -> Vec<(String, String)> {
     let whole = usize::try_from(lay_out::WHOLE).unwrap();
     (0..200)
-        .map(|number| (format!("a/{number:03}.py"), format!("{number}\n").repeat(number * 7)))
+        .map(|number| {
+            (
+                format!("a/{number:03}.py"),
+                format!("{number}\n").repeat(number * 7),
+            )
+        })
         .chain((0..3).map(|number| (format!("b/{number}"), "b".repeat(whole - number))))
         .chain([("c/large".to_owned(), "c".repeat(whole + 1))])
         .chain((0..50).map(|number| (format!("d/{number:03}.py"), "d".repeat(number))))
@@ -488,7 +493,11 @@ fn many_hands_on_one_wheel_do_what_one_does() {
 fn what_is_noted_is_what_is_there() {
     let world = World::new();
     let wheel = world.unpack_chroot(
-        &[("a.py", "a", 0), ("p/q/b.py", "bb", 0o100_755), ("p-q.py", "", 0)],
+        &[
+            ("a.py", "a", 0),
+            ("p/q/b.py", "bb", 0o100_755),
+            ("p-q.py", "", 0),
+        ],
         &[("a.py", "a"), ("p-q.py", ""), ("p/q/b.py", "bb")],
     );
     let manifest = std::fs::read(format!("{}.manifest", wheel.path.display())).unwrap();

@@ -125,7 +125,7 @@ fn wheels(pex: &Pex, scratch: &Store, findings: &mut Findings) {
             name: name.clone(),
             fingerprint: fingerprint.clone(),
         };
-        if let Err(error) = unpack::wheels(pex, &[selected], scratch, false) {
+        if let Err(error) = unpack::wheels(pex, &[selected], &[], scratch, false) {
             findings.faults.push(error.to_string());
         }
     }

@@ -25,5 +25,6 @@ mod state;
 mod stub;
 mod surroundings;
 mod tidy;
+mod trace;
 mod trust;
 mod warm;
