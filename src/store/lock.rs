@@ -92,9 +92,10 @@ pub(super) fn acquire<T>(
     loop {
         match file.try_lock_exclusive() {
             Ok(()) => {
+                let lock = Lock { path, _file: file };
                 return match done() {
                     Some(found) => Turn::Done(found),
-                    None => Turn::Work(Some(Lock { path, _file: file })),
+                    None => Turn::Work(Some(lock)),
                 };
             }
             Err(error) if is_held(&error) => {}

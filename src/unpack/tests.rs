@@ -506,3 +506,29 @@ fn what_is_noted_is_what_is_there() {
     assert!(listed[0].ends_with("f 1 a.py"), "{text}");
     assert_eq!(listed[1..], ["f 0 p-q.py", "f 2 p/q/b.py", "end\n"]);
 }
+
+#[test]
+fn what_is_unpacked_ahead_is_not_unpacked_again() {
+    let world = World::new();
+    let pex = world.chroot(&[("a.py", "a", 0)], &promise(&[("a.py", "a")]));
+    let stopped = ahead(&pex, &world.store, false, &AtomicBool::new(true));
+    assert_eq!(stopped, []);
+    let found = ahead(&pex, &world.store, false, &AtomicBool::new(false));
+    // With one processor nothing is done ahead.
+    assert_eq!(found.len(), usize::from(workers::processors() > 1));
+    let unpacked = world.unpack(&pex).unwrap();
+    assert!(found.iter().all(|found| *found == unpacked));
+    let (name, fingerprint) = pex.info.distributions[0].clone();
+    let selected = [Selected { name, fingerprint }];
+    std::fs::remove_dir_all(&unpacked.path).unwrap();
+    let known = wheels(&pex, &selected, &[unpacked.clone()], &world.store, false).unwrap();
+    assert_eq!(known, [unpacked.clone()]);
+    assert!(!unpacked.path.exists(), "it was known to be there");
+    // What is wrong with it is told where it is needed.
+    let pex = world.chroot(&[("a.py", "a", 0)], &promise(&[("a.py", "b")]));
+    assert_eq!(
+        ahead(&pex, &world.store, false, &AtomicBool::new(false)),
+        []
+    );
+    assert!(world.unpack(&pex).is_err());
+}
