@@ -119,16 +119,20 @@ impl Store {
         Ok(target)
     }
 
-    /// Publishes an executable file (the engine), as [`Store::file`].
+    /// Publishes an executable file (the engine), as [`Store::file`], where `write` finds what it has written to be right.
     ///
     /// # Errors
-    /// When the system refuses.
-    pub fn executable(&self, kind: Kind, name: &str, bytes: &[u8]) -> Result<PathBuf, StoreError> {
+    /// When the system refuses, or `write` fails: nothing is published then.
+    pub fn executable(
+        &self,
+        kind: Kind,
+        name: &str,
+        write: &mut dyn FnMut(&mut dyn Write) -> io::Result<bool>,
+    ) -> Result<(), StoreError> {
         let root = self.writable()?;
         let target = place(root, kind, name);
         make_parent(&target)?;
-        self.write_mode(&target, bytes, true)?;
-        Ok(target)
+        self.write_by(&target, true, write)
     }
 
     /// Publishes a directory of small files, replacing what is there under that name (a launch: plan written last).
@@ -186,14 +190,23 @@ impl Store {
 
     /// Writes a file beside its place and moves it there.
     pub(super) fn write(&self, target: &Path, bytes: &[u8]) -> Result<(), StoreError> {
-        self.write_mode(target, bytes, false)
+        self.write_by(target, false, &mut |file| {
+            file.write_all(bytes).map(|()| true)
+        })
     }
 
-    fn write_mode(&self, target: &Path, bytes: &[u8], executable: bool) -> Result<(), StoreError> {
+    fn write_by(
+        &self,
+        target: &Path,
+        executable: bool,
+        write: &mut dyn FnMut(&mut dyn Write) -> io::Result<bool>,
+    ) -> Result<(), StoreError> {
         let root = self.writable()?;
         self.sweep(root);
         let mut staged = Staged::file(&tmp(root), self.boot, executable).map_err(at(&tmp(root)))?;
-        staged.handle().write_all(bytes).map_err(at(target))?;
+        if !write(&mut staged.handle()).map_err(at(target))? {
+            return Ok(());
+        }
         match staged.publish(target) {
             Err(error) if is_occupied(&error) => {
                 stage::discard(target, &tmp(root), self.boot).map_err(at(target))?;
