@@ -154,7 +154,7 @@ fn keep_engine(seal: Option<&Seal>, store: &Store) {
     let _ = store.executable(Kind::Engine, &name, &mut |out| {
         // In pieces: memory for all of it at once would take as long as hashing it.
         let mut engine = std::fs::File::open("/proc/self/exe")?;
-        let mut piece = vec![0; 64 << 10];
+        let mut piece = vec![0; 256 << 10];
         let mut hash = Sha256::new();
         loop {
             match engine.read(&mut piece) {

@@ -93,6 +93,26 @@ pub fn assemble(
     })
 }
 
+/// Builds in the empty directory `work` what [`assemble`] keeps for these wheels in the root whose format directory is
+/// `home`, and gives its name there; `None` where they need no site. To compare the two.
+///
+/// # Errors
+/// As [`assemble`].
+#[cfg(feature = "cli")]
+pub fn rebuild(
+    wheels: &[Unpacked],
+    home: &Path,
+    work: &Path,
+) -> Result<Option<String>, StoreError> {
+    let units = units(wheels)?;
+    if units.len() < 2 {
+        return Ok(None);
+    }
+    let (merged, _) = plan(&units)?;
+    links::build(work, &merged, home, None).map_err(StoreError::Fill)?;
+    Ok(Some(key(wheels, None, home)))
+}
+
 /// Whether there is bytecode for modules of the unit.
 fn compiled(unit: &Unit, shipped: Option<&Shipped<'_>>) -> bool {
     unit.inside && shipped.is_some_and(|shipped| shipped.any_below(&unit.path))

@@ -521,8 +521,9 @@ fn what_is_unpacked_ahead_is_not_unpacked_again() {
     let (name, fingerprint) = pex.info.distributions[0].clone();
     let selected = [Selected { name, fingerprint }];
     std::fs::remove_dir_all(&unpacked.path).unwrap();
-    let known = wheels(&pex, &selected, &[unpacked.clone()], &world.store, false).unwrap();
-    assert_eq!(known, [unpacked.clone()]);
+    let known = std::slice::from_ref(&unpacked);
+    let again = wheels(&pex, &selected, known, &world.store, false).unwrap();
+    assert_eq!(again, known);
     assert!(!unpacked.path.exists(), "it was known to be there");
     // What is wrong with it is told where it is needed.
     let pex = world.chroot(&[("a.py", "a", 0)], &promise(&[("a.py", "b")]));

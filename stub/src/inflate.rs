@@ -26,7 +26,7 @@ fn literal(symbol: usize) -> Meaning {
         257..265 => (0, symbol - 254, 0),
         265..285 => {
             let extra = (symbol - 261) >> 2;
-            (0, ((4 + (symbol - 261 & 3)) << extra) + 3, extra)
+            (0, ((4 + ((symbol - 261) & 3)) << extra) + 3, extra)
         }
         285 => (0, 258, 0),
         _ => return 0,
