@@ -21,9 +21,11 @@ impl Buffer {
     /// Room for `length` bytes, with anything in it.
     pub(super) fn room(&mut self, length: usize) -> &mut [u8] {
         if self.memory.len() < length {
-            // Not `resize`: what is in it is not worth copying, and fresh memory need not be cleared.
+            // Not `resize`: what is in it is not worth copying, and fresh memory need not be cleared. What is used again soon
+            // has room for most.
+            let room = length.max(self.memory.len().saturating_mul(2).min(1 << 20));
             self.memory = Vec::new();
-            self.memory = vec![0; length.next_multiple_of(64 << 10)];
+            self.memory = vec![0; room];
         }
         (self.start, self.end) = (0, length);
         &mut self.memory[..length]
