@@ -305,7 +305,7 @@ impl<W: Witness + Send> Shared for Work<'_, W> {
         if let Err(error) = self.work() {
             let mut state = self.lock();
             // Nobody takes another file.
-            state.next = self.items.len();
+            (state.next, state.left) = (self.items.len(), 0);
             state.failed.get_or_insert(error);
         }
         drop(hand);
@@ -320,7 +320,7 @@ impl<W: Witness + Send> Drop for Hand<'_, '_, W> {
         let mut state = self.0.lock();
         state.hands -= 1;
         if std::thread::panicking() {
-            state.next = self.0.items.len();
+            (state.next, state.left) = (self.0.items.len(), 0);
         }
         self.0.tell(&state);
     }
