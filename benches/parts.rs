@@ -236,7 +236,7 @@ fn unpacking(criterion: &mut Criterion) {
         let fresh = || Store::open(roots.next().as_deref(), &mut |_| ()).unwrap();
         bencher.iter_batched(
             fresh,
-            |store| unpack::wheels(&pex, &selected, &[], &store, false).unwrap(),
+            |store| unpack::wheels(&pex, &selected, &store, false).unwrap(),
             BatchSize::PerIteration,
         );
     });

@@ -79,7 +79,7 @@ impl Bytecode {
             {
                 continue;
             }
-            let wheels = unpack::wheels(&pex, &selected, &[], &store, false)
+            let wheels = unpack::wheels(&pex, &selected, &store, false)
                 .map_err(|error| failed(error.to_string()))?;
             let trees = wheels
                 .iter()

@@ -82,7 +82,7 @@ impl Parts<'_> {
         let mut wheels: Vec<Unpacked> = Vec::new();
         let watched = is_watched(self.variables);
         for member in &self.members {
-            let known = unpack::wheels(
+            let known = unpack::rest(
                 &member.pex,
                 &member.selected,
                 &member.ahead,

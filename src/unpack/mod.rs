@@ -46,12 +46,25 @@ pub struct Unpacked {
     pub entries: Vec<String>,
 }
 
-/// Brings every selected wheel into the store, in parallel, and gives them back in the same order; `ahead` are those that
-/// are known to be there. With `watched` somebody at a terminal is shown how far it is when it takes long.
+/// Brings every selected wheel into the store, in parallel, and gives them back in the same order. With `watched` somebody
+/// at a terminal is shown how far it is when it takes long.
 ///
 /// # Errors
 /// When one cannot be unpacked or is not what PEX-INFO promises.
 pub fn wheels(
+    pex: &Pex,
+    selected: &[Selected],
+    store: &Store,
+    watched: bool,
+) -> Result<Vec<Unpacked>, UnpackError> {
+    unpack(pex, selected, store, watched, &AtomicBool::new(false))
+}
+
+/// As [`wheels`], where those `ahead` are known to be there (see [`ahead()`]).
+///
+/// # Errors
+/// As [`wheels`].
+pub fn rest(
     pex: &Pex,
     selected: &[Selected],
     ahead: &[Unpacked],
@@ -62,7 +75,7 @@ pub fn wheels(
     if let Some(all) = selected.iter().map(known).collect() {
         return Ok(all);
     }
-    unpack(pex, selected, store, watched, &AtomicBool::new(false))
+    wheels(pex, selected, store, watched)
 }
 
 /// Brings the wheels into the store that whatever interpreter is chosen will need, while that is still being found out;

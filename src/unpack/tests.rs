@@ -73,7 +73,7 @@ impl World {
                 fingerprint: fingerprint.clone(),
             })
             .collect();
-        wheels(pex, &selected, &[], &self.store, false).map(|mut wheels| wheels.remove(0))
+        wheels(pex, &selected, &self.store, false).map(|mut wheels| wheels.remove(0))
     }
 
     /// Unpacks a chroot of these files, promised as they are listed in `promised`.
@@ -381,7 +381,7 @@ fn many_wheels_come_back_in_the_order_asked_for() {
         })
         .collect();
     for _ in 0..2 {
-        let unpacked = wheels(&pex, &selected, &[], &world.store, false).unwrap();
+        let unpacked = wheels(&pex, &selected, &world.store, false).unwrap();
         assert!(unpacked.iter().map(|wheel| &wheel.name).eq(&names));
         assert!(
             unpacked
@@ -522,7 +522,7 @@ fn what_is_unpacked_ahead_is_not_unpacked_again() {
     let selected = [Selected { name, fingerprint }];
     std::fs::remove_dir_all(&unpacked.path).unwrap();
     let known = std::slice::from_ref(&unpacked);
-    let again = wheels(&pex, &selected, known, &world.store, false).unwrap();
+    let again = rest(&pex, &selected, known, &world.store, false).unwrap();
     assert_eq!(again, known);
     assert!(!unpacked.path.exists(), "it was known to be there");
     // What is wrong with it is told where it is needed.

@@ -59,7 +59,7 @@ pub(super) fn check(pex: &Pex, scratch: &Store, cache: &Store, findings: &mut Fi
         let Ok(selected) = select(pex, pex.info.ignore_errors, record) else {
             continue;
         };
-        let Ok(wheels) = unpack::wheels(pex, &selected, &[], scratch, false) else {
+        let Ok(wheels) = unpack::wheels(pex, &selected, scratch, false) else {
             continue;
         };
         let wheels: Vec<Unpacked> = wheels

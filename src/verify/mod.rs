@@ -188,7 +188,7 @@ fn wheels(pex: &Pex, scratch: &Store, findings: &mut Findings) {
             name: name.clone(),
             fingerprint: promised.clone(),
         };
-        findings.note(unpack::wheels(pex, &[selected], &[], scratch, false));
+        findings.note(unpack::wheels(pex, &[selected], scratch, false));
     }
     if let Some(fingerprint) = findings.note(pex.fingerprint()) {
         findings.note(unpack::code(pex, &fingerprint, None, scratch));
