@@ -8,7 +8,7 @@ use alloc::vec::Vec;
 
 use pexboot_stub::checksum::checksum;
 use pexboot_stub::env;
-use pexboot_stub::inflate::{SLACK, inflate};
+use pexboot_stub::inflate::inflate;
 use pexboot_stub::key::hex;
 use pexboot_stub::paths::safety::{Fault, Why};
 use pexboot_stub::paths::{self, Candidate, Kind, below, decimal};
@@ -118,12 +118,10 @@ impl Engine<'_> {
         if checksum(&packed) != seal.engine_sum {
             return Err(damaged(b"is not the one that was put there"));
         }
-        let size = seal.engine_full_size as usize;
-        let mut bytes = alloc::vec![0; size + SLACK];
-        if inflate(&packed, &mut bytes) != Some(size) {
+        let mut bytes = alloc::vec![0; seal.engine_full_size as usize];
+        if inflate(&packed, &mut bytes) != Some(bytes.len()) {
             return Err(damaged(b"can't be unpacked"));
         }
-        bytes.truncate(size);
         Ok(bytes)
     }
 
