@@ -5,6 +5,7 @@ use std::io::Write;
 
 use libdeflater::{Crc, DecompressionError, Decompressor};
 
+use super::buffer::Buffer;
 use super::bytes::{u16_at, u32_at};
 use super::layout::{DEFLATED, LOCAL_SIZE, STORED};
 use super::names;
@@ -22,19 +23,31 @@ const ONE_SHOT: u64 = 8 << 20;
 const CHUNK: usize = 128 << 10;
 
 thread_local! {
-    /// Its tables are worth keeping: most members are smaller than they are.
-    static DECOMPRESSOR: RefCell<Decompressor> = RefCell::new(Decompressor::new());
+    /// Its tables are worth keeping: most members are smaller than they are. So is the memory for stored bytes.
+    static DECOMPRESSOR: RefCell<(Decompressor, Buffer)> = RefCell::new((Decompressor::new(), Buffer::default()));
 }
 
 /// A member's bytes, not larger than can be held.
 pub(super) fn read(source: &Source, entry: &Entry) -> Result<Vec<u8>, ArchiveError> {
     check_readable(source, entry)?;
     if entry.size.max(entry.compressed_size) <= ONE_SHOT {
-        return read_at_once(source, entry);
+        let mut buffer = Buffer::default();
+        read_at_once(source, entry, &mut buffer)?;
+        return Ok(buffer.into_vec());
     }
     let mut bytes = Vec::new();
     stream(source, entry, &mut bytes)?;
     Ok(bytes)
+}
+
+/// A member's bytes, held with those that are stored.
+pub(super) fn read_into(
+    source: &Source,
+    entry: &Entry,
+    buffer: &mut Buffer,
+) -> Result<(), ArchiveError> {
+    check_readable(source, entry)?;
+    read_at_once(source, entry, buffer)
 }
 
 /// Writes a member's bytes to `out`.
@@ -45,9 +58,9 @@ pub(super) fn copy(
 ) -> Result<(), ArchiveError> {
     check_readable(source, entry)?;
     if entry.size.max(entry.compressed_size) <= ONE_SHOT {
-        return out
-            .write_all(&read_at_once(source, entry)?)
-            .map_err(ArchiveError::Output);
+        let mut buffer = Buffer::default();
+        read_at_once(source, entry, &mut buffer)?;
+        return out.write_all(buffer.bytes()).map_err(ArchiveError::Output);
     }
     stream(source, entry, out)
 }
@@ -106,53 +119,60 @@ fn check_local(source: &Source, entry: &Entry, head: &[u8]) -> Result<u64, Archi
 }
 
 /// Reads header and data in one go and inflates them in one.
-fn read_at_once(source: &Source, entry: &Entry) -> Result<Vec<u8>, ArchiveError> {
+fn read_at_once(source: &Source, entry: &Entry, buffer: &mut Buffer) -> Result<(), ArchiveError> {
+    if entry.method == STORED {
+        read_stored(source, entry, buffer)?;
+    } else {
+        DECOMPRESSOR.with_borrow_mut(|(inflate, stored)| {
+            read_stored(source, entry, stored)?;
+            let result = inflate_at_once(source, entry, inflate, stored.bytes(), buffer);
+            if !stored.is_worth_keeping() {
+                *stored = Buffer::default();
+            }
+            result
+        })?;
+    }
+    let mut crc = Crc::new();
+    crc.update(buffer.bytes());
+    check_crc(source, entry, &crc)
+}
+
+/// A member's bytes as they are stored.
+fn read_stored(source: &Source, entry: &Entry, buffer: &mut Buffer) -> Result<(), ArchiveError> {
     let guess = LOCAL_SIZE + entry.name.len() as u64 + entry.compressed_size;
-    let mut bytes = source.read_up_to(entry.header_offset, guess)?;
-    let data_at = check_local(source, entry, &bytes)?;
-    // Sizes were bounded by `ONE_SHOT`.
-    let (skip, compressed) = (
-        (data_at - entry.header_offset) as usize,
-        entry.compressed_size as usize,
-    );
+    let length = guess.min(source.len().saturating_sub(entry.header_offset));
+    // The caller has bounded what is stored.
+    let head = buffer.room(length as usize);
+    source.read(entry.header_offset, head)?;
+    let data_at = check_local(source, entry, head)?;
+    let skip = (data_at - entry.header_offset) as usize;
+    let compressed = entry.compressed_size as usize;
     // Extra fields are rare: only with them the first read was too short.
-    let missing = (skip + compressed).saturating_sub(bytes.len());
+    let missing = (skip + compressed).saturating_sub(length as usize);
     if missing > 0 {
-        let have = bytes.len();
-        bytes.resize(have + missing, 0);
-        let at = entry.header_offset + have as u64;
+        let at = entry.header_offset + length;
         let short = at
             .checked_add(missing as u64)
             .is_none_or(|end| end > source.len());
         if short {
             return Err(source.member(&entry.name, MemberFault::Bounds));
         }
-        source.read(at, &mut bytes[have..])?;
+        source.read(at, buffer.extend(missing))?;
     }
-    bytes.truncate(skip + compressed);
-    let bytes = match entry.method {
-        STORED => {
-            bytes.drain(..skip);
-            bytes
-        }
-        _ => inflate_at_once(source, entry, &bytes[skip..])?,
-    };
-    let mut crc = Crc::new();
-    crc.update(&bytes);
-    check_crc(source, entry, &crc)?;
-    Ok(bytes)
+    buffer.cut(skip, compressed);
+    Ok(())
 }
 
 fn inflate_at_once(
     source: &Source,
     entry: &Entry,
+    inflate: &mut Decompressor,
     compressed: &[u8],
-) -> Result<Vec<u8>, ArchiveError> {
-    let mut bytes = vec![0; entry.size as usize];
-    let result =
-        DECOMPRESSOR.with_borrow_mut(|inflate| inflate.deflate_decompress(compressed, &mut bytes));
-    match result {
-        Ok(length) if length == bytes.len() => Ok(bytes),
+    buffer: &mut Buffer,
+) -> Result<(), ArchiveError> {
+    let bytes = buffer.room(entry.size as usize);
+    match inflate.deflate_decompress(compressed, bytes) {
+        Ok(length) if length == bytes.len() => Ok(()),
         Ok(_) | Err(DecompressionError::InsufficientSpace) => Err(source.member(
             &entry.name,
             MemberFault::Size {

@@ -8,6 +8,7 @@
 //! cut short while it is mapped kills the process (SIGBUS).
 
 mod bomb;
+mod buffer;
 mod bytes;
 pub(crate) mod directory;
 mod error;
@@ -27,6 +28,7 @@ use std::fs::File;
 use std::io::Write;
 use std::path::Path;
 
+pub use buffer::Buffer;
 pub use error::{ArchiveError, DirectoryFault, MemberFault};
 #[cfg(feature = "cli")]
 pub(crate) use head::seal_offset;
@@ -269,16 +271,36 @@ impl Archive {
     /// # Errors
     /// When it cannot be read, is damaged or is larger than `limit` bytes.
     pub fn read(&self, entry: &Entry, limit: u64) -> Result<Vec<u8>, ArchiveError> {
-        if entry.size > limit {
-            let (path, name) = (self.path().to_path_buf(), entry.name.clone());
-            return Err(ArchiveError::TooLarge {
-                path,
-                name,
-                size: entry.size,
-                limit,
-            });
-        }
+        self.bounded(entry.size, entry, limit)?;
         member::read(&self.source, entry)
+    }
+
+    /// As [`Archive::read`], into memory that is used again; `limit` holds for the stored bytes too, which are all read
+    /// at once.
+    ///
+    /// # Errors
+    /// As [`Archive::read`].
+    pub fn read_into(
+        &self,
+        entry: &Entry,
+        limit: u64,
+        buffer: &mut Buffer,
+    ) -> Result<(), ArchiveError> {
+        self.bounded(entry.size.max(entry.compressed_size), entry, limit)?;
+        member::read_into(&self.source, entry, buffer)
+    }
+
+    fn bounded(&self, size: u64, entry: &Entry, limit: u64) -> Result<(), ArchiveError> {
+        if size <= limit {
+            return Ok(());
+        }
+        let (path, name) = (self.path().to_path_buf(), entry.name.clone());
+        Err(ArchiveError::TooLarge {
+            path,
+            name,
+            size,
+            limit,
+        })
     }
 
     /// Writes a member's bytes, inflated and checked, to `out`; memory stays bounded whatever its size.

@@ -155,6 +155,8 @@ pub fn choose<T>(
         // A record that cannot be kept costs the next cold start another probe, nothing else.
         let _ = store.file(Kind::Interpreters, key, bytes);
     };
-    let records = record::Records::new(machine, &find, &save);
+    let turn =
+        |key: &str, done: &mut dyn FnMut() -> bool| store.turn(Kind::Interpreters, key, done);
+    let records = record::Records::new(machine, &find, &save).in_turn(&turn);
     choose::choose(request, &surroundings, &records, inputs, fits)
 }

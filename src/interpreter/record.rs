@@ -20,6 +20,7 @@ use super::elf::Elf;
 use super::tags::{self, Traits};
 use super::witness::{Witness, hex};
 use super::{Record, binary, hooks, probe};
+use crate::store::Work;
 
 /// First line of a stored record; a new form gets a new number.
 const HEADER: &[u8] = b"pexboot record 1\n";
@@ -293,8 +294,13 @@ pub(super) struct Records<'a> {
     find: &'a dyn Fn(&str) -> Option<PathBuf>,
     /// Puts a record into the store; that it could not is no reason to fail a launch.
     save: &'a dyn Fn(&str, &[u8]),
+    /// Waits for others that ask the same interpreter; see [`crate::store::Store::turn`].
+    turn: Option<&'a Turn<'a>>,
     known: RefCell<HashMap<PathBuf, Result<Rc<Record>, String>>>,
 }
+
+/// Gives the turn to make what is kept under a name, unless it turns out to be there.
+type Turn<'a> = dyn Fn(&str, &mut dyn FnMut() -> bool) -> Option<Work> + 'a;
 
 impl<'a> Records<'a> {
     pub(super) fn new(
@@ -306,7 +312,16 @@ impl<'a> Records<'a> {
             machine,
             find,
             save,
+            turn: None,
             known: RefCell::default(),
+        }
+    }
+
+    /// The same, asking an interpreter only when it is this process's turn.
+    pub(super) fn in_turn(self, turn: &'a Turn<'a>) -> Records<'a> {
+        Records {
+            turn: Some(turn),
+            ..self
         }
     }
 
@@ -328,6 +343,21 @@ impl<'a> Records<'a> {
             match self.load(path) {
                 Some(stored) => self.remember(path, Ok(stored)),
                 None => unknown.push(path.clone()),
+            }
+        }
+        // Several at once would have to be waited for in an order that all agree on.
+        let mut _turn = None;
+        if let ([path], Some(turn)) = (unknown.as_slice(), self.turn)
+            && let Some(key) = key(path)
+        {
+            let mut made = None;
+            _turn = turn(&key, &mut || {
+                made = self.load(path);
+                made.is_some()
+            });
+            if let Some(stored) = made.filter(|_| _turn.is_none()) {
+                self.remember(path, Ok(stored));
+                unknown.clear();
             }
         }
         for (path, asked) in unknown.iter().zip(ask_all(&unknown)) {

@@ -171,6 +171,30 @@ fn an_interpreter_is_asked_once() {
 }
 
 #[test]
+fn who_has_waited_for_another_process_takes_what_that_one_learned() {
+    let shelf = Shelf::new();
+    let path = Path::new("/usr/bin/python3");
+    let learned = shelf.get(path).0.unwrap();
+    let hidden = shelf.directory.path().join("hidden");
+    let find = |key: &str| Some(shelf.directory.path().join(key)).filter(|path| path.exists());
+    let save = |_: &str, _: &[u8]| panic!("it was asked once more");
+    let machine = || Machine::here(&|name| std::env::var_os(name));
+    let record = shelf
+        .directory
+        .path()
+        .join(key(&binary::canonical(path)).unwrap());
+    fs::rename(&record, &hidden).unwrap();
+    let turn = |_: &str, done: &mut dyn FnMut() -> bool| {
+        assert!(!done(), "there is no record yet");
+        fs::rename(&hidden, &record).unwrap();
+        assert!(done(), "now there is");
+        None
+    };
+    let records = Records::new(machine(), &find, &save).in_turn(&turn);
+    assert_eq!(*records.get(path).unwrap(), *learned);
+}
+
+#[test]
 fn a_damaged_record_is_made_again() {
     let shelf = Shelf::new();
     let first = shelf.get(Path::new("/usr/bin/python3")).0.unwrap();

@@ -20,6 +20,7 @@ mod zipapp;
 
 use std::convert::Infallible;
 use std::ffi::CString;
+use std::io::Read;
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
@@ -147,15 +148,30 @@ fn keep_engine(seal: Option<&Seal>, store: &Store) {
     let Some(seal) = seal else { return };
     let _step = trace::step("keep the engine");
     let name = hex(&seal.engine_digest);
+    // Of many that start at once one does it.
+    let Some(_turn) = store.turn_now(Kind::Engine, &name) else {
+        return;
+    };
     if store.find(Kind::Engine, &name).is_some() {
         return;
     }
-    let Ok(engine) = std::fs::read("/proc/self/exe") else {
-        return;
-    };
-    if Sha256::digest(&engine).as_slice() == seal.engine_digest {
-        let _ = store.executable(Kind::Engine, &name, &engine);
-    }
+    let _ = store.executable(Kind::Engine, &name, &mut |out| {
+        // In pieces: memory for all of it at once would take as long as hashing it.
+        let mut engine = std::fs::File::open("/proc/self/exe")?;
+        let mut piece = vec![0; 256 << 10];
+        let mut hash = Sha256::new();
+        loop {
+            match engine.read(&mut piece) {
+                Ok(0) => return Ok(hash.finalize().as_slice() == seal.engine_digest),
+                Ok(length) => {
+                    hash.update(&piece[..length]);
+                    out.write_all(&piece[..length])?;
+                }
+                Err(error) if error.kind() == std::io::ErrorKind::Interrupted => {}
+                Err(error) => return Err(error),
+            }
+        }
+    });
 }
 
 /// Opens `/dev/null` over standard descriptors that are closed, for this program alone: what is opened later must not

@@ -5,6 +5,8 @@ use std::io::{IsTerminal as _, Read};
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use crate::archive::Seal;
 use crate::boot::Py;
@@ -43,6 +45,8 @@ pub(super) struct Member {
     pub pex: Pex,
     pub fingerprint: [u8; 32],
     pub selected: Vec<Selected>,
+    /// Wheels that were unpacked before it was known that they are selected.
+    pub ahead: Vec<Unpacked>,
 }
 
 /// What both modes start from.
@@ -79,10 +83,16 @@ impl Parts<'_> {
     pub fn wheels(&self) -> Result<Vec<Unpacked>, LaunchError> {
         let _step = trace::step("unpack");
         let mut wheels: Vec<Unpacked> = Vec::new();
-        // Lines that explain the launch and one that is drawn over do not go together.
-        let watched = self.variables.verbose <= 0 && std::io::stderr().is_terminal();
+        let watched = is_watched(self.variables);
         for member in &self.members {
-            for wheel in unpack::wheels(&member.pex, &member.selected, &self.store, watched)? {
+            let known = unpack::rest(
+                &member.pex,
+                &member.selected,
+                &member.ahead,
+                &self.store,
+                watched,
+            )?;
+            for wheel in known {
                 if !wheels.contains(&wheel) {
                     wheels.push(wheel);
                 }
@@ -103,6 +113,12 @@ impl Parts<'_> {
             .map(|arg| arg.clone().into_bytes())
             .chain(given.map(|option| option.as_bytes().to_vec()))
     }
+}
+
+/// Whether somebody at a terminal is to see how far unpacking is. Lines that explain the launch and one that is drawn over
+/// do not go together.
+fn is_watched(variables: &Variables) -> bool {
+    variables.verbose <= 0 && std::io::stderr().is_terminal()
 }
 
 /// What can be done in the root while a Python is asked what it is.
@@ -172,13 +188,24 @@ pub(super) fn prepare_meanwhile(
     // A virtual environment is always made from a base interpreter.
     let base = mode == Mode::Venv || inherit == InheritPath::False;
     let step = trace::step("interpreter");
+    // What the PEX's own bootstrap does needs no wheel unpacked, and a repair tells what it has mended in order.
+    let early = !invocation.repair && matches!(handover::reason(&pex, &variables, mode), Ok(None));
+    let (ahead, stop) = (OnceLock::new(), AtomicBool::new(false));
     let (interpreter, selected) = std::thread::scope(|scope| {
+        if early {
+            let _ = std::thread::Builder::new().spawn_scoped(scope, || {
+                let _step = trace::step("unpack ahead");
+                ahead.set(unpack::ahead(&pex, &store, is_watched(&variables), &stop))
+            });
+        }
         if let Some(meanwhile) = meanwhile.filter(|_| !variables.from_rc.contains("PEX_ROOT")) {
             // Where no thread can be had, it is done later.
             let _ =
                 std::thread::Builder::new().spawn_scoped(scope, || meanwhile(pex.seal(), &store));
         }
-        choose(invocation, &pex, &variables, base, &store, &mut inputs)
+        let chosen = choose(invocation, &pex, &variables, base, &store, &mut inputs);
+        stop.store(chosen.is_err(), Ordering::Relaxed);
+        chosen
     })?;
     drop(step);
     report.say(1, &|| {
@@ -207,6 +234,7 @@ pub(super) fn prepare_meanwhile(
         pex,
         fingerprint,
         selected,
+        ahead: ahead.into_inner().unwrap_or_default(),
     };
     let others = members(invocation, &main.pex, &variables, &interpreter, &mut inputs)?;
     let parts = Parts {
@@ -531,6 +559,7 @@ fn members(
             pex,
             fingerprint,
             selected,
+            ahead: Vec::new(),
         });
     }
     Ok(members)

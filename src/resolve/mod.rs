@@ -3,6 +3,7 @@
 //! The answer is the original's to the letter, order included: what `packaging` and the original's own resolve would do
 //! decides, also where PEP 440 and PEP 508 leave room. Nothing here opens a file: METADATA is asked for by wheel name.
 
+mod certain;
 mod configuration;
 pub mod entry_points;
 pub mod marker;
@@ -23,6 +24,8 @@ use self::requirement::Requirement;
 use self::wheels::Wheels;
 use crate::interpreter::Record;
 use crate::pex_info::PexInfo;
+
+pub use certain::certain;
 
 /// A wheel that was selected.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -14,7 +14,7 @@ use nix::errno::Errno;
 use super::{FORMAT, Kind};
 
 /// How long another process may take before the work is done anyway.
-const PATIENCE: Duration = Duration::from_secs(30);
+pub(super) const PATIENCE: Duration = Duration::from_secs(30);
 /// After how long someone who looks on is told.
 const SILENCE: Duration = Duration::from_secs(1);
 
@@ -53,7 +53,6 @@ pub(super) fn path(root: &Path, kind: Kind, name: &Path) -> PathBuf {
 }
 
 /// Takes the lock at `path` unless another has it. Where locks do not work, there is none to respect.
-#[cfg(feature = "cli")]
 pub(super) fn attempt(path: PathBuf) -> Option<Option<Lock>> {
     let Ok(file) = open(&path) else {
         return Some(None);
@@ -77,8 +76,13 @@ fn open(path: &Path) -> std::io::Result<File> {
         .open(path)
 }
 
-/// Takes the lock at `path`, waiting with a bound while another holds it; `done` says whether the work has appeared.
-pub(super) fn acquire<T>(path: PathBuf, mut done: impl FnMut() -> Option<T>) -> Turn<T> {
+/// Takes the lock at `path`, waiting for at most `patience` while another holds it; `done` says whether the work has
+/// appeared.
+pub(super) fn acquire<T>(
+    path: PathBuf,
+    patience: Duration,
+    mut done: impl FnMut() -> Option<T>,
+) -> Turn<T> {
     let Ok(file) = open(&path) else {
         return Turn::Work(None);
     };
@@ -88,9 +92,10 @@ pub(super) fn acquire<T>(path: PathBuf, mut done: impl FnMut() -> Option<T>) -> 
     loop {
         match file.try_lock_exclusive() {
             Ok(()) => {
+                let lock = Lock { path, _file: file };
                 return match done() {
                     Some(found) => Turn::Done(found),
-                    None => Turn::Work(Some(Lock { path, _file: file })),
+                    None => Turn::Work(Some(lock)),
                 };
             }
             Err(error) if is_held(&error) => {}
@@ -99,7 +104,7 @@ pub(super) fn acquire<T>(path: PathBuf, mut done: impl FnMut() -> Option<T>) -> 
         if let Some(found) = done() {
             return Turn::Done(found);
         }
-        if start.elapsed() >= PATIENCE {
+        if start.elapsed() >= patience {
             return Turn::Work(None);
         }
         if !told && start.elapsed() >= SILENCE {

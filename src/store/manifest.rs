@@ -18,6 +18,8 @@ use std::io::{self, Read};
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::{Path, PathBuf};
 
+use super::Noted;
+
 /// Identifies one boot of one machine (`/proc/sys/kernel/random/boot_id`), without its dashes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct BootId(pub [u8; 16]);
@@ -108,12 +110,26 @@ impl Manifest {
                 }
             }
         }
+        Ok(Manifest::of_items(items, boot))
+    }
+
+    /// Of regular files that were just written, without looking at them again.
+    pub(super) fn of_noted(noted: Noted, boot: BootId) -> Manifest {
+        let item = |(path, size): (String, u64)| Item {
+            path: path.into(),
+            link: false,
+            size,
+        };
+        Manifest::of_items(noted.into_iter().map(item).collect(), boot)
+    }
+
+    fn of_items(mut items: Vec<Item>, boot: BootId) -> Manifest {
         // By bytes: paths compare component by component, which takes five times as long.
         items.sort_by(|one: &Item, other: &Item| {
             let (one, other) = (one.path.as_os_str(), other.path.as_os_str());
             one.as_bytes().cmp(other.as_bytes())
         });
-        Ok(Manifest { boot, items })
+        Manifest { boot, items }
     }
 
     /// Its files, sorted by the bytes of their paths.

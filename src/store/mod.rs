@@ -42,6 +42,7 @@ use std::sync::{Mutex, Once, PoisonError};
 
 pub use error::StoreError;
 pub use manifest::BootId;
+pub use publish::Work;
 pub use tree::Tree;
 
 #[cfg(feature = "cli")]
@@ -103,6 +104,8 @@ impl Kind {
     }
 }
 
+/// Files of a directory as whoever wrote them knows them: sizes by path.
+pub type Noted = Vec<(String, u64)>;
 /// What fills a fresh directory.
 pub type Fill<'a> = dyn FnMut(&Path) -> Result<(), FillError> + 'a;
 /// Why a directory could not be filled.

@@ -4,14 +4,22 @@ use std::fs::DirBuilder;
 use std::io::{self, Write};
 use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use nix::errno::Errno;
 
 use super::error::at;
-use super::lock::{self, Turn};
+use super::lock::{self, Lock, Turn};
 use super::manifest::{self, Manifest};
 use super::stage::{self, Staged};
-use super::{Fill, Kind, Store, StoreError, Tree, place, tmp};
+use super::{Fill, FillError, Kind, Noted, Store, StoreError, Tree, place, tmp};
+
+/// Waiting longer for what takes milliseconds is waiting in vain.
+const SHORTLY: Duration = Duration::from_secs(3);
+
+/// The turn to make something that other processes may want to make too, until it is dropped.
+#[derive(Debug)]
+pub struct Work(#[expect(dead_code, reason = "held, not looked at")] Option<Lock>);
 
 impl Store {
     /// The entry `name` of `kind`, made by `fill` when it is missing: `fill` gets the path of a fresh empty directory in
@@ -26,23 +34,40 @@ impl Store {
         name: &str,
         fill: &mut Fill<'_>,
     ) -> Result<PathBuf, StoreError> {
+        self.directory_noted(kind, name, &mut |path| fill(path).map(|()| None))
+    }
+
+    /// As [`Store::directory`], with a `fill` that may know every file it has written, so that nobody has to look.
+    ///
+    /// # Errors
+    /// As [`Store::directory`].
+    pub fn directory_noted(
+        &self,
+        kind: Kind,
+        name: &str,
+        fill: &mut dyn FnMut(&Path) -> Result<Option<Noted>, FillError>,
+    ) -> Result<PathBuf, StoreError> {
         if let Some(path) = self.find(kind, name) {
             return Ok(path);
         }
         let root = self.writable()?;
         let lock = lock::path(root, kind, Path::new(name));
-        let _lock = match lock::acquire(lock, || self.find(kind, name)) {
+        let _lock = match lock::acquire(lock, lock::PATIENCE, || self.find(kind, name)) {
             Turn::Done(path) => return Ok(path),
             Turn::Work(lock) => lock,
         };
         self.sweep(root);
         let mut staged = Staged::directory(&tmp(root), self.boot).map_err(at(&tmp(root)))?;
-        fill(staged.path())?;
+        let noted = fill(staged.path())?;
         let target = place(root, kind, name);
         make_parent(&target)?;
         if kind.has_manifest() {
-            let manifest =
-                Manifest::of_directory(staged.path(), self.boot).map_err(at(staged.path()))?;
+            let manifest = match noted {
+                Some(noted) => Manifest::of_noted(noted, self.boot),
+                None => {
+                    Manifest::of_directory(staged.path(), self.boot).map_err(at(staged.path()))?
+                }
+            };
             self.write(&manifest::path_of(&target), &manifest.encode())?;
         }
         match staged.publish(&target) {
@@ -60,6 +85,28 @@ impl Store {
         }
     }
 
+    /// The turn to make the entry `name` of `kind`; `None` when another process had it and `done` says that it is made. Whoever
+    /// has waited for a few seconds gets one all the same.
+    pub fn turn(&self, kind: Kind, name: &str, done: &mut dyn FnMut() -> bool) -> Option<Work> {
+        let Some(root) = &self.writable else {
+            return Some(Work(None));
+        };
+        let path = lock::path(root, kind, Path::new(name));
+        match lock::acquire(path, SHORTLY, || done().then_some(())) {
+            Turn::Done(()) => None,
+            Turn::Work(lock) => Some(Work(lock)),
+        }
+    }
+
+    /// The same without waiting; `None` when another process has it.
+    #[must_use]
+    pub fn turn_now(&self, kind: Kind, name: &str) -> Option<Work> {
+        match &self.writable {
+            Some(root) => lock::attempt(lock::path(root, kind, Path::new(name))).map(Work),
+            None => Some(Work(None)),
+        }
+    }
+
     /// Publishes `bytes` as the file `name` of `kind`, replacing what is there.
     ///
     /// # Errors
@@ -72,16 +119,20 @@ impl Store {
         Ok(target)
     }
 
-    /// Publishes an executable file (the engine), as [`Store::file`].
+    /// Publishes an executable file (the engine), as [`Store::file`], where `write` finds what it has written to be right.
     ///
     /// # Errors
-    /// When the system refuses.
-    pub fn executable(&self, kind: Kind, name: &str, bytes: &[u8]) -> Result<PathBuf, StoreError> {
+    /// When the system refuses, or `write` fails: nothing is published then.
+    pub fn executable(
+        &self,
+        kind: Kind,
+        name: &str,
+        write: &mut dyn FnMut(&mut dyn Write) -> io::Result<bool>,
+    ) -> Result<(), StoreError> {
         let root = self.writable()?;
         let target = place(root, kind, name);
         make_parent(&target)?;
-        self.write_mode(&target, bytes, true)?;
-        Ok(target)
+        self.write_by(&target, true, write)
     }
 
     /// Publishes a directory of small files, replacing what is there under that name (a launch: plan written last).
@@ -139,14 +190,23 @@ impl Store {
 
     /// Writes a file beside its place and moves it there.
     pub(super) fn write(&self, target: &Path, bytes: &[u8]) -> Result<(), StoreError> {
-        self.write_mode(target, bytes, false)
+        self.write_by(target, false, &mut |file| {
+            file.write_all(bytes).map(|()| true)
+        })
     }
 
-    fn write_mode(&self, target: &Path, bytes: &[u8], executable: bool) -> Result<(), StoreError> {
+    fn write_by(
+        &self,
+        target: &Path,
+        executable: bool,
+        write: &mut dyn FnMut(&mut dyn Write) -> io::Result<bool>,
+    ) -> Result<(), StoreError> {
         let root = self.writable()?;
         self.sweep(root);
         let mut staged = Staged::file(&tmp(root), self.boot, executable).map_err(at(&tmp(root)))?;
-        staged.handle().write_all(bytes).map_err(at(target))?;
+        if !write(&mut staged.handle()).map_err(at(target))? {
+            return Ok(());
+        }
         match staged.publish(target) {
             Err(error) if is_occupied(&error) => {
                 stage::discard(target, &tmp(root), self.boot).map_err(at(target))?;

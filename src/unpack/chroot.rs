@@ -19,11 +19,13 @@ use std::collections::HashSet;
 use serde_json::Value;
 use sha2::{Digest as _, Sha256};
 
+use super::crew::{Crew, Work};
 use super::lay_out::{self, Bytes, DirectoryHash, Item, Witness};
 use super::progress::Progress;
 use super::{UnpackError, hex, is_sha256};
 use crate::archive::Archive;
 use crate::pex::Member;
+use crate::store::Noted;
 
 /// The file that says what a chroot's `sys.path` entries are.
 const LAYOUT: &str = ".layout.json";
@@ -81,15 +83,17 @@ impl<'a> Chroot<'a> {
         self.items.iter().map(Item::size).sum()
     }
 
-    /// Lays it out below `root` and gives the hash of what was laid out.
-    pub(super) fn unpack(
-        &self,
+    /// Lays it out below `root` and gives the hash of what was laid out, and the files.
+    pub(super) fn unpack<'b>(
+        &'b self,
         root: &std::path::Path,
-        progress: &Progress,
-    ) -> Result<String, UnpackError> {
-        let mut hash = DirectoryHash::new(&self.items);
-        lay_out::write(root, &self.items, self.archive, &mut hash, progress)?;
-        Ok(hash.finish())
+        progress: &'b Progress,
+        crew: &Crew<'b>,
+    ) -> Result<(String, Noted), UnpackError> {
+        let hash = DirectoryHash::new(&self.items);
+        let work = Work::new(root, &self.items, self.archive, hash, progress);
+        let hash = crew.finish(work)?;
+        Ok((hash.finish(), lay_out::noted(&self.items)))
     }
 }
 

@@ -22,7 +22,7 @@ pub(super) fn unpack(
             hex(&both.chain_update(shipped.key()).finalize())
         }
     };
-    let path = store.directory(Kind::Code, &name, &mut |root| {
+    let path = store.directory_noted(Kind::Code, &name, &mut |root| {
         let members = pex.user_code()?;
         let items: Vec<Item<'_>> = members
             .iter()
@@ -33,17 +33,17 @@ pub(super) fn unpack(
                 bytes: Bytes::Member(&member.content, member.size),
             })
             .collect();
-        let mut witness = CodeHash {
+        let witness = CodeHash {
             fingerprint: Fingerprint::new(&pex.info_bytes),
             member: Sha256::new(),
         };
         // Of user code there is little: nothing to look at.
         let progress = Progress::new("", 0, false);
         let archive = pex.archive().map(AsRef::as_ref);
-        lay_out::write(root, &items, archive, &mut witness, &progress)?;
+        let witness = lay_out::write(root, &items, archive, witness, &progress)?;
         if witness.fingerprint.finish() == *fingerprint {
             let Some(shipped) = shipped else {
-                return Ok(());
+                return Ok(Some(lay_out::noted(&items)));
             };
             let mut tree = Tree::new(root).map_err(|source| StoreError::Io {
                 path: root.to_owned(),
@@ -52,7 +52,7 @@ pub(super) fn unpack(
             for item in &items {
                 shipped.accompany_code(&item.path, &mut tree)?;
             }
-            return Ok(());
+            return Ok(None);
         }
         Err(UnpackError::Code {
             pex: pex.path.clone(),

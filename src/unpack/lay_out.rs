@@ -1,7 +1,7 @@
 //! Files into a fresh directory, hashed in the same pass.
 //!
-//! Each byte is read once, and what was hashed is what was written. Memory stays bounded: a member of up to 8 MiB is held
-//! whole, a larger one streams.
+//! Each byte is read once, and what was hashed is what was written. How several hands do it, and how memory stays bounded,
+//! is told in [`super::crew`].
 
 use std::fs::File;
 use std::io::{self, Write};
@@ -10,10 +10,11 @@ use std::path::Path;
 use sha2::{Digest as _, Sha256};
 
 use super::UnpackError;
+use super::crew::Work;
 use super::progress::Progress;
-use crate::archive::{Archive, ArchiveError};
+use crate::archive::{Archive, ArchiveError, Buffer, Entry};
 use crate::pex::{Content, PexError};
-use crate::store::{StoreError, Tree};
+use crate::store::{Noted, StoreError, Tree};
 
 /// Members up to this size are held in memory whole.
 pub(super) const WHOLE: u64 = 8 << 20;
@@ -101,37 +102,24 @@ impl Witness for DirectoryHash {
     fn end(&mut self, _item: &Item<'_>) {}
 }
 
-/// Writes every item below `root` in order; `archive` is the one that members are in. What is written is added to
-/// `progress`.
-pub(super) fn write(
+/// Writes every item below `root`; `archive` is the one that members are in. What is written is added to `progress`. Gives
+/// the witness back, which has seen every item in order.
+pub(super) fn write<W: Witness + Send>(
     root: &Path,
     items: &[Item<'_>],
     archive: Option<&Archive>,
-    witness: &mut dyn Witness,
+    witness: W,
     progress: &Progress,
-) -> Result<(), UnpackError> {
-    let mut tree = Tree::new(root).map_err(written(root))?;
-    for item in items {
-        let path = || root.join(&item.path);
-        witness.begin(item);
-        let mut file = tree
-            .file(&item.path, item.executable)
-            .map_err(|error| written(&path())(error))?;
-        let mut output = Output {
-            file: Some((&mut file, progress)),
-            witness,
-            length: 0,
-        };
-        item.copy(archive, &mut output)
-            .map_err(|error| match error {
-                UnpackError::Pex(PexError::Archive(ArchiveError::Output(error))) => {
-                    written(&path())(error)
-                }
-                other => other,
-            })?;
-        witness.end(item);
-    }
-    Ok(())
+) -> Result<W, UnpackError> {
+    Work::new(root, items, archive, witness, progress).finish()
+}
+
+/// What was written: sizes by path.
+pub(super) fn noted(items: &[Item<'_>]) -> Noted {
+    items
+        .iter()
+        .map(|item| (item.path.clone(), item.size()))
+        .collect()
 }
 
 /// Shows every item to `witness` without writing it.
@@ -154,6 +142,78 @@ pub(super) fn look(
 }
 
 impl Item<'_> {
+    /// The member of an archive that it is.
+    pub(super) fn entry(&self) -> Option<&Entry> {
+        match &self.bytes {
+            Bytes::Member(Content::Entry(entry), _) => Some(entry),
+            _ => None,
+        }
+    }
+
+    /// Whether its bytes were made here.
+    pub(super) fn is_made(&self) -> bool {
+        matches!(self.bytes, Bytes::Made(_))
+    }
+
+    /// Its bytes, once it was brought.
+    pub(super) fn bytes_of<'b>(&'b self, buffer: &'b Buffer) -> &'b [u8] {
+        match &self.bytes {
+            Bytes::Made(bytes) => bytes,
+            Bytes::Member(..) => buffer.bytes(),
+        }
+    }
+
+    /// Reads it into `buffer` and writes it below `root`, which `tree` is.
+    pub(super) fn bring(
+        &self,
+        root: &Path,
+        tree: &mut Tree,
+        archive: Option<&Archive>,
+        buffer: &mut Buffer,
+        progress: &Progress,
+    ) -> Result<(), UnpackError> {
+        match (&self.bytes, archive) {
+            (Bytes::Made(_), _) => {}
+            // Whoever takes it has bounded it.
+            (Bytes::Member(Content::Entry(entry), _), Some(archive)) => {
+                archive.read_into(entry, u64::MAX, buffer)?;
+            }
+            (Bytes::Member(content, _), archive) => content.copy(archive, &mut io::sink())?,
+        }
+        let bytes = self.bytes_of(buffer);
+        tree.file(&self.path, self.executable)
+            .and_then(|mut file| file.write_all(bytes))
+            .map_err(|error| written(&root.join(&self.path))(error))?;
+        progress.add(bytes.len() as u64);
+        Ok(())
+    }
+
+    /// Writes it below `root` piece by piece and shows each to the witness.
+    pub(super) fn stream(
+        &self,
+        root: &Path,
+        tree: &mut Tree,
+        archive: Option<&Archive>,
+        witness: &mut dyn Witness,
+        progress: &Progress,
+    ) -> Result<(), UnpackError> {
+        let failed = |error| written(&root.join(&self.path))(error);
+        witness.begin(self);
+        let mut file = tree.file(&self.path, self.executable).map_err(failed)?;
+        let mut output = Output {
+            file: Some((&mut file, progress)),
+            witness,
+            length: 0,
+        };
+        self.copy(archive, &mut output)
+            .map_err(|error| match error {
+                UnpackError::Pex(PexError::Archive(ArchiveError::Output(error))) => failed(error),
+                other => other,
+            })?;
+        witness.end(self);
+        Ok(())
+    }
+
     fn copy(&self, archive: Option<&Archive>, output: &mut Output<'_>) -> Result<(), UnpackError> {
         match (&self.bytes, archive) {
             (Bytes::Made(bytes), _) => output.write_all(bytes).map_err(ArchiveError::Output)?,
@@ -205,7 +265,7 @@ impl Write for Output<'_> {
 }
 
 /// An error of writing.
-fn written(path: &Path) -> impl Fn(io::Error) -> UnpackError {
+pub(super) fn written(path: &Path) -> impl Fn(io::Error) -> UnpackError {
     let path = path.to_owned();
     move |source| {
         UnpackError::Store(StoreError::Io {

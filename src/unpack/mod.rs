@@ -7,6 +7,7 @@
 pub mod bytecode;
 mod chroot;
 mod code;
+mod crew;
 mod error;
 mod lay_out;
 mod progress;
@@ -17,9 +18,11 @@ mod workers;
 
 use std::fmt::Write as _;
 use std::path::PathBuf;
+use std::sync::OnceLock;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use crate::pex::{Pex, WheelSource};
-use crate::resolve::Selected;
+use crate::resolve::{self, Selected};
 use crate::store::{Kind, Store};
 use crate::trace;
 
@@ -29,6 +32,7 @@ pub(crate) use chroot::is_bytecode;
 pub use error::UnpackError;
 
 use chroot::Chroot;
+use crew::Crew;
 use progress::Progress;
 
 /// A wheel in the store.
@@ -42,8 +46,8 @@ pub struct Unpacked {
     pub entries: Vec<String>,
 }
 
-/// Brings every selected wheel into the store, in parallel, and gives them back in the same order. With `watched`
-/// somebody at a terminal is shown how far it is when it takes long.
+/// Brings every selected wheel into the store, in parallel, and gives them back in the same order. With `watched` somebody
+/// at a terminal is shown how far it is when it takes long.
 ///
 /// # Errors
 /// When one cannot be unpacked or is not what PEX-INFO promises.
@@ -52,6 +56,47 @@ pub fn wheels(
     selected: &[Selected],
     store: &Store,
     watched: bool,
+) -> Result<Vec<Unpacked>, UnpackError> {
+    unpack(pex, selected, store, watched, &AtomicBool::new(false))
+}
+
+/// As [`wheels`], where those `ahead` are known to be there (see [`ahead()`]).
+///
+/// # Errors
+/// As [`wheels`].
+pub fn rest(
+    pex: &Pex,
+    selected: &[Selected],
+    ahead: &[Unpacked],
+    store: &Store,
+    watched: bool,
+) -> Result<Vec<Unpacked>, UnpackError> {
+    let known = |wheel: &Selected| ahead.iter().find(|known| known.name == wheel.name).cloned();
+    if let Some(all) = selected.iter().map(known).collect() {
+        return Ok(all);
+    }
+    wheels(pex, selected, store, watched)
+}
+
+/// Brings the wheels into the store that whatever interpreter is chosen will need, while that is still being found out;
+/// nothing where their names do not tell, or where there is one processor to do both. `stop` ends it early. What fails
+/// here fails again, and says so, where the wheels are needed; what was not needed after all is one more wheel in the
+/// store, under its verified hash.
+#[must_use]
+pub fn ahead(pex: &Pex, store: &Store, watched: bool, stop: &AtomicBool) -> Vec<Unpacked> {
+    if workers::processors() < 2 {
+        return Vec::new();
+    }
+    let certain = resolve::certain(&pex.info).unwrap_or_default();
+    unpack(pex, &certain, store, watched, stop).unwrap_or_default()
+}
+
+fn unpack(
+    pex: &Pex,
+    selected: &[Selected],
+    store: &Store,
+    watched: bool,
+    stop: &AtomicBool,
 ) -> Result<Vec<Unpacked>, UnpackError> {
     let sources: Vec<WheelSource> = selected
         .iter()
@@ -62,24 +107,31 @@ pub fn wheels(
         .zip(&sources)
         .map(|(wheel, source)| Job::new(pex, wheel, source))
         .collect::<Result<_, _>>()?;
+    let found: Vec<OnceLock<Unpacked>> = jobs
+        .iter()
+        .map(|job| match store.find(Kind::Wheels, &job.place()) {
+            Some(path) => OnceLock::from(job.unpacked(path)),
+            None => OnceLock::new(),
+        })
+        .collect();
     let sizes: Vec<Option<u64>> = jobs
         .iter()
-        .map(|job| {
-            store
-                .find(Kind::Wheels, &job.place())
-                .is_none()
-                .then(|| job.size())
-        })
+        .zip(&found)
+        .map(|(job, found)| found.get().is_none().then(|| job.size()))
         .collect();
     let name = pex.path.file_name().unwrap_or_default().to_string_lossy();
     let progress = Progress::new(&name, sizes.iter().flatten().sum(), watched);
-    workers::each(&sizes, |index| {
+    workers::each(&sizes, |index, crew| {
+        if stop.load(Ordering::Relaxed) {
+            return Ok(());
+        }
         let _step = trace::item("unpack", || jobs[index].name.to_owned());
-        jobs[index].publish(store, &progress).map(drop)
+        let path = jobs[index].publish(store, &progress, crew)?;
+        // Each job is done once.
+        let _ = found[index].set(jobs[index].unpacked(path));
+        Ok::<_, UnpackError>(())
     })?;
-    jobs.iter()
-        .map(|job| job.publish(store, &progress))
-        .collect()
+    Ok(found.into_iter().filter_map(OnceLock::into_inner).collect())
 }
 
 /// Brings the user code into the store and gives its directory (an empty one where there is none); with bytecode that the
@@ -165,12 +217,19 @@ impl<'a> Job<'a> {
         }
     }
 
-    /// Publishes it unless it is there.
-    fn publish(&self, store: &Store, progress: &Progress) -> Result<Unpacked, UnpackError> {
-        let path = store.directory(Kind::Wheels, &self.place(), &mut |root| {
-            match &self.form {
+    /// Publishes it unless it is there, with the help of the crew; gives its path.
+    fn publish<'b>(
+        &'b self,
+        store: &Store,
+        progress: &'b Progress,
+        crew: &Crew<'b>,
+    ) -> Result<PathBuf, UnpackError> {
+        let path =
+            store.directory_noted(Kind::Wheels, &self.place(), &mut |root| match &self.form {
                 Form::Chroot(chroot) => {
-                    self.keep(&chroot.promise, chroot.unpack(root, progress)?)?
+                    let (hash, noted) = chroot.unpack(root, progress, crew)?;
+                    self.keep(&chroot.promise, hash)?;
+                    Ok(Some(noted))
                 }
                 Form::File { wheel, promise, .. } => {
                     if let Some(promise) = promise {
@@ -183,19 +242,23 @@ impl<'a> Job<'a> {
                             why,
                         }
                     })?;
+                    Ok(None)
                 }
-            }
-            Ok(())
-        })?;
+            })?;
+        Ok(path)
+    }
+
+    /// What it is, once it lies at `path`.
+    fn unpacked(&self, path: PathBuf) -> Unpacked {
         let entries = match &self.form {
             Form::Chroot(chroot) => chroot.entries.clone(),
             Form::File { .. } => wheel_file::entries(&path),
         };
-        Ok(Unpacked {
+        Unpacked {
             name: self.name.to_owned(),
             path,
             entries,
-        })
+        }
     }
 
     /// Whether a promise was kept.

@@ -398,7 +398,7 @@ fn every_job_is_done_once_until_one_fails() {
         .map(|number| (number % 3 > 0).then_some(1 << 20))
         .collect();
     let done: Vec<AtomicU32> = (0..50).map(|_| AtomicU32::new(0)).collect();
-    workers::each::<()>(&sizes, |index| {
+    workers::each::<()>(&sizes, |index, _| {
         done[index].fetch_add(1, Ordering::Relaxed);
         Ok(())
     })
@@ -410,5 +410,126 @@ fn every_job_is_done_once_until_one_fails() {
             "{index}"
         );
     }
-    assert!(workers::each(&sizes, Err).is_err_and(|index| index % 3 > 0));
+    assert!(workers::each(&sizes, |index, _| Err(index)).is_err_and(|index| index % 3 > 0));
+}
+
+/// Files of all sizes: many small ones, some that fill what may be held, one that streams or is held alone.
+fn mixed() -> Vec<(String, String)> {
+    let whole = usize::try_from(lay_out::WHOLE).unwrap();
+    (0..200)
+        .map(|number| {
+            (
+                format!("a/{number:03}.py"),
+                format!("{number}\n").repeat(number * 7),
+            )
+        })
+        .chain((0..3).map(|number| (format!("b/{number}"), "b".repeat(whole - number))))
+        .chain([("c/large".to_owned(), "c".repeat(whole + 1))])
+        .chain((0..50).map(|number| (format!("d/{number:03}.py"), "d".repeat(number))))
+        .collect()
+}
+
+#[test]
+fn many_hands_on_one_wheel_do_what_one_does() {
+    use lay_out::{Bytes, DirectoryHash, Item};
+    let temp = tempfile::tempdir().unwrap();
+    let files = mixed();
+    let members: Vec<_> = files
+        .iter()
+        .map(|(path, content)| deflated(path, content.as_bytes()))
+        .collect();
+    let path = crate::archive::testing::file(temp.path(), &build(&members, &Shape::default()));
+    let archive = crate::archive::Archive::open(&path).unwrap();
+    let contents: Vec<crate::pex::Content> = (archive.entries().iter())
+        .map(|entry| crate::pex::Content::Entry(entry.clone()))
+        .collect();
+    let items = |damage: bool| -> Vec<Item<'_>> {
+        let mut items: Vec<Item<'_>> = files
+            .iter()
+            .zip(&contents)
+            .map(|((path, content), member)| Item {
+                path: path.clone(),
+                executable: false,
+                hashed: true,
+                bytes: Bytes::Member(member, content.len() as u64),
+            })
+            .collect();
+        if damage {
+            // A file where a directory has to be.
+            items[100].path = "b".to_owned();
+        }
+        items
+    };
+    let files: Vec<(&str, &str)> = (files.iter())
+        .map(|(path, content)| (path.as_str(), content.as_str()))
+        .collect();
+    let progress = progress::Progress::new("", 0, false);
+    for hands in [1, 2, 5] {
+        for damage in [false, true] {
+            let root = tempfile::tempdir().unwrap();
+            let items = items(damage);
+            let hash = DirectoryHash::new(&items);
+            let work = crew::Work::new(root.path(), &items, Some(&archive), hash, &progress);
+            let result = std::thread::scope(|scope| {
+                for _ in 1..hands {
+                    scope.spawn(|| crew::Shared::help(&work));
+                }
+                work.finish()
+            });
+            if damage {
+                assert!(result.is_err(), "{hands}");
+                continue;
+            }
+            assert_eq!(result.unwrap().finish(), promise(&files), "{hands}");
+            for (path, content) in &files {
+                let found = std::fs::read(root.path().join(path)).unwrap();
+                assert!(found == content.as_bytes(), "{path} by {hands}");
+            }
+        }
+    }
+}
+
+#[test]
+fn what_is_noted_is_what_is_there() {
+    let world = World::new();
+    let wheel = world.unpack_chroot(
+        &[
+            ("a.py", "a", 0),
+            ("p/q/b.py", "bb", 0o100_755),
+            ("p-q.py", "", 0),
+        ],
+        &[("a.py", "a"), ("p-q.py", ""), ("p/q/b.py", "bb")],
+    );
+    let manifest = std::fs::read(format!("{}.manifest", wheel.path.display())).unwrap();
+    let text = String::from_utf8(manifest).unwrap();
+    let listed: Vec<&str> = text.split('\0').collect();
+    assert!(listed[0].ends_with("f 1 a.py"), "{text}");
+    assert_eq!(listed[1..], ["f 0 p-q.py", "f 2 p/q/b.py", "end\n"]);
+}
+
+#[test]
+fn what_is_unpacked_ahead_is_not_unpacked_again() {
+    let world = World::new();
+    let pex = world.chroot(&[("a.py", "a", 0)], &promise(&[("a.py", "a")]));
+    let stopped = ahead(&pex, &world.store, false, &AtomicBool::new(true));
+    assert_eq!(stopped, []);
+    let found = ahead(&pex, &world.store, false, &AtomicBool::new(false));
+    // With one processor nothing is done ahead.
+    assert_eq!(found.len(), usize::from(workers::processors() > 1));
+    let unpacked = world.unpack(&pex).unwrap();
+    assert!(found.iter().all(|found| *found == unpacked));
+    let (name, fingerprint) = pex.info.distributions[0].clone();
+    let selected = [Selected { name, fingerprint }];
+    std::fs::remove_dir_all(&unpacked.path).unwrap();
+    let known = std::slice::from_ref(&unpacked);
+    let again = rest(&pex, &selected, known, &world.store, false).unwrap();
+    assert_eq!(again, known);
+    assert!(!unpacked.path.exists(), "it was known to be there");
+    // What is wrong with it is told where it is needed.
+    let pex = world.chroot(&[("a.py", "a", 0)], &promise(&[("a.py", "b")]));
+    assert_eq!(
+        ahead(&pex, &world.store, false, &AtomicBool::new(false)),
+        []
+    );
+    assert!(world.unpack(&pex).is_err());
 }

@@ -1,20 +1,29 @@
-//! Several jobs at once, as many as this process really has processors for.
+//! Several jobs at once, as many as this process really has processors for, and several hands on what is left of one.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, OnceLock, PoisonError};
+
+use super::crew::Crew;
 
 /// Below this many bytes in all, starting threads costs more than it saves.
 const SERIAL: u64 = 2 << 20;
 /// More threads than this wait for the disk and for each other.
 const MOST: usize = 16;
 
-/// Does every job that has a size, the largest first. The first error ends it; jobs under way are finished.
+/// How many processors this process has: counts the affinity mask and the quota of the control group.
+pub(super) fn processors() -> usize {
+    static COUNT: OnceLock<usize> = OnceLock::new();
+    *COUNT.get_or_init(|| std::thread::available_parallelism().map_or(1, usize::from))
+}
+
+/// Does every job that has a size, the largest first; whoever finds none left helps the others with theirs. The first error
+/// ends it; jobs under way are finished.
 ///
 /// # Errors
 /// The error of the first job that failed.
-pub(super) fn each<E: Send>(
+pub(super) fn each<'a, E: Send>(
     sizes: &[Option<u64>],
-    work: impl Fn(usize) -> Result<(), E> + Sync,
+    work: impl Fn(usize, &Crew<'a>) -> Result<(), E> + Sync,
 ) -> Result<(), E> {
     let mut order: Vec<(u64, usize)> = sizes
         .iter()
@@ -23,25 +32,32 @@ pub(super) fn each<E: Send>(
         .collect();
     order.sort_by_key(|(size, index)| (std::cmp::Reverse(*size), *index));
     let total: u64 = order.iter().map(|(size, _)| size).sum();
-    // Counts the affinity mask and the quota of the control group.
-    let processors = std::thread::available_parallelism().map_or(1, usize::from);
-    let count = processors.min(MOST).min(order.len());
-    if total < SERIAL || count < 2 {
-        return order.iter().try_for_each(|(_, index)| work(*index));
+    let crew = Crew::new(order.len());
+    let count = if total < SERIAL {
+        1
+    } else {
+        processors().min(MOST)
+    };
+    if count < 2 {
+        return order.iter().try_for_each(|(_, index)| work(*index, &crew));
     }
     let next = AtomicUsize::new(0);
     let failed = Mutex::new(None);
     let run = || {
         while let Some((_, index)) = order.get(next.fetch_add(1, Ordering::Relaxed)) {
-            if let Err(error) = work(*index) {
+            let done = Done(&crew);
+            if let Err(error) = work(*index, &crew) {
                 // Nobody takes another job.
-                next.store(order.len(), Ordering::Relaxed);
+                let taken = next.swap(order.len(), Ordering::Relaxed).min(order.len());
+                (taken..order.len()).for_each(|_| crew.done());
                 failed
                     .lock()
                     .unwrap_or_else(PoisonError::into_inner)
                     .get_or_insert(error);
             }
+            drop(done);
         }
+        crew.help();
     };
     std::thread::scope(|scope| {
         for _ in 1..count {
@@ -54,4 +70,13 @@ pub(super) fn each<E: Send>(
         .into_inner()
         .unwrap_or_else(PoisonError::into_inner)
         .map_or(Ok(()), Err)
+}
+
+/// A job that is over when this is dropped, by a panic too.
+struct Done<'c, 'a>(&'c Crew<'a>);
+
+impl Drop for Done<'_, '_> {
+    fn drop(&mut self) {
+        self.0.done();
+    }
 }

@@ -78,6 +78,25 @@ fn sixteen_threads_and_one_entry_make_one_fill() {
 }
 
 #[test]
+fn one_at_a_time_has_the_turn() {
+    let temp = directory();
+    let store = silent(temp.path());
+    let turn = store.turn_now(Kind::Engine, "digest").unwrap();
+    assert!(store.turn_now(Kind::Engine, "digest").is_none());
+    assert!(store.turn_now(Kind::Engine, "another").is_some());
+    let mut asked = 0;
+    let mut done = || {
+        asked += 1;
+        asked > 2
+    };
+    assert!(store.turn(Kind::Engine, "digest", &mut done).is_none());
+    drop(turn);
+    assert!(store.turn(Kind::Engine, "digest", &mut || false).is_some());
+    assert!(store.turn(Kind::Engine, "digest", &mut || true).is_none());
+    assert_eq!(names(&temp.path().join("v1/locks")), [""; 0]);
+}
+
+#[test]
 fn where_locks_do_not_work_the_rename_decides() {
     let temp = directory();
     let root = temp.path().join("root");

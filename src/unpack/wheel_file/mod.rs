@@ -101,8 +101,8 @@ pub(super) fn install(
             }
         })
         .collect();
-    let mut hash = DirectoryHash::new(&items);
-    lay_out::write(root, &items, Some(wheel), &mut hash, progress)?;
+    let hash = DirectoryHash::new(&items);
+    let hash = lay_out::write(root, &items, Some(wheel), hash, progress)?;
     let layout = layout(&hash.finish(), &metadata, &items);
     Tree::new(root)
         .and_then(|mut tree| tree.write(".layout.json", layout.as_bytes(), false))
