@@ -13,6 +13,9 @@ pub const SOURCE: &str = include_str!("boot.py");
 /// The interactive session of a PEX without entry point.
 pub const REPL: &str = include_str!("repl.py");
 
+/// The finder of the launch pack, and what makes a pack: read only by starts that have, or make, one.
+pub const PACK: [&str; 2] = [include_str!("pack.py"), include_str!("record.py")];
+
 /// A value of Python that the boot reads.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Py {

@@ -8,6 +8,8 @@ use serde_json::{Value, json};
 
 use super::error::CliError;
 use crate::embed::{State, state};
+use crate::launch::{self, Invocation};
+use crate::pack::Pack;
 use crate::pex::{Layout, Pex, PexError, WheelSource};
 
 /// What `info` is told.
@@ -15,6 +17,9 @@ use crate::pex::{Layout, Pex, PexError, WheelSource};
 pub struct Args {
     /// The PEX, embedded or not
     pex: PathBuf,
+    /// List the modules of its launch pack
+    #[arg(long)]
+    modules: bool,
     /// Print one JSON object
     #[arg(long)]
     json: bool,
@@ -29,7 +34,7 @@ pub fn run(args: &Args) -> Result<(), CliError> {
     let text = if args.json {
         format!("{:#}\n", facts.json())
     } else {
-        facts.text()
+        facts.text(args.modules)
     };
     match std::io::stdout().lock().write_all(text.as_bytes()) {
         // Whoever reads has seen enough.
@@ -45,6 +50,8 @@ struct Facts {
     shebang: Option<String>,
     /// Name, and bytes unpacked (of the wheel file where it comes as one); `None` where it is missing.
     wheels: Vec<(String, Option<u64>)>,
+    /// What a start with this environment imports from, if it was started before.
+    pack: Option<Pack>,
 }
 
 impl Facts {
@@ -52,7 +59,12 @@ impl Facts {
         let pex = &state.pex;
         let names = pex.info.distributions.iter().map(|(name, _)| name);
         let wheels = names.map(|name| Ok((name.clone(), size_of(pex, name)?)));
+        let pack = Invocation::new(&pex.path, Vec::new())
+            .ok()
+            .and_then(|invocation| launch::planned(&invocation))
+            .and_then(|directory| Pack::read(&directory.join("pack")));
         Ok(Facts {
+            pack,
             fingerprint: pex.fingerprint()?,
             shebang: pex
                 .shebang()?
@@ -91,11 +103,16 @@ impl Facts {
             "engine": engine,
             "host_site": seal.as_ref().is_some_and(|seal| seal.options.host_site),
             "wheels": wheels.collect::<Vec<_>>(),
+            "launch_pack": self.pack.as_ref().map(|pack| {
+                let modules = pack.modules.iter();
+                let modules = modules.map(|(name, size)| json!({ "name": name, "size": size }));
+                json!({ "size": pack.size, "modules": modules.collect::<Vec<_>>() })
+            }),
             "pex_info": pex.info.raw,
         })
     }
 
-    fn text(&self) -> String {
+    fn text(&self, modules: bool) -> String {
         let State { pex, seal, .. } = &self.state;
         let mut lines = Lines(String::new());
         lines.line("pex", &pex.path.to_string_lossy());
@@ -148,6 +165,13 @@ impl Facts {
         for (name, size) in &self.wheels {
             let size = size.map_or_else(|| "missing".to_owned(), bytes);
             lines.line("", &format!("{name}  {size}"));
+        }
+        if let Some(pack) = &self.pack {
+            let (count, size) = (pack.modules.len(), bytes(pack.size));
+            lines.line("launch pack", &format!("{count} modules, {size}"));
+            for (name, size) in pack.modules.iter().filter(|_| modules) {
+                lines.line("", &format!("{name}  {}", bytes(*size)));
+            }
         }
         lines.0
     }
@@ -231,7 +255,7 @@ mod tests {
     #[test]
     fn says_what_a_pex_holds() {
         let (facts, _temp) = facts();
-        let text = facts.text();
+        let text = facts.text(false);
         for line in [
             "layout       zipapp",
             "embedded     no",

@@ -100,6 +100,22 @@ impl Parts<'_> {
             .chain(given.map(|option| option.as_bytes().to_vec()))
     }
 
+    /// What the boot serves imports from a launch pack with, and makes one with: nothing where packs are not for this
+    /// Python, nor for a PEX that acts as an interpreter, whose every start may be another program.
+    pub fn pack(&self, run: &Run) -> (&'static str, Py) {
+        let (major, minor, _) = self.interpreter.version;
+        let cpython = self.interpreter.implementation == "cpython" && (major, minor) >= (3, 8);
+        let packs = cpython && *run != Run::Interpreter;
+        (
+            "pack",
+            if packs {
+                Py::strs(boot::PACK)
+            } else {
+                Py::None
+            },
+        )
+    }
+
     /// The lines of the interactive session: its banner, and what `pex` tells there; with the history's settings.
     pub fn session(&self, run: &Run) -> [(&'static str, Py); 5] {
         let repl = *run == Run::Interpreter;
@@ -548,7 +564,7 @@ pub(super) fn seal(pex: &Pex) -> Option<&Seal> {
 /// The boot's file name: the application's own, so that `ps` shows it. PyPy knows bytecode by `.pyc` alone.
 fn boot_name(name: &OsStr, interpreter: &Record) -> Vec<u8> {
     let mut name = name.as_bytes().to_vec();
-    if name == b"data" || name == b"plan" {
+    if matches!(name.as_slice(), b"data" | b"plan" | b"pack") {
         name.extend(b".pex");
     }
     if interpreter.implementation != "cpython" && !name.ends_with(b".pyc") {

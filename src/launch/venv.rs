@@ -206,6 +206,7 @@ pub(super) fn start(parts: &Parts<'_>, report: &mut dyn Report) -> Result<Start,
         ),
         ("entries", Py::paths(&needs)),
     ];
+    data.push(parts.pack(&run));
     data.extend(parts.session(&run));
     Ok(Start {
         argv,

@@ -128,6 +128,7 @@ pub(super) fn start(
             ),
         ),
     ];
+    data.push(parts.pack(&run));
     data.extend(parts.session(&run));
 
     let mut argv = vec![interpreter.binary.clone().into_os_string().into_vec()];

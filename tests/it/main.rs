@@ -17,6 +17,7 @@ mod fixtures;
 mod handover;
 mod harness;
 mod memory;
+mod pack;
 mod random;
 mod refusals;
 mod seeds;

@@ -276,7 +276,7 @@ fn application(launch: &Path) -> Option<OsString> {
         .ok()?
         .flatten()
         .map(|entry| entry.file_name())
-        .find(|name| name != "plan" && name != "data")
+        .find(|name| name != "plan" && name != "data" && name != "pack")
 }
 
 /// The path without `.` and `..`, by its text alone: the links of a site lead from real directories.

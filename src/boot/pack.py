@@ -1,0 +1,158 @@
+# The finder of the launch pack (docs/architecture.md): gives imports what a pack holds, and nothing else a reason to
+# notice. It lies compiled in the pack itself, so that a start without one neither reads nor runs it.
+#
+# A path entry keeps its own FileFinder in sys.path_importer_cache; `find_spec` of that one object is ours. So Python
+# walks sys.path and __path__ as ever, and whatever comes before or instead of such an entry has its way. What is served
+# is what FileFinder and SourceFileLoader would make: the same spec, the same loader, whose `get_code` is ours until it
+# has been called once. Anything that is not exactly as the pack says is left to the class.
+#
+# It is compiled under the file name of Python's own import system, which tracebacks leave out.
+import sys
+from _imp import _fix_co_filename, check_hash_based_pycs
+from marshal import loads
+from posix import O_CLOEXEC, O_RDONLY, close, fstat, open, pread, stat
+
+external = sys.modules["_frozen_importlib_external"]
+FileFinder, PathFinder = external.FileFinder, external.PathFinder
+SourceFileLoader, ExtensionFileLoader = external.SourceFileLoader, external.ExtensionFileLoader
+ModuleSpec, Code = type(sys.__spec__), type(external._path_join.__code__)
+find_file, get_source_code = FileFinder.find_spec, SourceFileLoader.get_code
+
+# So many blocks are kept while modules of theirs have not been served.
+HELD_MAX = 8
+
+
+def facts():
+    """What a pack must have been made under; None where there is to be none."""
+    flags = sys.flags
+    if flags.verbose or sys.pycache_prefix is not None or check_hash_based_pycs != "default":
+        return None
+    if find_file.__module__ != "_frozen_importlib_external" or get_source_code.__module__ != find_file.__module__:
+        return None
+    return (sys.version, sys.implementation.cache_tag, flags.optimize, repr(sorted(sys._xoptions.items())))
+
+
+def install(path, identity, first, base, made_under, suffix, blocks, directories):
+    """Lets the path entries of `directories` be served from the pack at `path`.
+
+    `first` is the beginning of the file, `base` where the blocks begin, `suffix` how the names of bytecode files end.
+    """
+    if made_under != facts():
+        return
+    loaders = FileFinder("/", *external._get_supported_file_loaders())._loaders
+    hooks = list(sys.path_hooks)
+    finders = sys.path_importer_cache
+    held = {}
+    if blocks and base + blocks[0][1] <= len(first):
+        held[0] = memoryview(first)[base:]
+
+    def body(number, at, length):
+        """Modules lie in blocks, in the order of their import, so that few reads serve many and none is kept for long."""
+        block = blocks[number]
+        data = held.get(number)
+        if data is None:
+            fd = open(path, O_RDONLY | O_CLOEXEC)
+            try:
+                found = fstat(fd)
+                # Replaced meanwhile, it has other modules in other places.
+                if (found.st_ino, found.st_size) != identity:
+                    raise OSError
+                data = pread(fd, block[1], base + block[0])
+            finally:
+                close(fd)
+            if len(held) >= HELD_MAX:
+                held.pop(next(iter(held)), None)
+            held[number] = data
+        block[2] -= 1
+        if block[2] <= 0:
+            held.pop(number, None)
+        return loads(memoryview(data)[at : at + length])
+
+    def source(fullname, file, entry):
+        loader = SourceFileLoader(fullname, file)
+
+        def get_code(fullname):
+            loader.__dict__.pop("get_code", None)
+            try:
+                if fullname == loader.name:
+                    found = stat(file)
+                    if found.st_mtime_ns == entry[1] and found.st_size == entry[2]:
+                        code = body(entry[3], entry[4], entry[6])
+                        if type(code) is Code:
+                            _fix_co_filename(code, file)
+                            return code
+            except (OSError, EOFError, LookupError, RuntimeError, TypeError, ValueError):
+                pass
+            return get_source_code(loader, fullname)
+
+        loader.get_code = get_code
+        return loader
+
+    def serve(directory, finder, early):
+        """Lets this finder serve its directory; `early` when Python would not have made it yet."""
+        mtime, stems, entries = directories.pop(directory)
+        below = directory + "/"
+
+        def find_spec(fullname, target=None):
+            nonlocal early
+            if early:
+                early = False
+                if sys.path_hooks != hooks:
+                    # A hook that came meanwhile would have been asked first.
+                    del finder.find_spec
+                    if finders.get(directory) is finder:
+                        del finders[directory]
+                    other = PathFinder._path_importer_cache(directory)
+                    return other and other.find_spec(fullname, target)
+            entry = entries.pop(fullname, None)
+            tail = fullname.rpartition(".")[2]
+            try:
+                if target is None and stat(directory).st_mtime_ns == mtime:
+                    if entry is not None:
+                        package = entry[5]
+                        if package is None:
+                            stem = below + tail
+                        elif stat(below + tail).st_mtime_ns == package:
+                            stem = below + tail + "/__init__"
+                        else:
+                            return find_file(finder, fullname, target)
+                        file = stem + entry[0]
+                        if entry[1] is None:
+                            spec = ModuleSpec(fullname, ExtensionFileLoader(fullname, file), origin=file)
+                        else:
+                            spec = ModuleSpec(fullname, source(fullname, file, entry), origin=file)
+                            cache = below if package is None else below + tail + "/"
+                            name = tail if package is None else "__init__"
+                            spec._cached = cache + "__pycache__/" + name + suffix
+                        spec._set_fileattr = True
+                        if package is not None:
+                            inner = below + tail
+                            spec.submodule_search_locations = [inner]
+                            if inner in directories and inner not in finders and sys.path_hooks == hooks:
+                                offer(inner)
+                        return spec
+                    if stems is not None and tail not in stems:
+                        return None
+            except OSError:
+                pass
+            return find_file(finder, fullname, target)
+
+        finder.find_spec = find_spec
+
+    def offer(directory):
+        early = directory not in finders
+        try:
+            finder = hooks[-1](directory) if early else finders[directory]
+        except ImportError:
+            return
+        if type(finder) is FileFinder and finder.path == directory and finder._loaders == loaders:
+            finders[directory] = finder
+            serve(directory, finder, early)
+
+    zipimport = sys.modules.get("zipimport")
+    # A directory is no zip, so only the last hook need be asked; where there are others, it is not known what they do.
+    if not zipimport or hooks[:-1] != [zipimport.zipimporter]:
+        return
+    for entry in sys.path:
+        if entry in directories:
+            offer(entry)
