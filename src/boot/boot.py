@@ -116,12 +116,15 @@ def _leave():
     return function
 
 
-def _pack(sys, here, sources, environ):
+def _pack(sys, here, parts, environ):
     """Lets imports be served from the launch pack (pack.py); where there is none, gives what is to make it (record.py)."""
     import posix
 
     if environ.get("PEXBOOT_PACK") == "0":
         return None
+    finder, record, shipped = parts
+    shipped = here + "/shipped" if shipped else None
+    space = {"__name__": "_frozen_importlib_external"}
     damaged = None
     try:
         path = here + "/pack"
@@ -145,18 +148,23 @@ def _pack(sys, here, sources, environ):
         from marshal import loads
 
         head = loads(head)
-        space = {"__name__": "_frozen_importlib_external"}
         exec(head[0], space)
-        space["install"](path, (status.st_ino, status.st_size), first, base, *head[1:])
+        space["install"](shipped, path, (status.st_ino, status.st_size), first, base, *head[1:])
         return None
     except Exception:
-        # None, or a damaged one, which is made again. A seed is not written.
+        # None, or a damaged one, which is made again. A seed is not written, and has the bytecode of everything.
         if "PEXBOOT_SEEDS" in environ:
             return None
     try:
-        space = {"__name__": "pexboot"}
-        exec(compile(sources[1], "<pexboot>", "exec", 0, True), space)
-        return space["Recorder"](here, sources[0], damaged)
+        finder = compile(finder, "<frozen importlib._bootstrap_external>", "exec", 0, True)
+        exec(finder, space)
+        facts = space["facts"]()
+        code = space["install"](shipped, None, None, b"", 0, facts, "", [], {}) if shipped else None
+        if record is None or facts is None:
+            return None
+        more = {"__name__": "pexboot"}
+        exec(compile(record, "<pexboot>", "exec", 0, True), more)
+        return more["Recorder"](here, finder, space, code, damaged)
     except Exception:
         return None
 

@@ -53,11 +53,10 @@ def number(data):
 class Recorder(object):
     """Makes the pack of the launch at `here` when it is left as a context; `damaged` is the inode of one to replace."""
 
-    def __init__(self, here, finder, damaged):
-        space = {"__name__": "_frozen_importlib_external"}
-        self.finder = compile(finder, "<frozen importlib._bootstrap_external>", "exec", 0, True)
-        exec(self.finder, space)
+    def __init__(self, here, finder, space, brought_code, damaged):
+        self.finder = finder
         self.facts = space["facts"]()
+        self.brought_code = brought_code
         self.here = here
         self.damaged = damaged
         home = here.rpartition("/")[0].rpartition("/")[0]
@@ -196,7 +195,21 @@ class Recorder(object):
         if spec.cached != inner + "/__pycache__/" + stem + self.suffix:
             return None
         status = stat(file)
-        data = whole(spec.cached)
+        body = self.brought_code and self.brought_code(file)
+        if body is None:
+            body = self.compiled(spec.cached, status)
+        if body is None:
+            return None
+        if file.encode("utf-8", "surrogateescape") not in body:
+            # Compiled somewhere else: an import would put this name into each code object.
+            code = loads(body)
+            _fix_co_filename(code, file)
+            body = dumps(code)
+        return directory, end, status.st_mtime_ns, status.st_size, body, package
+
+    def compiled(self, path, status):
+        """The code in a .pyc, if it is that of a source with this status."""
+        data = whole(path)
         flags = number(data[4:8])
         if data[:4] != external.MAGIC_NUMBER or flags not in (0, 1):
             return None
@@ -204,10 +217,4 @@ class Recorder(object):
         stamps = int(status.st_mtime) & 0xFFFFFFFF, status.st_size & 0xFFFFFFFF
         if flags == 0 and (number(data[8:12]), number(data[12:16])) != stamps:
             return None
-        body = data[16:]
-        if file.encode("utf-8", "surrogateescape") not in body:
-            # Compiled somewhere else: an import would put this name into each code object.
-            code = loads(body)
-            _fix_co_filename(code, file)
-            body = dumps(code)
-        return directory, end, status.st_mtime_ns, status.st_size, body, package
+        return data[16:]

@@ -10,6 +10,7 @@ mod handover;
 mod invocation;
 mod prepare;
 mod replay;
+mod served;
 mod venv;
 #[cfg(feature = "cli")]
 mod warm;

@@ -17,6 +17,7 @@ use crate::pex_info::InheritPath;
 use crate::plan::{EnvChange, Exec, Input, Inputs, Plan, Value, identity, place};
 use crate::resolve::{self, Selected};
 use crate::store::{Kind, Store};
+use crate::unpack::bytecode::SHIPPED;
 use crate::unpack::{self, Unpacked};
 use crate::variables::{Mode, Variables};
 
@@ -62,6 +63,8 @@ pub(super) struct Start {
     pub interpreter: bool,
     /// What the boot reads; `None` where the command is complete without it.
     pub data: Option<Py>,
+    /// Where it finds bytecode that the PEX brings.
+    pub shipped: Option<Py>,
     /// What must be there for the command to work.
     pub needs: Vec<PathBuf>,
 }
@@ -98,22 +101,6 @@ impl Parts<'_> {
         injected
             .map(|arg| arg.clone().into_bytes())
             .chain(given.map(|option| option.as_bytes().to_vec()))
-    }
-
-    /// What the boot serves imports from a launch pack with, and makes one with: nothing where packs are not for this
-    /// Python, nor for a PEX that acts as an interpreter, whose every start may be another program.
-    pub fn pack(&self, run: &Run) -> (&'static str, Py) {
-        let (major, minor, _) = self.interpreter.version;
-        let cpython = self.interpreter.implementation == "cpython" && (major, minor) >= (3, 8);
-        let packs = cpython && *run != Run::Interpreter;
-        (
-            "pack",
-            if packs {
-                Py::strs(boot::PACK)
-            } else {
-                Py::None
-            },
-        )
     }
 
     /// The lines of the interactive session: its banner, and what `pex` tells there; with the history's settings.
@@ -353,15 +340,15 @@ fn publish(
         plan(exec)
     };
     let name = String::from_utf8_lossy(&name).into_owned();
-    home.replace(
-        Kind::Launches,
-        &key,
-        &[
-            (&name, interpreter.boot.as_slice()),
-            ("data", &data.marshal()),
-            ("plan", &note(whole).encode()),
-        ],
-    )?;
+    let (data, encoded) = (data.marshal(), note(whole).encode());
+    let shipped = start.shipped.map(|shipped| shipped.marshal());
+    let mut files = vec![
+        (name.as_str(), interpreter.boot.as_slice()),
+        ("data", &data),
+    ];
+    files.extend(shipped.as_deref().map(|shipped| (SHIPPED, shipped)));
+    files.push(("plan", &encoded));
+    home.replace(Kind::Launches, &key, &files)?;
     report.say(1, &|| format!("launch plan: `{}`", directory.display()));
     Ok(Prepared {
         plan: note(if invocation.repair { "1" } else { whole }),
@@ -564,7 +551,7 @@ pub(super) fn seal(pex: &Pex) -> Option<&Seal> {
 /// The boot's file name: the application's own, so that `ps` shows it. PyPy knows bytecode by `.pyc` alone.
 fn boot_name(name: &OsStr, interpreter: &Record) -> Vec<u8> {
     let mut name = name.as_bytes().to_vec();
-    if matches!(name.as_slice(), b"data" | b"plan" | b"pack") {
+    if matches!(name.as_slice(), b"data" | b"plan" | b"pack" | b"shipped") {
         name.extend(b".pex");
     }
     if interpreter.implementation != "cpython" && !name.ends_with(b".pyc") {

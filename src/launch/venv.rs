@@ -125,7 +125,7 @@ pub(super) fn start(parts: &Parts<'_>, report: &mut dyn Report) -> Result<Start,
     let (target, inject) = target(info, invocation)?;
 
     let wheels = parts.wheels()?;
-    let code = unpack::code(&main.pex, &main.fingerprint, None, &parts.store)?;
+    let code = unpack::code(&main.pex, &main.fingerprint, &parts.store)?;
     let copies = info.venv_site_packages_copies || main.pex.layout == Layout::Loose;
     let venv = venv::assemble(
         &Request {
@@ -161,6 +161,7 @@ pub(super) fn start(parts: &Parts<'_>, report: &mut dyn Report) -> Result<Start,
                 env: environment(parts, &venv, bin_path)?,
                 interpreter: false,
                 data: None,
+                shipped: None,
                 needs,
             });
         }
@@ -206,13 +207,14 @@ pub(super) fn start(parts: &Parts<'_>, report: &mut dyn Report) -> Result<Start,
         ),
         ("entries", Py::paths(&needs)),
     ];
-    data.push(parts.pack(&run));
+    data.push(parts.pack(&run, false));
     data.extend(parts.session(&run));
     Ok(Start {
         argv,
         env: Vec::new(),
         interpreter: run == Run::Interpreter,
         data: Some(Py::Dict(data)),
+        shipped: None,
         needs,
     })
 }

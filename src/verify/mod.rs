@@ -133,7 +133,7 @@ fn wheels(pex: &Pex, scratch: &Store, findings: &mut Findings) {
         .fingerprint()
         .map_err(|error| error.to_string())
         .and_then(|fingerprint| {
-            unpack::code(pex, &fingerprint, None, scratch).map_err(|error| error.to_string())
+            unpack::code(pex, &fingerprint, scratch).map_err(|error| error.to_string())
         });
     if let Err(error) = code {
         findings.faults.push(error);
