@@ -42,6 +42,7 @@ pub mod plan;
 pub mod resolve;
 pub mod site;
 pub mod store;
+pub mod trace;
 pub mod unpack;
 pub mod variables;
 pub mod venv;

@@ -495,8 +495,19 @@ def _repair(os, pex, args):
         del os.environ["_PEXBOOT_REPAIR"]
 
 
+def _traced(source):
+    """Boots under what times it, which the engine sends along where a trace was asked for (src/trace/traced.py)."""
+    import time
+
+    began = time.monotonic()
+    space = {}
+    exec(source, space)
+    return space["trace"](_boot, began)
+
+
+_trace = __import__("posix").environ.get(b"_PEXBOOT_TRACE")
 # One expression, so that tracebacks show one line of ours, and without sys.exit where nothing was returned, so that
 # `python -i` stays quiet. What is done at the end is held by nothing but the `with`.
-_ready = _boot()
+_ready = _traced(_trace) if _trace else _boot()
 with _ready[0]:
     (lambda result: result is None or __import__("sys").exit(result))(_leave()())

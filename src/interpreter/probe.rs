@@ -43,6 +43,7 @@ pub(super) struct Output {
 ///
 /// Gives the answer also as it was written, to be kept.
 pub(super) fn ask(binary: &Path, boot: &str) -> Result<(Answer, Vec<u8>), String> {
+    let _step = crate::trace::item("probe", || format!("probe {}", binary.display()));
     let mut output = run(binary, &["-I", "-S", "-B", "-c", SCRIPT, boot], PATIENCE)?;
     // Before 3.4 there was no -I.
     if output.stdout.is_empty() && output.stderr.contains("nknown option: -I") {

@@ -11,6 +11,7 @@ mod invocation;
 mod prepare;
 mod replay;
 mod served;
+mod session;
 mod venv;
 #[cfg(feature = "cli")]
 mod warm;
@@ -31,6 +32,7 @@ use crate::exit::ExitCode;
 use crate::launch::replay::hex;
 use crate::plan::Plan;
 use crate::store::{Kind, Store};
+use crate::trace;
 pub use console::Console;
 pub use error::LaunchError;
 pub use invocation::{Current, Invocation};
@@ -53,6 +55,13 @@ pub trait Report {
 /// # Errors
 /// When the launch cannot be prepared, or the interpreter cannot be executed.
 pub fn start(invocation: &Invocation, report: &mut dyn Report) -> Result<Infallible, LaunchError> {
+    trace::begin(&invocation.pex);
+    let failed = launch(invocation, report);
+    trace::give_up(&mut console::complain);
+    failed
+}
+
+fn launch(invocation: &Invocation, report: &mut dyn Report) -> Result<Infallible, LaunchError> {
     if let Some(plan) = replay(invocation, report) {
         // A plan that held a moment ago can still fail to start; preparing anew is the answer then.
         let _ = execute(&command(&plan.exec, invocation));
@@ -75,6 +84,7 @@ fn prepare_surely(
         }
         _ => true,
     };
+    let _step = trace::step("prepare");
     let prepared = prepare::prepare_meanwhile(invocation, report, meanwhile)?;
     if prepared.plan.inputs.iter().all(is_there) {
         return Ok(prepared);
@@ -84,6 +94,7 @@ fn prepare_surely(
 
 /// The plan of an earlier launch, if every input it depended on still holds.
 fn replay(invocation: &Invocation, report: &mut dyn Report) -> Option<Plan> {
+    let _step = trace::step("replay");
     let plan = (!invocation.repair).then(|| replay::find(invocation))??;
     report.say(1, &|| {
         "replaying the launch plan: every input still holds".to_owned()
@@ -111,6 +122,7 @@ pub fn engine() -> i32 {
         console::complain("pexboot: the engine is started by an embedded PEX, not by hand");
         return ExitCode::Usage as i32;
     };
+    trace::begin(Path::new(&pex));
     let args = std::env::args_os().skip(1).collect();
     let result = Invocation::new(Path::new(&pex), args)
         .map_err(|source| LaunchError::Io {
@@ -119,7 +131,7 @@ pub fn engine() -> i32 {
         })
         .and_then(|invocation| {
             // The stub has looked for a plan already, unless it was to be told about.
-            if console.explains()
+            if (console.explains() || trace::is_on())
                 && let Some(plan) = replay(&invocation, &mut console)
             {
                 return execute(&command(&plan.exec, &invocation));
@@ -131,6 +143,7 @@ pub fn engine() -> i32 {
     match result {
         Ok(never) => match never {},
         Err(error) => {
+            trace::give_up(&mut console::complain);
             console::complain(&error.to_string());
             error.exit_code() as i32
         }
@@ -141,6 +154,7 @@ pub fn engine() -> i32 {
 /// is unpacked again then.
 fn keep_engine(seal: Option<&Seal>, store: &Store) {
     let Some(seal) = seal else { return };
+    let _step = trace::step("keep the engine");
     let name = hex(&seal.engine_digest);
     if store.find(Kind::Engine, &name).is_some() {
         return;
@@ -192,8 +206,17 @@ pub fn command(exec: &pexboot_stub::plan::Exec, invocation: &Invocation) -> Comm
     )
 }
 
-/// Replaces this process by the command.
+/// Replaces this process by the command; traced, where that was asked for.
 fn execute(command: &Command) -> Result<Infallible, LaunchError> {
+    let Some(traced) = trace::finish(command, &mut console::complain) else {
+        return replace(command);
+    };
+    // The environment can be too large for the kernel with what traces the boot in it.
+    let failed = replace(&traced);
+    replace(&trace::untraced(command)).or(failed)
+}
+
+fn replace(command: &Command) -> Result<Infallible, LaunchError> {
     let strings = |items: &[Vec<u8>]| -> Result<Vec<CString>, LaunchError> {
         items
             .iter()

@@ -7,9 +7,8 @@ use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 use crate::archive::Seal;
-use crate::boot::{self, Py};
+use crate::boot::Py;
 use crate::interpreter::{self, Record, Request};
-use crate::launch::dispatch::Run;
 use crate::launch::replay::{hex, launch_key};
 use crate::launch::{Invocation, LaunchError, Report, handover, venv, zipapp};
 use crate::pex::{Pex, PexError};
@@ -17,6 +16,7 @@ use crate::pex_info::InheritPath;
 use crate::plan::{EnvChange, Exec, Input, Inputs, Plan, Value, identity, place};
 use crate::resolve::{self, Selected};
 use crate::store::{Kind, Store};
+use crate::trace;
 use crate::unpack::bytecode::SHIPPED;
 use crate::unpack::{self, Unpacked};
 use crate::variables::{Mode, Variables};
@@ -77,6 +77,7 @@ impl Parts<'_> {
 
     /// The selected wheels of all members, unpacked, each once.
     pub fn wheels(&self) -> Result<Vec<Unpacked>, LaunchError> {
+        let _step = trace::step("unpack");
         let mut wheels: Vec<Unpacked> = Vec::new();
         // Lines that explain the launch and one that is drawn over do not go together.
         let watched = self.variables.verbose <= 0 && std::io::stderr().is_terminal();
@@ -102,22 +103,6 @@ impl Parts<'_> {
             .map(|arg| arg.clone().into_bytes())
             .chain(given.map(|option| option.as_bytes().to_vec()))
     }
-
-    /// The lines of the interactive session: its banner, and what `pex` tells there; with the history's settings.
-    pub fn session(&self, run: &Run) -> [(&'static str, Py); 5] {
-        let repl = *run == Run::Interpreter;
-        let file = self.variables.interpreter_history_file.as_ref();
-        [
-            ("repl", if repl { Py::str(boot::REPL) } else { Py::None }),
-            ("banner", Py::str(&banner(self.main()))),
-            ("summary", Py::str(&summary(self.main()))),
-            (
-                "history",
-                Py::Bool(self.variables.interpreter_history.unwrap_or_default()),
-            ),
-            ("history_file", file.map_or(Py::None, |path| Py::path(path))),
-        ]
-    }
 }
 
 /// What can be done in the root while a Python is asked what it is.
@@ -139,7 +124,7 @@ pub(super) fn prepare_meanwhile(
     meanwhile: Option<&Meanwhile<'_>>,
 ) -> Result<Prepared, LaunchError> {
     let mut inputs = Inputs::default();
-    let pex = Pex::open(&invocation.pex)?;
+    let pex = trace::timed("archive", || Pex::open(&invocation.pex))?;
     let metadata = std::fs::metadata(&invocation.pex).map_err(|source| LaunchError::Io {
         path: invocation.pex.display().to_string(),
         source,
@@ -149,7 +134,9 @@ pub(super) fn prepare_meanwhile(
         // What was started says nothing of a directory's content; PEX-INFO tells the wheels.
         inputs.file(&pex.path.join("PEX-INFO"));
     }
-    let variables = Variables::read(&invocation.env, &invocation.pex, &mut inputs)?;
+    let variables = trace::timed("settings", || {
+        Variables::read(&invocation.env, &invocation.pex, &mut inputs)
+    })?;
     for path in &variables.untrusted_rc {
         report.say(1, &|| {
             format!(
@@ -158,7 +145,7 @@ pub(super) fn prepare_meanwhile(
             )
         });
     }
-    let fingerprint = pex.fingerprint()?;
+    let fingerprint = trace::timed("fingerprint", || pex.fingerprint())?;
     report.say(1, &|| {
         format!(
             "`{}` has fingerprint {}",
@@ -167,7 +154,7 @@ pub(super) fn prepare_meanwhile(
         )
     });
 
-    let mut store = open_store(&pex, &variables, report)?;
+    let mut store = trace::timed("root", || open_store(&pex, &variables, report))?;
     if invocation.repair {
         store.distrust();
     }
@@ -184,6 +171,7 @@ pub(super) fn prepare_meanwhile(
     }
     // A virtual environment is always made from a base interpreter.
     let base = mode == Mode::Venv || inherit == InheritPath::False;
+    let step = trace::step("interpreter");
     let (interpreter, selected) = std::thread::scope(|scope| {
         if let Some(meanwhile) = meanwhile.filter(|_| !variables.from_rc.contains("PEX_ROOT")) {
             // Where no thread can be had, it is done later.
@@ -192,6 +180,7 @@ pub(super) fn prepare_meanwhile(
         }
         choose(invocation, &pex, &variables, base, &store, &mut inputs)
     })?;
+    drop(step);
     report.say(1, &|| {
         format!("interpreter: `{}`", interpreter.binary.display())
     });
@@ -200,6 +189,7 @@ pub(super) fn prepare_meanwhile(
         report.say(1, &|| {
             format!("{reason} is left to the PEX's own bootstrap")
         });
+        let _step = trace::step("hand over");
         let (exec, tree) = handover::exec(invocation, &pex, &interpreter, variables.tools, &store)?;
         if let Some(tree) = tree {
             inputs.add(Input::Present(place(&tree), 0));
@@ -280,6 +270,7 @@ fn publish(
     ino: u64,
     report: &mut dyn Report,
 ) -> Result<Prepared, LaunchError> {
+    let _step = trace::step("plan");
     let Parts {
         invocation,
         variables,
@@ -481,6 +472,7 @@ pub(crate) fn select(
     ignore_errors: bool,
     interpreter: &Record,
 ) -> Result<Vec<Selected>, resolve::ResolveError> {
+    let _step = trace::step("resolve");
     let label = pex.path.display().to_string();
     resolve::resolve(&pex.info, ignore_errors, interpreter, &label, &mut |name| {
         pex.metadata(name).map_err(|error| error.to_string())
@@ -559,40 +551,4 @@ fn boot_name(name: &OsStr, interpreter: &Record) -> Vec<u8> {
     }
     // A plan can name any bytes, but the store's names are text; `ps` shows a mark for what is none.
     String::from_utf8_lossy(&name).into_owned().into_bytes()
-}
-
-fn banner(main: &Member) -> String {
-    let version = main.pex.info.pex_version.as_deref().unwrap_or("");
-    let (requirements, wheels) = (main.pex.info.requirements.len(), main.selected.len());
-    if wheels == 0 {
-        return format!("Pex {version} hermetic environment with no dependencies.");
-    }
-    let plural =
-        |count: usize, word: &str| format!("{count} {word}{}", if count == 1 { "" } else { "s" });
-    format!(
-        "Pex {version} hermetic environment with {} and {}.",
-        plural(requirements, "requirement"),
-        plural(wheels, "activated distribution")
-    )
-}
-
-fn summary(main: &Member) -> String {
-    let mut lines = vec!["Running from PEX file: {pex}".to_owned()];
-    if !main.selected.is_empty() {
-        lines.push("Requirements:".to_owned());
-        lines.extend(
-            main.pex
-                .info
-                .requirements
-                .iter()
-                .map(|requirement| format!("  {requirement}")),
-        );
-        lines.push("Activated Distributions:".to_owned());
-        lines.extend(
-            main.selected
-                .iter()
-                .map(|wheel| format!("  {}", wheel.name)),
-        );
-    }
-    lines.join("\n")
 }

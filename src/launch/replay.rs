@@ -16,6 +16,7 @@ use crate::archive::Archive;
 use crate::launch::Invocation;
 use crate::plan::identity;
 use crate::store::BootId;
+use crate::trace;
 
 /// The machine as the standard library shows it.
 pub struct Machine;
@@ -112,9 +113,12 @@ pub fn find(invocation: &Invocation) -> Option<Plan> {
                 metadata.ino()
             };
             let key = launch_key_bytes(invocation, seal.as_ref(), ino);
+            let step = trace::step("plan read");
             let bytes = std::fs::read(as_path(&paths::plan(&root.path, &key))).ok()?;
             safety::check(&root.path, euid, &Machine).ok()?;
             let plan = Plan::decode(&bytes)?;
+            drop(step);
+            let _step = trace::step("inputs checked");
             holds(&plan, launch, &Machine).then_some(plan)
         })
 }

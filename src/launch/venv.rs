@@ -14,6 +14,7 @@ use crate::launch::{Invocation, LaunchError, Report};
 use crate::pex::Layout;
 use crate::pex_info::{BinPath, PexInfo};
 use crate::plan::{EnvChange, Value};
+use crate::trace;
 use crate::unpack;
 use crate::variables::{Mode, Variables};
 use crate::venv::{self, Request, Venv};
@@ -125,8 +126,11 @@ pub(super) fn start(parts: &Parts<'_>, report: &mut dyn Report) -> Result<Start,
     let (target, inject) = target(info, invocation)?;
 
     let wheels = parts.wheels()?;
-    let code = unpack::code(&main.pex, &main.fingerprint, &parts.store)?;
+    let code = trace::timed("code", || {
+        unpack::code(&main.pex, &main.fingerprint, &parts.store)
+    })?;
     let copies = info.venv_site_packages_copies || main.pex.layout == Layout::Loose;
+    let step = trace::step("venv");
     let venv = venv::assemble(
         &Request {
             interpreter: parts.interpreter,
@@ -140,6 +144,7 @@ pub(super) fn start(parts: &Parts<'_>, report: &mut dyn Report) -> Result<Start,
         },
         &parts.store,
     )?;
+    drop(step);
     report.say(1, &|| {
         format!("virtual environment: `{}`", venv.path.display())
     });

@@ -10,6 +10,7 @@ use crate::pex::{Layout, Pex};
 use crate::pex_info::InheritPath;
 use crate::resolve::{self, Selected};
 use crate::site;
+use crate::trace;
 use crate::unpack::{self, Shipped, Unpacked};
 use crate::variables::Mode;
 
@@ -28,6 +29,7 @@ pub(super) fn start(
     } = parts;
     let mut wheels = parts.wheels()?;
     let main = parts.main();
+    let step = trace::step("code");
     let mut shipped = Shipped::find(&main.pex, interpreter)?;
     if let Some(shipped) = &mut shipped {
         // The wheels of the PEX that was started come first.
@@ -58,12 +60,17 @@ pub(super) fn start(
         wheels.reverse();
         wheels.iter_mut().for_each(|wheel| wheel.entries.reverse());
     }
-    let site = site::assemble(&wheels, store, &mut |seen, source| {
-        if let Some(shipped) = &mut shipped {
-            shipped.seen(seen, source);
-        }
+    drop(step);
+    let site = trace::timed("site", || {
+        site::assemble(&wheels, store, &mut |seen, source| {
+            if let Some(shipped) = &mut shipped {
+                shipped.seen(seen, source);
+            }
+        })
     })?;
+    let step = trace::step("bytecode");
     let bytecode = shipped.map(|shipped| shipped.keep(store)).transpose()?;
+    drop(step);
 
     let (target, inject) = dispatch::target(&parts.main().pex.info, variables)?;
     let run = match target {

@@ -18,6 +18,7 @@ use sha2::{Digest as _, Sha256};
 
 use crate::archive::{Archive, ArchiveError, Entry, Seal};
 use crate::pex_info::PexInfo;
+use crate::trace;
 
 pub use error::PexError;
 pub use fingerprint::Fingerprint;
@@ -95,7 +96,7 @@ impl Pex {
         if std::fs::metadata(&path).map_err(io)?.is_dir() {
             return Pex::open_directory(path);
         }
-        match Archive::open(&path) {
+        match trace::timed("archive directory", || Archive::open(&path)) {
             Ok(archive) => Pex::open_zip(path, archive),
             Err(error @ ArchiveError::NotAZip { .. }) => match started_directory(&path) {
                 Some(directory) => Pex::open_directory(directory),
@@ -109,7 +110,7 @@ impl Pex {
         let Some(entry) = archive.find(PEX_INFO) else {
             return Err(PexError::NotAPex { path });
         };
-        let info_bytes = archive.read(entry, TEXT)?;
+        let info_bytes = trace::timed("PEX-INFO", || archive.read(entry, TEXT))?;
         Pex::new(path, Layout::Zipapp, info_bytes, Some(Arc::new(archive)))
     }
 

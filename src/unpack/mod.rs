@@ -21,6 +21,7 @@ use std::path::PathBuf;
 use crate::pex::{Pex, WheelSource};
 use crate::resolve::Selected;
 use crate::store::{Kind, Store};
+use crate::trace;
 
 pub use bytecode::Shipped;
 pub use error::UnpackError;
@@ -71,6 +72,7 @@ pub fn wheels(
     let name = pex.path.file_name().unwrap_or_default().to_string_lossy();
     let progress = Progress::new(&name, sizes.iter().flatten().sum(), watched);
     workers::each(&sizes, |index| {
+        let _step = trace::item("unpack", || jobs[index].name.to_owned());
         jobs[index].publish(store, &progress).map(drop)
     })?;
     jobs.iter()

@@ -11,6 +11,7 @@ use miniz_oxide::inflate::core::inflate_flags::TINFL_FLAG_USING_NON_WRAPPING_OUT
 use miniz_oxide::inflate::core::{DecompressorOxide, decompress};
 use pexboot_stub::checksum::checksum;
 use pexboot_stub::env;
+use pexboot_stub::key::hex;
 use pexboot_stub::paths::safety::{Fault, Why};
 use pexboot_stub::paths::{self, Candidate, Kind, below, decimal};
 use pexboot_stub::seal::Seal;
@@ -18,7 +19,7 @@ use rustix::fd::{AsFd, OwnedFd};
 use rustix::fs::{FileType, MemfdFlags, Mode, OFlags};
 use rustix::io::Errno;
 
-use crate::entry::{self, Process};
+use crate::entry::{self, Clock, Process};
 use crate::failure::{Code, Failure, reason};
 use crate::file::{File, SELF};
 use crate::machine::{self, c};
@@ -28,12 +29,23 @@ const SIZE_MAX: u64 = 256 << 20;
 /// Longest name of a memory file (memfd_create(2)).
 const NAME_MAX: usize = 249;
 
-/// Starts the engine. What comes back is why not.
-pub fn start(process: &Process, seal: &Seal, file: &File, roots: &[Candidate]) -> Failure {
+/// Starts the engine. What comes back is why not. `began` is when this process did, where the launch is traced.
+pub fn start(
+    process: &Process,
+    seal: &Seal,
+    file: &File,
+    roots: &[Candidate],
+    began: Option<[i64; 2]>,
+) -> Failure {
     let variable = [b"_PEXBOOT_FILE=", file.path.as_slice()].concat();
+    let mut env = env::with(&process.env, &variable);
+    let stamps = began.map(stamps);
+    if let Some(stamps) = &stamps {
+        env = env::with(&env, stamps);
+    }
     let engine = Engine {
         argv: &process.args,
-        env: &env::with(&process.env, &variable),
+        env: &env,
         seal,
         euid: process.euid,
     };
@@ -44,6 +56,18 @@ pub fn start(process: &Process, seal: &Seal, file: &File, roots: &[Candidate]) -
     };
     let refused = engine.run_from_memory(file.name(), &bytes);
     engine.run_from_file(roots, &bytes, refused)
+}
+
+/// What the engine is told of a launch that is traced: when it began, and when the engine was asked for, each as seconds
+/// and nanoseconds of [`Clock::Monotonic`]; eight bytes a number, little-endian, in hexadecimal.
+fn stamps(began: [i64; 2]) -> Vec<u8> {
+    let asked = Clock::Monotonic.now();
+    let mut bytes = [0; 32];
+    let numbers = [began[0], began[1], asked[0], asked[1]];
+    for (place, number) in bytes.as_chunks_mut().0.iter_mut().zip(numbers) {
+        *place = number.to_le_bytes();
+    }
+    [b"_PEXBOOT_TRACE=".as_slice(), &hex(&bytes)].concat()
 }
 
 struct Engine<'a> {
@@ -177,7 +201,7 @@ fn write_new(path: &[u8], bytes: &[u8]) -> Result<(), Errno> {
 /// `engine-PID-TIME`: two machines or containers on one root have processes of the same number.
 fn unique() -> Vec<u8> {
     let number = |n: i64| decimal(u32::try_from(n).unwrap_or_default());
-    let (_, nanoseconds) = entry::now().unwrap_or_default();
+    let [_, nanoseconds] = Clock::Realtime.now();
     let pid = i64::from(rustix::process::getpid().as_raw_nonzero().get());
     [
         b"engine-".as_slice(),

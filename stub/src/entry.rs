@@ -236,18 +236,28 @@ pub fn execute_file(file: BorrowedFd<'_>, argv: &[&[u8]], env: &[&[u8]]) -> Errn
     }
 }
 
-/// The time of day, in seconds and nanoseconds since 1970; `None` when the kernel does not say.
-pub fn now() -> Option<(i64, i64)> {
-    const CLOCK_REALTIME: usize = 0;
-    let mut time = [0_i64; 2];
-    // SAFETY: a timespec is two 64-bit numbers on 64-bit machines.
-    let result = unsafe {
-        syscall(
-            CLOCK_GETTIME,
-            [CLOCK_REALTIME, (&raw mut time) as usize, 0, 0, 0],
-        )
-    };
-    (result == 0).then_some(time.into())
+/// A clock of the kernel (clock_gettime(2)).
+#[derive(Clone, Copy)]
+pub enum Clock {
+    /// Since 1970.
+    Realtime = 0,
+    /// Since the machine started, the same for all its processes; never set back.
+    Monotonic = 1,
+}
+
+impl Clock {
+    /// Its time in seconds and nanoseconds; zeros when the kernel does not say.
+    pub fn now(self) -> [i64; 2] {
+        let mut time = [0; 2];
+        // SAFETY: a timespec is two 64-bit numbers on 64-bit machines.
+        unsafe {
+            syscall(
+                CLOCK_GETTIME,
+                [self as usize, (&raw mut time) as usize, 0, 0, 0],
+            )
+        };
+        time
+    }
 }
 
 /// Ends the process.

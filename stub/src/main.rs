@@ -25,7 +25,7 @@ use pexboot_stub::env;
 use pexboot_stub::paths;
 use pexboot_stub::seal::Seal;
 
-use crate::entry::Process;
+use crate::entry::{Clock, Process};
 use crate::failure::{Code, Failure};
 use crate::file::File;
 
@@ -36,6 +36,8 @@ fn launch(process: &Process) -> Failure {
             b"refusing to start with set-id or file capabilities; remove them from the file (`chmod ug-s`, `setcap -r`)",
         ]);
     }
+    let asked = |name: &[u8]| !matches!(env::get(&process.env, name), None | Some(b"" | b"0"));
+    let began = asked(b"PEXBOOT_TRACE").then(|| Clock::Monotonic.now());
     let seal = match Seal::decode(&entry::seal()) {
         Some(seal) if seal.sealed => seal,
         _ => {
@@ -54,13 +56,12 @@ fn launch(process: &Process) -> Failure {
         process.euid,
         machine::cwd,
     );
-    // A launch that is asked to explain itself takes the engine's way: it replays too, and says so.
-    let silent = matches!(
-        env::get(&process.env, b"PEX_VERBOSE"),
-        None | Some(b"" | b"0")
-    );
-    if silent && env::get(&process.env, b"_PEXBOOT_REPAIR").is_none() {
+    // A launch that is asked to explain itself or to be traced takes the engine's way: it replays too, and says so.
+    let told = asked(b"PEX_VERBOSE")
+        || began.is_some()
+        || env::get(&process.env, b"_PEXBOOT_REPAIR").is_some();
+    if !told {
         warm::replay(process, &seal, &file, &roots);
     }
-    engine::start(process, &seal, &file, &roots)
+    engine::start(process, &seal, &file, &roots, began)
 }

@@ -12,45 +12,39 @@ const WITH_VALUE: &[&[u8]] = &[b"--check-hash-based-pycs"];
 #[must_use]
 pub fn split(args: &[&[u8]]) -> (Vec<Vec<u8>>, Vec<Vec<u8>>) {
     let mut options: Vec<Vec<u8>> = Vec::new();
-    let mut rest = args.iter().map(|arg| arg.to_vec());
-    while let Some(arg) = rest.next() {
+    let mut boot: Vec<Vec<u8>> = Vec::new();
+    let mut rest = args;
+    while let [arg, behind @ ..] = rest {
         let letters = match arg.strip_prefix(b"-") {
-            None | Some(b"") => return (options, [arg].into_iter().chain(rest).collect()),
+            None | Some(b"") => break,
             Some(letters) => letters,
         };
-        if letters.first() == Some(&b'-') {
-            let takes_value = WITH_VALUE.contains(&arg.as_slice());
-            options.push(arg);
-            if takes_value {
-                options.extend(rest.next());
-            }
-            continue;
-        }
+        rest = behind;
         // Letters may share one dash; these four end the group, and what follows them in the word is theirs.
-        let Some(end) = letters.iter().position(|letter| b"cmWX".contains(letter)) else {
-            options.push(arg);
-            continue;
-        };
-        let (before, glued) = (&letters[..end], &letters[end + 1..]);
-        if matches!(letters[end], b'W' | b'X') {
-            let takes_value = glued.is_empty();
-            options.push(arg.clone());
-            if takes_value {
-                options.extend(rest.next());
+        let end = letters.iter().position(|letter| b"cmWX".contains(letter));
+        let takes_value = match end.and_then(|end| letters.split_at_checked(end)) {
+            _ if letters.starts_with(b"-") => WITH_VALUE.contains(arg),
+            Some((_, [b'W' | b'X', glued @ ..])) => glued.is_empty(),
+            Some((before, [letter, glued @ ..])) => {
+                if !before.is_empty() {
+                    options.push([b"-", before].concat());
+                }
+                boot.push([b'-', *letter].to_vec());
+                if !glued.is_empty() {
+                    boot.push(glued.to_vec());
+                }
+                break;
             }
-            continue;
+            _ => false,
+        };
+        options.push(arg.to_vec());
+        if takes_value && let [value, behind @ ..] = rest {
+            options.push(value.to_vec());
+            rest = behind;
         }
-        if !before.is_empty() {
-            options.push([b"-", before].concat());
-        }
-        let mut boot = Vec::from([[b'-', letters[end]].to_vec()]);
-        if !glued.is_empty() {
-            boot.push(glued.to_vec());
-        }
-        boot.extend(rest);
-        return (options, boot);
     }
-    (options, Vec::new())
+    boot.extend(rest.iter().map(|arg| arg.to_vec()));
+    (options, boot)
 }
 
 #[cfg(test)]

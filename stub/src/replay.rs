@@ -53,6 +53,7 @@ pub const PRIVATE: &[&[u8]] = &[
     b"_PEXBOOT_CURRENT",
     b"_PEXBOOT_FILE",
     b"_PEXBOOT_REPAIR",
+    b"_PEXBOOT_TRACE",
 ];
 
 /// Where `PATH` points to when it is not set, as execvp of glibc has it.
@@ -225,7 +226,9 @@ pub fn command(exec: &Exec, launch: Launch<'_>) -> Command {
     if exec.interpreter {
         let (options, args) = options::split(launch.args);
         let script = argv.pop();
-        argv.extend(options.into_iter().chain(script).chain(args));
+        argv.extend(options);
+        argv.extend(script);
+        argv.extend(args);
     } else {
         argv.extend(launch.args.iter().map(|arg| arg.to_vec()));
     }

@@ -11,7 +11,7 @@ use pexboot_stub::seal::Seal;
 use rustix::fd::OwnedFd;
 use rustix::fs::{FileType, Timespec, Timestamps, UTIME_NOW};
 
-use crate::entry::{self, Process};
+use crate::entry::{self, Clock, Process};
 use crate::file::File;
 use crate::machine::{self, Machine};
 
@@ -101,7 +101,7 @@ impl Found {
 
     /// Notes that the plan is in use, at most once a day.
     fn touch(&self) {
-        let Some((now, _)) = entry::now() else { return };
+        let [now, _] = Clock::Realtime.now();
         if now.saturating_sub(self.mtime) > DAY {
             let now = Timespec {
                 tv_sec: 0,

@@ -26,5 +26,6 @@ mod state;
 mod stub;
 mod surroundings;
 mod tidy;
+mod trace;
 mod trust;
 mod warm;

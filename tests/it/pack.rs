@@ -288,13 +288,13 @@ fn a_damaged_pack_is_none_and_is_made_again() {
     stage.start().run().ok();
     let pack = the_pack(&stage);
     let whole = fs::read(&pack).unwrap();
-    let damage: [&dyn Fn(&mut Vec<u8>); 6] = [
-        &|bytes| bytes.truncate(bytes.len() / 2),
-        &Vec::clear,
-        &|bytes| bytes.fill(0),
-        &|bytes| bytes[100] ^= 1,
-        &|bytes| bytes[20..24].fill(0xff),
-        &|bytes| bytes.push(0),
+    let damage: [fn(&mut Vec<u8>); 6] = [
+        |bytes| bytes.truncate(bytes.len() / 2),
+        Vec::clear,
+        |bytes| bytes.fill(0),
+        |bytes| bytes[100] ^= 1,
+        |bytes| bytes[20..24].fill(0xff),
+        |bytes| bytes.push(0),
     ];
     for (number, harm) in damage.iter().enumerate() {
         let mut bytes = whole.clone();
