@@ -21,7 +21,7 @@ def _boot():
             data = loads(file.read())
     except (OSError, EOFError, ValueError, TypeError):
         import os
-        if os.environ["_PEXBOOT"][0] == "0":
+        if os.environ["_PEXBOOT"][0] in "02":
             _repair(os, os.environ["_PEXBOOT"][1:], sys.argv[1:])
         raise
 
@@ -59,7 +59,7 @@ def _boot():
     for name, resource in data["bind"]:
         environ[name] = _resource(sys, os, resource)
 
-    packing = _pack(sys, here, data["pack"], environ) if data["pack"] else None
+    packing = _pack(sys, here, data["pack"], environ, note[0] in "23") if data["pack"] else None
 
     # A spec by this name tells multiprocessing's spawn that there is no main module to import again. In a virtual
     # environment there is one: its own `pex`.
@@ -93,7 +93,7 @@ def _boot():
         else:
             function = _repl(data, pex)
     except (ImportError, OSError):
-        if note[0] == "0" and _damaged(os, data["entries"]):
+        if note[0] in "02" and _damaged(os, data["entries"]):
             for name, value in undo.items():
                 if value is None:
                     environ.pop(name, None)
@@ -116,7 +116,7 @@ def _leave():
     return function
 
 
-def _pack(sys, here, parts, environ):
+def _pack(sys, here, parts, environ, first):
     """Lets imports be served from the launch pack (pack.py); where there is none, gives what is to make it (record.py)."""
     import posix
 
@@ -160,11 +160,12 @@ def _pack(sys, here, parts, environ):
         exec(finder, space)
         facts = space["facts"]()
         code = space["install"](shipped, None, None, b"", 0, facts, "", [], {}) if shipped else None
-        if record is None or facts is None:
+        # With bytecode that was brought the first start of a plan compiles nothing, and leaves the pack to the next.
+        if record is None or facts is None or shipped and first:
             return None
         more = {"__name__": "pexboot"}
         exec(compile(record, "<pexboot>", "exec", 0, True), more)
-        return more["Recorder"](here, finder, space, code, damaged)
+        return more["Recorder"](here, finder, space, code, damaged, not first)
     except Exception:
         return None
 

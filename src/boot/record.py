@@ -21,7 +21,7 @@ from posix import (
     rename,
     stat,
     unlink,
-    write,
+    writev,
 )
 
 external = sys.modules["_frozen_importlib_external"]
@@ -30,8 +30,6 @@ MAGIC = b"pexboot pack 1\n\0" + external.MAGIC_NUMBER
 SIZE_MAX, NAMES_MAX = 64 << 20, 4096
 # Modules are put together to blocks of about this many bytes, which are read at once.
 BLOCK = 96 << 10
-# Seconds after which a launch plan is not of this start.
-LATE = 60
 
 
 def whole(path):
@@ -51,9 +49,10 @@ def number(data):
 
 
 class Recorder(object):
-    """Makes the pack of the launch at `here` when it is left as a context; `damaged` is the inode of one to replace."""
+    """Makes the pack of the launch at `here` when it is left as a context; `damaged` is the inode
+    of one to replace, `late` whether it is made as soon as the entry point is imported, and again in the end."""
 
-    def __init__(self, here, finder, space, brought_code, damaged):
+    def __init__(self, here, finder, space, brought_code, damaged, late):
         self.finder = finder
         self.facts = space["facts"]()
         self.brought_code = brought_code
@@ -71,9 +70,10 @@ class Recorder(object):
         tag = sys.implementation.cache_tag
         self.suffix = "." + tag + (".opt-%d" % sys.flags.optimize if sys.flags.optimize else "") + ".pyc"
 
-        # A start that does not follow its plan's making finds no pack because an earlier one was killed, or still runs:
-        # it does not wait for its end. (The first one does, since much may be imported until then.)
-        self.late = sys.modules["time"].time() - self.start / 1e9 > LATE
+        # A start that is not the first of its plan finds no pack because the first one was killed, or still runs: it does
+        # not wait for its end alone. (The first one does, since much may be imported until then.)
+        self.late = late
+        self.made = 0
 
     def __enter__(self):
         return None
@@ -88,7 +88,7 @@ class Recorder(object):
             pass
 
     def make(self):
-        if self.facts is None or getpid() != self.pid or sys.dont_write_bytecode:
+        if getpid() != self.pid or sys.dont_write_bytecode or len(sys.modules) == self.made:
             return
         path = self.here + "/pack"
         try:
@@ -100,13 +100,16 @@ class Recorder(object):
             try:
                 if self.found(path) != self.damaged:
                     raise OSError
-                for part in self.parts():
-                    part = memoryview(part)
-                    while part:
-                        part = part[write(fd, part) :]
+                made, pieces = len(sys.modules), self.pieces()
+                # At most so many at once (IOV_MAX is 1024), and all of each or nothing: there is no half a pack.
+                for at in range(0, len(pieces), 512):
+                    some = pieces[at : at + 512]
+                    if writev(fd, some) != sum(map(len, some)):
+                        raise OSError
             finally:
                 close(fd)
             rename(self.draft, path)
+            self.made, self.damaged = made, self.found(path)
         except BaseException:
             unlink(self.draft)
             raise
@@ -117,7 +120,7 @@ class Recorder(object):
         except OSError:
             return None
 
-    def parts(self):
+    def pieces(self):
         """The file: header, head, modules, and their names for people."""
         directories, bodies, names, at = {}, [], [], 0
         # Start, length and number of modules of each block; a module lies within one.
@@ -158,9 +161,8 @@ class Recorder(object):
         names = "".join(names).encode("utf-8", "surrogateescape")
         start = len(MAGIC) + 28
         sizes = [(len(head), 4), (start + len(head) + at + len(names), 8), (start + len(head) + at, 8)]
-        yield MAGIC + b"".join([value.to_bytes(width, "little") for value, width in sizes]) + source_hash(0, head) + head
-        yield b"".join(bodies)
-        yield names
+        header = MAGIC + b"".join([value.to_bytes(width, "little") for value, width in sizes]) + source_hash(0, head)
+        return [header, head] + bodies + [names]
 
     def unchanged(self, directory):
         """The time of a directory that was the same all the while; None of one that may not have been."""
@@ -195,12 +197,13 @@ class Recorder(object):
         if spec.cached != inner + "/__pycache__/" + stem + self.suffix:
             return None
         status = stat(file)
-        body = self.brought_code and self.brought_code(file)
-        if body is None:
-            body = self.compiled(spec.cached, status)
-        if body is None:
+        data, start = self.brought_code and self.brought_code(file), 0
+        if data is None:
+            data, start = self.compiled(spec.cached, status), 16
+        if data is None:
             return None
-        if file.encode("utf-8", "surrogateescape") not in body:
+        body = memoryview(data)[start:]
+        if file.encode("utf-8", "surrogateescape") not in data:
             # Compiled somewhere else: an import would put this name into each code object.
             code = loads(body)
             _fix_co_filename(code, file)
@@ -208,7 +211,7 @@ class Recorder(object):
         return directory, end, status.st_mtime_ns, status.st_size, body, package
 
     def compiled(self, path, status):
-        """The code in a .pyc, if it is that of a source with this status."""
+        """What is in a .pyc, if it is that of a source with this status."""
         data = whole(path)
         flags = number(data[4:8])
         if data[:4] != external.MAGIC_NUMBER or flags not in (0, 1):
@@ -217,4 +220,4 @@ class Recorder(object):
         stamps = int(status.st_mtime) & 0xFFFFFFFF, status.st_size & 0xFFFFFFFF
         if flags == 0 and (number(data[8:12]), number(data[12:16])) != stamps:
             return None
-        return data[16:]
+        return data

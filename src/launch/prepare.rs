@@ -319,9 +319,14 @@ fn publish(
         inputs: inputs.clone().into_list(),
         exec,
     };
-    // A plan that says "repaired" keeps the boot from repairing. A bare PEX has no stub that it could start again: there
-    // the next start prepares anew, and this one fails as Python does.
-    let whole = if seal(pex).is_some() { "0" } else { "1" };
+    // A plan that says "repaired" (1, 3) keeps the boot from repairing. A bare PEX has no stub that it could start again:
+    // there the next start prepares anew, and this one fails as Python does. The start that follows here, and no later
+    // one, is told that it is the first (2, 3).
+    let (whole, first) = match seal(pex) {
+        Some(_) if !invocation.repair => ("0", "2"),
+        Some(_) => ("0", "3"),
+        None => ("1", "3"),
+    };
     let note = |repaired: &str| {
         let mut exec = exec.clone();
         exec.env.push(EnvChange::Set(
@@ -342,7 +347,7 @@ fn publish(
     home.replace(Kind::Launches, &key, &files)?;
     report.say(1, &|| format!("launch plan: `{}`", directory.display()));
     Ok(Prepared {
-        plan: note(if invocation.repair { "1" } else { whole }),
+        plan: note(first),
         directory,
         store: home,
         python: interpreter.binary.clone(),

@@ -338,6 +338,19 @@ fn only_the_process_itself_makes_a_pack_and_only_at_its_end() {
     );
 }
 
+/// A server, say, that is always killed: its first start leaves no pack, any later one does before it serves.
+#[test]
+fn a_start_that_never_ends_makes_a_pack_all_the_same() {
+    let text = "import json, os\ndef main():\n    import wave\n    os._exit(0)\n";
+    let stage = Stage::new(Way::Embedded, &Pex::app("pack-server", text).build());
+    stage.start().run().ok();
+    assert_eq!(packs(&stage), Vec::<PathBuf>::new());
+    stage.start().run().ok();
+    let names = fs::read(the_pack(&stage)).unwrap();
+    let has = |name: &[u8]| names.windows(name.len()).any(|found| found == name);
+    assert!(has(b" json.decoder\n") && !has(b" wave\n"));
+}
+
 #[test]
 fn where_nothing_may_be_written_nothing_is() {
     let stage = Stage::new(Way::Embedded, &words());
