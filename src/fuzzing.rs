@@ -48,14 +48,24 @@ pub fn metadata(bytes: &[u8]) {
     }
 }
 
-/// A launch plan; what can be read is written back the same.
+/// A launch plan, as it is, and with the length and checksum that it should have, which no mutation would find; what can
+/// be read is written back the same.
 ///
 /// # Panics
 /// When it is not.
 pub fn plan(bytes: &[u8]) {
     use pexboot_stub::plan::Plan;
-    if let Some(plan) = Plan::decode(bytes) {
-        assert_eq!(Plan::decode(&plan.encode()), Some(plan));
+    let mut sealed = bytes.to_vec();
+    if let Some((head, body)) = sealed.split_at_mut_checked(24) {
+        let length = u32::try_from(body.len()).unwrap_or(u32::MAX);
+        head[12..16].copy_from_slice(&length.to_le_bytes());
+        let sum = pexboot_stub::checksum::checksum(body);
+        head[16..24].copy_from_slice(&sum);
+    }
+    for bytes in [bytes, &sealed] {
+        if let Some(plan) = Plan::decode(bytes) {
+            assert_eq!(Plan::decode(&plan.encode()), Some(plan));
+        }
     }
 }
 

@@ -27,7 +27,7 @@ pub mod cli;
 #[cfg(feature = "cli")]
 pub mod embed;
 pub mod exit;
-#[cfg(feature = "cli")]
+#[cfg(any(feature = "cli", feature = "fuzzing"))]
 #[doc(hidden)]
 pub mod fuzzing;
 pub mod interpreter;
@@ -39,6 +39,7 @@ pub mod parts;
 pub mod pex;
 pub mod pex_info;
 pub mod plan;
+mod regular;
 pub mod resolve;
 pub mod site;
 pub mod store;

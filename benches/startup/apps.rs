@@ -2,11 +2,12 @@
 
 use pexboot::bench::App;
 
-/// All that are known; the first five are the default.
-pub const APPS: [App; 9] = [
+/// All that are known; the first five are the small ones.
+pub static APPS: [App; 9] = [
     App {
         name: "cowsay",
         requirements: &["cowsay==6.1"],
+        lock: Some(include_str!("locks/cowsay.txt")),
         script: "cowsay",
         args: &["-t", "hi"],
         code: None,
@@ -14,6 +15,7 @@ pub const APPS: [App; 9] = [
     App {
         name: "black",
         requirements: &["black==26.10.1"],
+        lock: Some(include_str!("locks/black.txt")),
         script: "black",
         args: &["--help"],
         code: None,
@@ -21,6 +23,7 @@ pub const APPS: [App; 9] = [
     App {
         name: "django-admin",
         requirements: &["django==5.2.19"],
+        lock: Some(include_str!("locks/django-admin.txt")),
         script: "django-admin",
         args: &["--help"],
         code: None,
@@ -28,6 +31,7 @@ pub const APPS: [App; 9] = [
     App {
         name: "jupyter-nbconvert",
         requirements: &["nbconvert==7.17.2"],
+        lock: Some(include_str!("locks/jupyter-nbconvert.txt")),
         script: "jupyter-nbconvert",
         args: &["--version"],
         code: None,
@@ -35,6 +39,7 @@ pub const APPS: [App; 9] = [
     App {
         name: "elasticsearch-curator",
         requirements: &["elasticsearch-curator==9.0.0"],
+        lock: Some(include_str!("locks/elasticsearch-curator.txt")),
         script: "curator",
         args: &["--help"],
         code: None,
@@ -42,6 +47,7 @@ pub const APPS: [App; 9] = [
     App {
         name: "scikit-learn",
         requirements: &["scikit-learn==1.9.1", "pandas==3.1.1"],
+        lock: Some(include_str!("locks/scikit-learn.txt")),
         script: "clusters",
         args: &[],
         code: Some(CLUSTERS),
@@ -49,6 +55,7 @@ pub const APPS: [App; 9] = [
     App {
         name: "boto3",
         requirements: &["boto3==1.44.5"],
+        lock: Some(include_str!("locks/boto3.txt")),
         script: "buckets",
         args: &[],
         code: Some(BUCKETS),
@@ -56,6 +63,7 @@ pub const APPS: [App; 9] = [
     App {
         name: "apache-airflow",
         requirements: &["apache-airflow==3.3.2"],
+        lock: Some(include_str!("locks/apache-airflow.txt")),
         script: "airflow",
         args: &["version"],
         code: None,
@@ -63,20 +71,35 @@ pub const APPS: [App; 9] = [
     App {
         name: "plotly",
         requirements: &["plotly==5.24.1"],
+        lock: Some(include_str!("locks/plotly.txt")),
         script: "figure",
         args: &[],
         code: Some(FIGURE),
     },
 ];
 
-/// Those measured when none are named.
-pub const DEFAULT: [&str; 5] = [
+/// Those measured when none are named, and that the targets' geometric mean is over.
+pub const SMALL: [&str; 5] = [
     "cowsay",
     "black",
     "django-admin",
     "jupyter-nbconvert",
     "elasticsearch-curator",
 ];
+
+/// Counted runs of each variant, warm and cold: fewer where a round takes minutes.
+pub fn rounds(app: &App) -> (usize, usize) {
+    match app.name {
+        name if SMALL.contains(&name) => (21, 5),
+        "apache-airflow" => (5, 2),
+        _ => (9, 3),
+    }
+}
+
+/// The application with that name.
+pub fn find(name: &str) -> Option<&'static App> {
+    APPS.iter().find(|app| app.name == name)
+}
 
 /// The three of the table that XAR's README publishes.
 pub const XAR: [&str; 3] = ["django-admin", "black", "jupyter-nbconvert"];

@@ -1,40 +1,62 @@
-//! `cargo bench --bench startup`: whole processes, cold and warm, against every other way of packing the same wheels.
+//! `cargo bench --bench startup`: whole processes, cold and warm, against every other way of packing the same wheels,
+//! and the other targets that only a whole start can show.
 //!
-//! Applications and packagers come from the package index at pinned versions, once, into a cache directory. A variant
-//! that cannot be built or does not print what the plain virtual environment prints is left out, and the report says
-//! so. Results go to `benches/runs/DATE-MACHINE/`: tables, charts, and every sample.
+//! Applications and packagers come from the package index at pinned versions and hashes, once, into a cache directory.
+//! A variant that cannot be built or does not print what the plain virtual environment prints is left out, and the
+//! report says so. Results go to `benches/runs/NAME/`: every sample, then tables and charts made of those alone.
 
 mod apps;
+mod charts;
+mod documents;
+mod goals;
+mod mounts;
 mod peers;
-mod results;
+mod record;
+mod starts;
+mod tables;
+mod targets;
 
 use std::error::Error;
 use std::path::{Path, PathBuf};
 
-use clap::Parser;
-use pexboot::bench::{
-    App, Comparison, Machine, Session, Settings, State, Subject, Workshop, today,
-};
+use clap::{Parser, ValueEnum};
+use pexboot::bench::{App, Machine, Tools, Workshop};
 
 use peers::{Bench, PEERS, Peer, TOOLS};
-use results::{Omission, Results, Size};
+use record::Record;
 
 /// Compares how fast applications start, packed in different ways.
 #[derive(Debug, Parser)]
 #[command(name = "cargo bench --bench startup --")]
 struct Args {
-    /// Applications by name; `all` for all, `xar` for those of XAR's published table [default: the five small ones]
+    /// What to do
+    #[arg(value_enum, default_value_t = Step::Starts)]
+    step: Step,
+    /// The run's name, and that of its directory in benches/runs
+    #[arg(long, default_value = "latest")]
+    name: String,
+    /// Keep what a run of that name has already, and go on
+    #[arg(long)]
+    resume: bool,
+    /// Applications by name; `all` for all, `xar` for those of XAR's published table [default: the five small ones;
+    /// for `record` and `prepare`: all]
     #[arg(long, value_delimiter = ',')]
     apps: Vec<String>,
     /// Variants by id [default: all]; the plain virtual environment is always there
     #[arg(long, value_delimiter = ',')]
     peers: Vec<String>,
-    /// Counted warm runs of each variant
-    #[arg(long, default_value_t = 25)]
-    rounds: usize,
-    /// Counted cold runs of each variant
-    #[arg(long, default_value_t = 7)]
-    cold_rounds: usize,
+    /// Counted warm runs of each variant [default: 21 for small applications, fewer for large ones]
+    #[arg(long)]
+    rounds: Option<usize>,
+    /// Counted cold runs of each variant [default: 5 for small applications, fewer for large ones]
+    #[arg(long)]
+    cold_rounds: Option<usize>,
+    /// Targets by name [default: all]
+    #[arg(long, value_delimiter = ',')]
+    targets: Vec<String>,
+    /// Repetitions of what targets measure
+    #[arg(long, default_value_t = 5)]
+    repetitions: usize,
     /// The Python that everything is made for
     #[arg(long, default_value = "/usr/bin/python3")]
     python: PathBuf,
@@ -44,143 +66,129 @@ struct Args {
     /// The pexboot to measure [default: the one just built]
     #[arg(long)]
     pexboot: Option<PathBuf>,
-    /// What to call this machine in the results' name
-    #[arg(long, default_value = std::env::consts::ARCH)]
-    machine: String,
-    /// Where results go [default: benches/runs/DATE-MACHINE]
-    #[arg(long)]
-    out: Option<PathBuf>,
-    /// Only list applications and variants
-    #[arg(long)]
-    list: bool,
     /// Passed by cargo; means nothing here
     #[arg(long, hide = true)]
     bench: bool,
 }
 
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Step {
+    /// Whole starts, cold and warm
+    Starts,
+    /// The targets that starts alone do not tell
+    Targets,
+    /// A run of record: starts of all applications, then all targets
+    Record,
+    /// Only build what the other steps need
+    Prepare,
+    /// Tables and charts of a run anew, and the documents that show them
+    Render,
+    /// Applications, variants, targets
+    List,
+}
+
 fn main() -> Result<(), Box<dyn Error>> {
     let args = Args::parse();
-    let apps = chosen_apps(&args.apps)?;
-    let peers = chosen_peers(&args.peers)?;
-    if args.list {
-        apps::APPS
-            .iter()
-            .for_each(|app| println!("{:24}{} {}", app.name, app.script, app.args.join(" ")));
-        PEERS
-            .iter()
-            .for_each(|peer| println!("{:24}{}", peer.id, peer.name));
-        return Ok(());
+    let runs = Path::new(env!("CARGO_MANIFEST_DIR")).join("benches/runs");
+    let directory = runs.join(&args.name);
+    match args.step {
+        Step::List => {
+            list();
+            return Ok(());
+        }
+        Step::Render => {
+            let record = Record::read(&directory)?;
+            let record = record.ok_or_else(|| format!("no run `{}`", args.name))?;
+            return documents::write(&record, &directory, &args.name);
+        }
+        _ => {}
     }
-    let cache = match args.cache {
+
+    let apps = chosen_apps(&args)?;
+    let peers = chosen_peers(&args.peers)?;
+    let targets = targets::chosen(&args.targets)?;
+    let cache = match &args.cache {
         Some(cache) => std::path::absolute(cache)?,
         None => dirs::cache_dir()
             .ok_or("no cache directory: set HOME or use `--cache`")?
             .join("pexboot-bench"),
     };
-    let pexboot = args
-        .pexboot
-        .unwrap_or_else(|| PathBuf::from(env!("CARGO_BIN_EXE_pexboot")));
-    eprintln!("tools: {} in {}", TOOLS.join(", "), cache.display());
-    let bench = Bench {
-        workshop: Workshop::new(&cache, &args.python, &TOOLS)?,
-        pexboot,
-    };
-
-    let scratch = tempfile::Builder::new()
-        .prefix("scratch-")
-        .tempdir_in(&cache)?;
-    let mut session = Session::new(scratch.path(), bench.workshop.environment());
-    let mut results = Results::new(
-        Machine::here(scratch.path()),
-        &bench.workshop,
-        &cache,
-        args.rounds,
-        args.cold_rounds,
-    )?;
-    for app in &apps {
-        let subjects = cast(&bench, app, &peers, &mut session, &mut results)?;
-        for (state, runs) in [(State::Cold, args.cold_rounds), (State::Warm, args.rounds)] {
-            let settings = Settings {
-                runs,
-                warmup: 1,
-                exit_code: Some(0),
-            };
-            let mut progress = |done: usize, all: usize| {
-                eprintln!("{} {}: round {done} of {all}", app.name, state.name())
-            };
-            let series = session.measure(state, &subjects, settings, &mut progress)?;
-            results.comparisons.push(Comparison {
-                title: app.name.to_owned(),
-                state,
-                baseline: 0,
-                series,
-            });
-        }
+    let built = || PathBuf::from(env!("CARGO_BIN_EXE_pexboot"));
+    let pexboot = args.pexboot.clone().unwrap_or_else(built);
+    eprintln!("everything is kept in {}", cache.display());
+    let workshop = Workshop::new(&cache, &args.python, Tools::Locked(TOOLS))?;
+    let bench = Bench::new(workshop, pexboot)?;
+    if args.step == Step::Prepare {
+        starts::prepare(&bench, &apps, &peers);
+        return targets::prepare(&bench, &targets);
     }
 
-    let out = args.out.unwrap_or_else(|| {
-        Path::new(env!("CARGO_MANIFEST_DIR"))
-            .join("benches/runs")
-            .join(format!("{}-{}", today(), args.machine))
-    });
-    results.write(&out)?;
-    println!("{}", results.markdown());
-    eprintln!("results: {}", out.display());
+    let kept = if args.resume {
+        Record::read(&directory)?
+    } else {
+        None
+    };
+    let mut record = match kept {
+        Some(record) => record,
+        None => Record::new(Machine::here(&cache), &bench.workshop)?,
+    };
+    let home = cache.display().to_string();
+    let hide = [(home.as_str(), "CACHE"), (env!("CARGO_MANIFEST_DIR"), ".")];
+    if args.step != Step::Targets {
+        let plan = starts::Plan {
+            peers: &peers,
+            rounds: args.rounds,
+            cold_rounds: args.cold_rounds,
+        };
+        for app in apps {
+            if !record.has(app) {
+                starts::measure(&bench, app, &plan, &cache, &mut record)?;
+                record.write(&directory, &hide)?;
+            }
+        }
+    }
+    if args.step != Step::Starts {
+        for target in targets {
+            if !record.targets.contains_key(target.id) {
+                targets::measure(target, &bench, &cache, args.repetitions, &mut record)?;
+                record.write(&directory, &hide)?;
+            }
+        }
+    }
+    documents::write(&record, &directory, &args.name)?;
+    println!("{}", tables::report(&record));
+    eprintln!("results: {}", directory.display());
     Ok(())
 }
 
-/// The variants of `app` that can be built and do what the first, the plain virtual environment, does.
-fn cast(
-    bench: &Bench,
-    app: &App,
-    peers: &[&Peer],
-    session: &mut Session,
-    results: &mut Results,
-) -> Result<Vec<Subject>, Box<dyn Error>> {
-    let mut subjects = Vec::new();
-    for peer in peers {
-        eprintln!("{}: {}", app.name, peer.name);
-        match peer.subject(bench, app) {
-            Ok(subject) => subjects.push(subject),
-            Err(error) if subjects.is_empty() => return Err(error.into()),
-            Err(error) => results
-                .omissions
-                .push(Omission::new(app, peer.name, &error)),
-        }
+fn list() {
+    println!("applications:");
+    for app in &apps::APPS {
+        println!("  {:24}{} {}", app.name, app.script, app.args.join(" "));
     }
-    let verdicts = session.audition(&subjects, Some(0))?;
-    let mut kept = Vec::new();
-    for (subject, verdict) in subjects.into_iter().zip(verdicts) {
-        match verdict {
-            Ok(()) => {
-                results.sizes.push(Size::of(app, &subject)?);
-                kept.push(subject);
-            }
-            Err(error) => results
-                .omissions
-                .push(Omission::new(app, &subject.name, &error)),
-        }
+    println!("variants:");
+    for peer in &PEERS {
+        println!("  {:24}{}", peer.id, peer.name);
     }
-    results.wheels.push((app.name, bench.workshop.wheels(app)?));
-    Ok(kept)
+    println!("targets:");
+    for target in &targets::TARGETS {
+        println!("  {:24}{}", target.id, target.what);
+    }
 }
 
-fn chosen_apps(names: &[String]) -> Result<Vec<App>, Box<dyn Error>> {
-    let names: Vec<&str> = match names
-        .iter()
-        .map(String::as_str)
-        .collect::<Vec<_>>()
-        .as_slice()
-    {
-        [] => apps::DEFAULT.to_vec(),
-        ["all"] => apps::APPS.iter().map(|app| app.name).collect(),
+fn chosen_apps(args: &Args) -> Result<Vec<&'static App>, Box<dyn Error>> {
+    let all = || apps::APPS.iter().map(|app| app.name).collect();
+    let named: Vec<&str> = args.apps.iter().map(String::as_str).collect();
+    let names: Vec<&str> = match named.as_slice() {
+        [] if matches!(args.step, Step::Record | Step::Prepare) => all(),
+        [] => apps::SMALL.to_vec(),
+        ["all"] => all(),
         ["xar"] => apps::XAR.to_vec(),
         names => names.to_vec(),
     };
-    let find = |name: &str| apps::APPS.into_iter().find(|app| app.name == name);
     names
         .into_iter()
-        .map(|name| find(name).ok_or_else(|| unknown("application", name)))
+        .map(|name| apps::find(name).ok_or_else(|| unknown("application", name)))
         .collect()
 }
 
@@ -200,5 +208,5 @@ fn chosen_peers(ids: &[String]) -> Result<Vec<&'static Peer>, Box<dyn Error>> {
 }
 
 fn unknown(what: &str, name: &str) -> Box<dyn Error> {
-    format!("no {what} `{name}`; `--list` shows all").into()
+    format!("no {what} `{name}`; `list` shows all").into()
 }

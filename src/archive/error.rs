@@ -39,6 +39,25 @@ pub enum ArchiveError {
         /// What is wrong with it.
         fault: MemberFault,
     },
+    /// All members together would inflate to more than they may.
+    #[error("`{}`: its members would inflate to {size} bytes, more than the {limit} that are accepted of it; if you trust the file, set {} to as many (or 500M, 2G, `unlimited`)", path.display(), super::bomb::VARIABLE)]
+    Bomb {
+        /// The file.
+        path: PathBuf,
+        /// Bytes as promised.
+        size: u64,
+        /// The most that is accepted.
+        limit: u64,
+    },
+    /// The user's own limit makes no sense.
+    #[error(
+        "{}: `{value}` is no size; write bytes, 500M, 2G or `unlimited`",
+        super::bomb::VARIABLE
+    )]
+    Limit {
+        /// As set.
+        value: String,
+    },
     /// A member that is wanted in memory is too large for that.
     #[error("`{}`: member `{}` has {size} bytes, at most {limit} can be right; build the file anew", path.display(), name.escape_debug())]
     TooLarge {
@@ -210,7 +229,8 @@ impl ArchiveError {
                 DirectoryFault::TooLarge { .. } | DirectoryFault::Zip64 => ExitCode::Hostile,
                 _ => ExitCode::BadFile,
             },
-            ArchiveError::TooLarge { .. } => ExitCode::Hostile,
+            ArchiveError::TooLarge { .. } | ArchiveError::Bomb { .. } => ExitCode::Hostile,
+            ArchiveError::Limit { .. } => ExitCode::Refused,
             ArchiveError::Member { fault, .. } => match fault {
                 MemberFault::NameNul
                 | MemberFault::NameEmpty

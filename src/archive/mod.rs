@@ -7,6 +7,7 @@
 //! A large central directory is mapped for the one pass over it (see [`mapping`]); members are not, since a file that is
 //! cut short while it is mapped kills the process (SIGBUS).
 
+mod bomb;
 mod bytes;
 pub(crate) mod directory;
 mod error;
@@ -153,6 +154,7 @@ impl Archive {
         let directory = source.view(place.start, place.size)?;
         let mut entries = directory::parse(&source, &place, &directory)?;
         layout::check(&source, &entries, place.start)?;
+        bomb::check(&source, &entries)?;
         let by_name = index(&mut entries);
         Ok(Archive {
             source,

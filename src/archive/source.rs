@@ -24,7 +24,7 @@ impl Source {
             path: path.to_path_buf(),
             source,
         };
-        let file = File::open(path).map_err(io)?;
+        let file = crate::regular::open(path).map_err(io)?;
         let len = file.metadata().map_err(io)?.len();
         Ok(Source {
             file: Arc::new(file),

@@ -1,4 +1,5 @@
-//! Horizontal bar charts as SVG, readable on their own: no script, no font to load, a white ground of their own.
+//! Horizontal bar charts as SVG, readable on their own: no script, no font to load, a ground of their own, white or dark
+//! as the reader's screen is.
 //!
 //! Each group has its own scale, its longest bar being as long as the chart allows: applications differ by more than
 //! launchers do. A dashed line marks the baseline's length.
@@ -52,11 +53,12 @@ pub enum Role {
 }
 
 impl Role {
-    fn fill(self) -> &'static str {
+    /// Its class in the style sheet.
+    fn class(self) -> &'static str {
         match self {
-            Role::Ours => "#1f6feb",
-            Role::Baseline => "#6e7781",
-            Role::Other => "#c5ccd3",
+            Role::Ours => "bar-ours",
+            Role::Baseline => "bar-baseline",
+            Role::Other => "bar-other",
         }
     }
 }
@@ -71,6 +73,30 @@ const STEP: f64 = 24.0;
 const HEADING: f64 = 34.0;
 const NOTE_LINE: f64 = 17.0;
 const NOTE_CHARACTERS: usize = 125;
+
+/// Two sets of colours, each with a contrast of 4.5 to 1 at least between text and ground.
+const STYLE: &str = "\
+text { font-family: system-ui, -apple-system, 'Segoe UI', 'DejaVu Sans', sans-serif; font-size: 13px; fill: #1f2328; }
+.title { font-size: 20px; font-weight: 600; }
+.note, .detail { fill: #59636e; }
+.note { font-size: 12px; }
+.group, .ours { font-weight: 600; }
+.label, .detail { text-anchor: end; }
+.line { stroke: #6e7781; stroke-dasharray: 3 3; }
+.ground { fill: #ffffff; }
+.bar-ours { fill: #1f6feb; }
+.bar-baseline { fill: #6e7781; }
+.bar-other { fill: #c5ccd3; }
+@media (prefers-color-scheme: dark) {
+text { fill: #e6edf3; }
+.note, .detail { fill: #9198a1; }
+.line { stroke: #9198a1; }
+.ground { fill: #0d1117; }
+.bar-ours { fill: #4493f8; }
+.bar-baseline { fill: #8b949e; }
+.bar-other { fill: #444c56; }
+}
+";
 
 impl Chart {
     /// The chart as an SVG document.
@@ -92,12 +118,8 @@ impl Chart {
         format!(
             "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"{WIDTH}\" height=\"{height}\" \
              viewBox=\"0 0 {WIDTH} {height}\" role=\"img\">\n<title>{}</title>\n<style>\n\
-             text {{ font-family: system-ui, -apple-system, 'Segoe UI', 'DejaVu Sans', sans-serif; font-size: 13px; \
-             fill: #1f2328; }}\n.title {{ font-size: 20px; font-weight: 600; }}\n\
-             .note, .detail {{ fill: #59636e; }}\n.note {{ font-size: 12px; }}\n.group {{ font-weight: 600; }}\n\
-             .label, .detail {{ text-anchor: end; }}\n.ours {{ font-weight: 600; }}\n\
-             .line {{ stroke: #6e7781; stroke-dasharray: 3 3; }}\n</style>\n\
-             <rect width=\"{WIDTH}\" height=\"{height}\" rx=\"6\" fill=\"#ffffff\"/>\n{body}</svg>\n",
+             {STYLE}</style>\n\
+             <rect class=\"ground\" width=\"{WIDTH}\" height=\"{height}\" rx=\"6\"/>\n{body}</svg>\n",
             escape(&self.title),
         )
     }
@@ -127,9 +149,9 @@ fn draw(body: &mut String, group: &Group, y: f64) -> f64 {
         );
         let _ = writeln!(
             body,
-            "<rect x=\"{left}\" y=\"{top}\" width=\"{:.1}\" height=\"{BAR}\" rx=\"2\" fill=\"{}\"/>",
+            "<rect x=\"{left}\" y=\"{top}\" width=\"{:.1}\" height=\"{BAR}\" rx=\"2\" class=\"{}\"/>",
             length(bar.value).max(1.0),
-            bar.role.fill(),
+            bar.role.class(),
         );
         text(
             body,

@@ -22,14 +22,16 @@ const KEPT: [&str; 6] = [
 ];
 
 /// What launchers take for their cache, and what each is set to below the run's place.
-const PLACED: [(&str, &str); 6] = [
+const PLACED: [(&str, &str); 5] = [
     ("HOME", "home"),
     ("TMPDIR", "tmp"),
     ("XDG_CACHE_HOME", "cache"),
     ("PEX_ROOT", "pex"),
     ("SHIV_ROOT", "shiv"),
-    ("XAR_MOUNT_ROOT", "xar"),
 ];
+
+/// XAR mounts where it wants to, under a name that holds this: another for each place.
+const MOUNT_SEED: &str = "XAR_MOUNT_SEED";
 
 /// The padding's name; an application has no reason to look at it.
 const PADDING: &str = "BENCH_RANDOM_PADDING";
@@ -81,6 +83,7 @@ impl Environment {
         for (name, directory) in PLACED {
             command.env(name, place.join(directory));
         }
+        command.env(MOUNT_SEED, mount_seed(place));
         command.envs(self.variables.iter().map(|(name, value)| (name, value)));
         command.env(PADDING, "x".repeat(padding));
     }
@@ -96,6 +99,15 @@ impl Environment {
             .map(|directory| directory.join(path))
             .find(|path| is_executable(path))
     }
+}
+
+/// A word without slashes that belongs to `place` alone.
+#[must_use]
+pub fn mount_seed(place: &Path) -> String {
+    place
+        .display()
+        .to_string()
+        .replace(|c: char| !c.is_ascii_alphanumeric(), "-")
 }
 
 /// Makes a place for the caches of one run or one command; it must not have existed. The caches themselves are left

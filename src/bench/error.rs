@@ -64,6 +64,12 @@ pub enum BenchError {
         /// The end of what it wrote.
         tail: String,
     },
+    /// Something that is needed cannot be had from the package index.
+    #[error("{what}")]
+    Missing {
+        /// What is not there, and where it comes from.
+        what: String,
+    },
     /// A virtual environment could not be made because Debian packages that part on its own.
     #[error(
         "`{}` cannot make virtual environments: its `ensurepip` is missing; on Debian and Ubuntu install it with \

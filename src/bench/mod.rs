@@ -26,14 +26,14 @@ mod workshop;
 
 pub use chart::{Bar, Chart, Group, Role};
 pub use child::Sample;
-pub use environment::Environment;
+pub use environment::{Environment, mount_seed};
 pub use error::BenchError;
-pub use json::to_json;
-pub use machine::{Machine, today};
+pub use json::{from_json, to_json};
+pub use machine::Machine;
 pub use report::{Comparison, Measure, comparison_chart, comparison_table, milliseconds, ratio};
 pub use session::{Session, Settings, State};
 pub use statistics::{Summary, geometric_mean};
 pub use subject::{Series, Subject};
 pub use table::{Align, Table};
 pub use toolbox::{PythonEnvironment, embed, execute, once, plain, write};
-pub use workshop::{App, PEX, Workshop};
+pub use workshop::{App, PEX, Tools, Workshop};

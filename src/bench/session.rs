@@ -1,10 +1,15 @@
 //! A session: rounds of runs, every command once per round in a new random order.
 //!
+//! A warm start has three others of the same command before it: caches may still grow in the second, and what that
+//! changed is taken note of in the third.
+//!
 //! All places (cache directories) of a session lie below one scratch directory of the caller's, which must be new or
 //! empty. They are left as they are until the caller removes the whole: emptying between runs would change what the
 //! file system does in the next.
 
+use std::collections::HashMap;
 use std::path::{Path, PathBuf};
+use std::process::Command;
 
 use super::child::{Run, measure};
 use super::environment::{MAX_PADDING, make_place};
@@ -36,12 +41,15 @@ impl State {
 pub struct Settings {
     /// Counted runs of each command.
     pub runs: usize,
-    /// Runs before those, which fill the caches and are thrown away. For cold starts they only bring files into
-    /// memory; each has a place of its own like any other.
+    /// Runs before those, which fill the caches and are thrown away; three at least for warm starts. For cold starts
+    /// they only bring files into memory; each has a place of its own like any other.
     pub warmup: usize,
     /// The exit code that every run must have; without one, that of the first run.
     pub exit_code: Option<i32>,
 }
+
+/// Runs that come before the first counted warm one, at least.
+const WARM_UP: usize = 3;
 
 /// Runs commands below a scratch directory.
 #[derive(Debug)]
@@ -50,6 +58,8 @@ pub struct Session {
     environment: Environment,
     random: Random,
     places: usize,
+    /// The places of warm runs, by the command line that they belong to, and how often it has run there.
+    warm: HashMap<String, (PathBuf, usize)>,
 }
 
 /// What the first run of a comparison gave; all others must agree.
@@ -68,6 +78,7 @@ impl Session {
             environment,
             random: Random::unpredictable(),
             places: 0,
+            warm: HashMap::new(),
         }
     }
 
@@ -94,11 +105,19 @@ impl Session {
             })
             .collect();
         let mut warm_places = Vec::new();
-        for _ in &series {
-            warm_places.push(self.new_place()?);
+        if state == State::Warm {
+            for one in &series {
+                warm_places.push(self.warm_place(&one.subject)?);
+            }
         }
-        // A warm start needs one run before it, whatever was asked for.
-        let warmup = settings.warmup.max(usize::from(state == State::Warm));
+        let warmup = match state {
+            State::Cold => settings.warmup,
+            State::Warm => {
+                let runs = series.iter().map(|one| self.warm_runs(&one.subject));
+                let before = runs.min().unwrap_or(0);
+                settings.warmup.max(WARM_UP.saturating_sub(before))
+            }
+        };
         let mut reference = None;
         let mut order: Vec<usize> = (0..series.len()).collect();
         for round in 0..warmup + settings.runs {
@@ -124,7 +143,7 @@ impl Session {
         Ok(series)
     }
 
-    /// Runs each subject once, in a place of its own, and says which do as the first one does, so that a comparison can
+    /// Runs each subject once, where its warm runs will be, and says which do as the first one does, so that a comparison can
     /// leave the others out.
     ///
     /// # Errors
@@ -137,7 +156,7 @@ impl Session {
         let mut reference = None;
         let mut verdicts = Vec::new();
         for (at, subject) in subjects.iter().enumerate() {
-            let place = self.new_place()?;
+            let place = self.warm_place(subject)?;
             let verdict = self
                 .run(State::Warm, subject, &place)
                 .and_then(|run| check(subject, &run, &mut reference, exit_code));
@@ -153,18 +172,49 @@ impl Session {
         if state == State::Cold {
             // What the last cold run wrote must not go to disk during this one.
             nix::unistd::sync();
+        } else if let Some((_, runs)) = self.warm.get_mut(&subject.command_line()) {
+            *runs += 1;
         }
-        let padding = self.random.below(MAX_PADDING);
-        measure(&mut subject.command(&self.environment, place, padding)).map_err(|source| {
-            BenchError::Start {
-                name: subject.name.clone(),
-                program: subject.program.clone(),
-                source,
-            }
+        measure(&mut self.command(subject, place)).map_err(|source| BenchError::Start {
+            name: subject.name.clone(),
+            program: subject.program.clone(),
+            source,
         })
     }
 
-    fn new_place(&mut self) -> Result<PathBuf, BenchError> {
+    /// A run of `subject` for a measurement of another kind: the command, its caches below `place`.
+    #[must_use]
+    pub fn command(&mut self, subject: &Subject, place: &Path) -> Command {
+        let padding = self.random.below(MAX_PADDING);
+        subject.command(&self.environment, place, padding)
+    }
+
+    /// Where the warm runs of `subject` find their caches.
+    ///
+    /// # Errors
+    /// When it cannot be made.
+    pub fn warm_place(&mut self, subject: &Subject) -> Result<PathBuf, BenchError> {
+        let key = subject.command_line();
+        if let Some((place, _)) = self.warm.get(&key) {
+            return Ok(place.clone());
+        }
+        let place = self.new_place()?;
+        self.warm.insert(key, (place.clone(), 0));
+        Ok(place)
+    }
+
+    /// How many warm runs of `subject` there were.
+    fn warm_runs(&self, subject: &Subject) -> usize {
+        self.warm
+            .get(&subject.command_line())
+            .map_or(0, |(_, runs)| *runs)
+    }
+
+    /// A place that never existed before.
+    ///
+    /// # Errors
+    /// When it cannot be made.
+    pub fn new_place(&mut self) -> Result<PathBuf, BenchError> {
         let place = self.scratch.join(format!("place-{:05}", self.places));
         self.places += 1;
         make_place(&place)?;
@@ -312,6 +362,30 @@ mod tests {
             )
             .is_ok()
         );
+    }
+
+    #[test]
+    fn a_warm_start_has_three_before_it_and_an_audition_is_one() {
+        for audition in [false, true] {
+            let scratch = tempfile::tempdir().unwrap();
+            let mut session = Session::new(scratch.path(), Environment::clean());
+            let subject = shell("a", "echo >> \"$HOME/runs\"");
+            let subjects = std::slice::from_ref(&subject);
+            if audition {
+                session.audition(subjects, None).unwrap();
+            }
+            let settings = Settings {
+                runs: 2,
+                warmup: 0,
+                exit_code: None,
+            };
+            let series = session
+                .measure(State::Warm, subjects, settings, &mut |_, _| {})
+                .unwrap();
+            let place = session.warm_place(&subject).unwrap();
+            let runs = std::fs::read_to_string(place.join("home/runs")).unwrap();
+            assert_eq!((series[0].samples.len(), runs.lines().count()), (2, 5));
+        }
     }
 
     #[test]

@@ -16,6 +16,8 @@ pub struct Subject {
     pub program: PathBuf,
     /// Its arguments.
     pub args: Vec<OsString>,
+    /// Variables that it alone gets.
+    pub variables: Vec<(String, String)>,
     /// Whether it has a cold state at all: a plain virtual environment has not.
     pub has_cold: bool,
 }
@@ -28,8 +30,16 @@ impl Subject {
             name: name.into(),
             program: program.into(),
             args: args.to_vec(),
+            variables: Vec::new(),
             has_cold: true,
         }
+    }
+
+    /// The same, with a variable of its own.
+    #[must_use]
+    pub fn with_variable(mut self, name: &str, value: &str) -> Subject {
+        self.variables.push((name.to_owned(), value.to_owned()));
+        self
     }
 
     /// The same, without a cold state.
@@ -44,10 +54,14 @@ impl Subject {
     /// As a command line for people, quoted for a shell.
     #[must_use]
     pub fn command_line(&self) -> String {
+        let variables = self
+            .variables
+            .iter()
+            .map(|(name, value)| format!("{name}={}", quote(value)));
         let words = std::iter::once(self.program.as_os_str())
             .chain(self.args.iter().map(OsString::as_os_str));
-        words
-            .map(|word| quote(&word.to_string_lossy()))
+        variables
+            .chain(words.map(|word| quote(&word.to_string_lossy())))
             .collect::<Vec<_>>()
             .join(" ")
     }
@@ -62,6 +76,7 @@ impl Subject {
         let mut command = Command::new(&self.program);
         command.args(&self.args);
         environment.apply(&mut command, place, padding);
+        command.envs(self.variables.iter().map(|(name, value)| (name, value)));
         command
     }
 }
@@ -124,5 +139,10 @@ mod tests {
             &["-t".into(), "it's".into(), String::new().into()],
         );
         assert_eq!(subject.command_line(), r"'/bin/a b' -t 'it'\''s' ''");
+        let subject = subject.with_variable("A", "b c");
+        assert_eq!(
+            subject.command_line(),
+            r"A='b c' '/bin/a b' -t 'it'\''s' ''"
+        );
     }
 }

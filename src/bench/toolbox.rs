@@ -21,8 +21,8 @@ pub struct PythonEnvironment {
 }
 
 impl PythonEnvironment {
-    /// The environment at `directory` with exactly `requirements` (and what they need) installed for `python`; made
-    /// when it is not there yet, made anew when it holds something else or was not finished.
+    /// The environment at `directory` with what `requirements`, arguments of pip's, ask for installed for `python`;
+    /// made when it is not there yet, made anew when it holds something else or was not finished.
     ///
     /// pip compiles what it installs, so that no measured run has to.
     ///
@@ -148,7 +148,11 @@ pub fn once(
     fs::create_dir_all(&work).map_err(BenchError::io(&work))?;
     let made = work.join(name);
     make(&made)?;
-    fs::rename(&made, path).map_err(BenchError::io(path))?;
+    match fs::rename(&made, path) {
+        // Another process was making the same, and was faster.
+        Err(_) if path.exists() => {}
+        renamed => renamed.map_err(BenchError::io(path))?,
+    }
     fs::remove_dir_all(&work).map_err(BenchError::io(&work))
 }
 

@@ -8,7 +8,9 @@ use std::ffi::OsStr;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use super::toolbox::{PythonEnvironment, execute, once, plain};
+use sha2::{Digest, Sha256};
+
+use super::toolbox::{PythonEnvironment, execute, once, plain, write};
 use super::{BenchError, Environment};
 
 /// The pex whose PEXes are measured: the newest when this was written.
@@ -21,6 +23,8 @@ pub struct App {
     pub name: &'static str,
     /// What pip installs, pinned.
     pub requirements: &'static [&'static str],
+    /// These and all they need, one `NAME==VERSION --hash=...` a line; without it, pip decides about the rest.
+    pub lock: Option<&'static str>,
     /// Its console script; every variant's file has this name, since applications print it.
     pub script: &'static str,
     /// Arguments that make it start, do next to nothing and succeed.
@@ -59,29 +63,65 @@ with zipfile.ZipFile(f"{directory}/{name}-1.0-py3-none-any.whl", "w", zipfile.ZI
         wheel.writestr(file, text)
 "##;
 
+/// What packs the applications.
+#[derive(Debug, Clone, Copy)]
+pub enum Tools<'a> {
+    /// Requirements, the rest as pip decides.
+    Pinned(&'a [&'a str]),
+    /// A lock: `NAME==VERSION --hash=...` a line, complete.
+    Locked(&'a str),
+}
+
 /// Makes applications for one interpreter.
 #[derive(Debug)]
 pub struct Workshop {
     directory: PathBuf,
     python: PathBuf,
     tools: PythonEnvironment,
+    /// What decides about a PEX beside its application.
+    tools_key: String,
 }
 
 impl Workshop {
-    /// A workshop in `cache` with `tools` (pinned requirements) installed for `python`.
+    /// A workshop in `cache` with `tools` installed for `python`.
     ///
     /// # Errors
     /// When the tools cannot be installed.
-    pub fn new(cache: &Path, python: &Path, tools: &[&str]) -> Result<Workshop, BenchError> {
+    pub fn new(cache: &Path, python: &Path, tools: Tools) -> Result<Workshop, BenchError> {
         let real = fs::canonicalize(python).map_err(BenchError::io(python))?;
         let directory = cache.join(real.file_name().unwrap_or(OsStr::new("python")));
         fs::create_dir_all(&directory).map_err(BenchError::io(&directory))?;
-        let tools = PythonEnvironment::at(&directory.join("tools"), python, tools)?;
+        let (tools, tools_key) = match tools {
+            Tools::Pinned(requirements) => {
+                let tools = PythonEnvironment::at(&directory.join("tools"), python, requirements)?;
+                (tools, key(requirements))
+            }
+            Tools::Locked(lock) => {
+                let key = key(&[lock]);
+                let tools = locked(&directory, &format!("tools-{key}"), python, lock, &[])?;
+                (tools, key)
+            }
+        };
         Ok(Workshop {
             directory,
             python: python.to_owned(),
             tools,
+            tools_key,
         })
+    }
+
+    /// A virtual environment with exactly what is in a lock, under that name in the cache.
+    ///
+    /// # Errors
+    /// When it cannot be installed.
+    pub fn locked(
+        &self,
+        name: &str,
+        lock: &str,
+        options: &[&str],
+    ) -> Result<PythonEnvironment, BenchError> {
+        let name = format!("{name}-{}", key(&[lock]));
+        locked(&self.directory, &name, &self.python, lock, options)
     }
 
     /// The interpreter that everything is made for.
@@ -96,10 +136,17 @@ impl Workshop {
         self.tools.script(name)
     }
 
-    /// Where an application's variants are kept.
+    /// Where an application's variants are kept: under a key of everything that decides about them.
     #[must_use]
     pub fn directory(&self, app: &App) -> PathBuf {
-        self.directory.join("apps").join(app.requirements.join("+"))
+        let mut parts = app.requirements.to_vec();
+        parts.extend([
+            app.lock.unwrap_or_default(),
+            app.code.unwrap_or_default(),
+            &self.tools_key,
+        ]);
+        let name = format!("{}-{}", app.name, key(&parts));
+        self.directory.join("apps").join(name)
     }
 
     /// The application's wheels and those of all it needs, in one directory.
@@ -109,19 +156,7 @@ impl Workshop {
     pub fn wheels(&self, app: &App) -> Result<PathBuf, BenchError> {
         let wheels = self.directory(app).join("wheels");
         once(&wheels, |work| {
-            let pip = [
-                "-m",
-                "pip",
-                "wheel",
-                "--quiet",
-                "--disable-pip-version-check",
-                "--wheel-dir",
-            ];
-            execute(
-                plain(&self.tools.python(), pip)
-                    .arg(work)
-                    .args(app.requirements),
-            )?;
+            self.fetch(app, work)?;
             let Some(code) = app.code else { return Ok(()) };
             execute(
                 plain(&self.python, ["-c", WHEEL, app.script, code])
@@ -130,6 +165,29 @@ impl Workshop {
             )
         })?;
         Ok(wheels)
+    }
+
+    /// Has pip put the wheels into a directory.
+    fn fetch(&self, app: &App, wheels: &Path) -> Result<(), BenchError> {
+        let pip = |verb| {
+            let words = ["-m", "pip", verb, "--quiet", "--disable-pip-version-check"];
+            plain(&self.tools.python(), words)
+        };
+        let Some(lock) = app.lock else {
+            let mut command = pip("wheel");
+            return execute(
+                command
+                    .arg("--wheel-dir")
+                    .arg(wheels)
+                    .args(app.requirements),
+            );
+        };
+        let file = wheels.with_extension("txt");
+        write(&file, lock.as_bytes(), 0o644)?;
+        let exactly = ["--no-deps", "--require-hashes", "--only-binary", ":all:"];
+        let mut command = pip("download");
+        command.args(exactly).arg("--requirement").arg(file);
+        execute(command.arg("--dest").arg(wheels))
     }
 
     /// The application in a plain virtual environment: its console script.
@@ -196,4 +254,33 @@ impl Workshop {
         environment.set("PATH", std::env::join_paths(path).unwrap_or_default());
         environment
     }
+}
+
+/// The virtual environment `name` in `directory` with exactly what is in `lock`.
+fn locked(
+    directory: &Path,
+    name: &str,
+    python: &Path,
+    lock: &str,
+    options: &[&str],
+) -> Result<PythonEnvironment, BenchError> {
+    let file = directory.join(format!("{name}.txt"));
+    write(&file, lock.as_bytes(), 0o644)?;
+    let file = file.display().to_string();
+    let mut arguments = vec!["--no-deps", "--require-hashes", "--requirement", &file];
+    arguments.extend(options);
+    PythonEnvironment::at(&directory.join(name), python, &arguments)
+}
+
+/// 16 hexadecimal digits of the SHA-256 over what something is made from.
+fn key(parts: &[&str]) -> String {
+    let mut all = Sha256::new();
+    for part in parts {
+        all.update(part.len().to_le_bytes());
+        all.update(part);
+    }
+    all.finalize()[..8]
+        .iter()
+        .map(|byte| format!("{byte:02x}"))
+        .collect()
 }

@@ -32,7 +32,7 @@ pub struct Args {
     /// Counted runs of each command, cold and warm
     #[arg(long, default_value_t = 10, value_parser = clap::value_parser!(u16).range(1..))]
     runs: u16,
-    /// Runs before those that are not counted
+    /// Runs before those that are not counted; warm ones have three before them at least
     #[arg(long, default_value_t = 1)]
     warmup: u16,
     /// The exit code that every run must have

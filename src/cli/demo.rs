@@ -16,7 +16,7 @@ use std::time::Instant;
 use super::bench::{Progress, role, scratch};
 use crate::bench::{
     Align, App, BenchError, Comparison, Environment, Machine, Measure, PEX, Role, Session,
-    Settings, State, Subject, Table, Workshop, embed, milliseconds,
+    Settings, State, Subject, Table, Tools, Workshop, embed, milliseconds,
 };
 use crate::exit::ExitCode;
 
@@ -25,6 +25,7 @@ const APPS: [App; 2] = [
     App {
         name: "cowsay",
         requirements: &["cowsay==6.1"],
+        lock: None,
         script: "cowsay",
         args: &["-t", "Moo"],
         code: None,
@@ -32,6 +33,7 @@ const APPS: [App; 2] = [
     App {
         name: "elasticsearch-curator",
         requirements: &["elasticsearch-curator==9.0.0"],
+        lock: None,
         script: "curator",
         args: &["--help"],
         code: None,
@@ -151,7 +153,7 @@ impl Contestant {
 /// The real thing; none when pip cannot reach what it needs.
 fn prepare(cache: &Path, python: &Path) -> Result<Option<Prepared>, Box<dyn Error>> {
     let workshop = step(&format!("a virtual environment with {PEX}"), || {
-        Workshop::new(cache, python, &[PEX])
+        Workshop::new(cache, python, Tools::Pinned(&[PEX]))
     });
     let Some(workshop) = unless_offline(workshop)? else {
         return Ok(None);

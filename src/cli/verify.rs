@@ -36,11 +36,14 @@ pub fn run(args: &Args) -> Result<ExitCode, CliError> {
     for fault in &found.faults {
         println!("{fault}");
     }
-    let mut checked = format!("{} members, {} wheels", found.members, found.wheels);
-    if found.unpromised > 0 {
+    let mut checked = format!(
+        "{} members, {} wheels, {} other hashes",
+        found.members, found.wheels, found.hashes
+    );
+    if !found.unpromised.is_empty() {
         checked += &format!(
-            " ({} with a hash that nothing can be checked by)",
-            found.unpromised
+            " (cannot be computed again: {})",
+            found.unpromised.join(", ")
         );
     }
     if args.cache {

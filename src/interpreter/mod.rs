@@ -35,7 +35,7 @@ mod surroundings;
 mod tags;
 mod witness;
 
-#[cfg(feature = "cli")]
+#[cfg(any(feature = "cli", feature = "fuzzing"))]
 pub(crate) use record::fuzz as fuzz_record;
 
 use std::collections::BTreeMap;
@@ -124,6 +124,13 @@ pub enum InterpreterError {
         /// What is wrong.
         why: String,
     },
+}
+
+/// What a stored record says; `None` for bytes that are none.
+#[cfg(feature = "cli")]
+#[must_use]
+pub fn read_record(bytes: &[u8]) -> Option<Record> {
+    record::read(bytes)
 }
 
 /// Chooses the interpreter (reference 4.2-4.6).

@@ -462,7 +462,7 @@ fn choose(
 /// The `#!` line of a directory's `__main__.py`, without `#!` and the line's end.
 fn directory_shebang(pex: &Path) -> Option<Vec<u8>> {
     let mut start = Vec::new();
-    let file = std::fs::File::open(pex.join("__main__.py")).ok()?;
+    let file = crate::regular::open(&pex.join("__main__.py")).ok()?;
     file.take(4096).read_to_end(&mut start).ok()?;
     let line = start
         .split(|byte| *byte == b'\n')

@@ -114,7 +114,7 @@ pub fn find(invocation: &Invocation) -> Option<Plan> {
             };
             let key = launch_key_bytes(invocation, seal.as_ref(), ino);
             let step = trace::step("plan read");
-            let bytes = std::fs::read(as_path(&paths::plan(&root.path, &key))).ok()?;
+            let bytes = crate::regular::read(as_path(&paths::plan(&root.path, &key))).ok()?;
             safety::check(&root.path, euid, &Machine).ok()?;
             let plan = Plan::decode(&bytes)?;
             drop(step);

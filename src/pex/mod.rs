@@ -9,7 +9,6 @@ mod tests;
 mod tree;
 mod wheel;
 
-use std::fs::File;
 use std::io::{Read as _, Write};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -74,6 +73,16 @@ pub enum Content {
     Entry(Entry),
     /// In a file of its own.
     File(PathBuf),
+}
+
+/// Pex's own runtime in a PEX.
+#[cfg(feature = "cli")]
+#[derive(Debug)]
+pub struct Bootstrap {
+    /// The archive that `Content::Entry` members are in.
+    pub archive: Option<Arc<Archive>>,
+    /// Its files, by their paths below `.bootstrap`.
+    pub members: Vec<Member>,
 }
 
 impl Pex {
@@ -178,7 +187,7 @@ impl Pex {
         }
         let main = self.path.join(MAIN);
         let mut head = Vec::new();
-        let read = File::open(&main)
+        let read = crate::regular::open(&main)
             .and_then(|file| file.take(crate::archive::SHEBANG).read_to_end(&mut head));
         read.map_err(|source| PexError::Io { path: main, source })?;
         Ok(crate::archive::shebang(&head))
@@ -207,6 +216,31 @@ impl Pex {
                 )
             }),
         }
+    }
+
+    /// Pex's own runtime, which the native path does without.
+    ///
+    /// # Errors
+    /// When it cannot be read or laid out.
+    #[cfg(feature = "cli")]
+    pub fn bootstrap(&self) -> Result<Bootstrap, PexError> {
+        let place = self.path.join(BOOTSTRAP);
+        let (archive, members) = match (&self.archive, self.layout) {
+            (Some(archive), _) => {
+                let prefix = format!("{BOOTSTRAP}/");
+                let entries = archive.beginning_with(&prefix);
+                let members = tree::of_entries(&self.path, entries, prefix.len())?;
+                (Some(Arc::clone(archive)), members)
+            }
+            (None, Layout::Packed) => {
+                let archive = Archive::open(&place)?;
+                let members = tree::of_entries(&place, archive.entries(), 0)?;
+                (Some(Arc::new(archive)), members)
+            }
+            (None, _) if place.is_dir() => (None, tree::of_directory(&place, &|_| true)?),
+            (None, _) => (None, Vec::new()),
+        };
+        Ok(Bootstrap { archive, members })
     }
 
     /// Writes the bytes of a member of this PEX's [`Pex::user_code`] to `out`.
@@ -253,7 +287,7 @@ impl Content {
                     path: path.clone(),
                     source,
                 };
-                let mut file = File::open(path).map_err(io)?;
+                let mut file = crate::regular::open(path).map_err(io)?;
                 let mut buffer = vec![0; 128 << 10];
                 loop {
                     match file.read(&mut buffer) {
@@ -323,7 +357,7 @@ fn read_file(path: &Path, limit: u64) -> Result<Vec<u8>, PexError> {
         source,
     };
     let mut bytes = Vec::new();
-    File::open(path)
+    crate::regular::open(path)
         .map_err(io)?
         .take(limit + 1)
         .read_to_end(&mut bytes)

@@ -97,6 +97,26 @@ pub fn assemble(
     })
 }
 
+/// Builds in the empty directory `work` what [`assemble`] keeps for these wheels in the root whose format directory is
+/// `home`, and gives its name there; `None` where they need no site. To compare the two.
+///
+/// # Errors
+/// As [`assemble`].
+#[cfg(feature = "cli")]
+pub fn rebuild(
+    wheels: &[Unpacked],
+    home: &Path,
+    work: &Path,
+) -> Result<Option<String>, StoreError> {
+    let units = units(wheels)?;
+    if units.len() < 2 {
+        return Ok(None);
+    }
+    let (merged, _) = plan(&units)?;
+    links::build(work, &merged, home).map_err(StoreError::Fill)?;
+    Ok(Some(key(wheels, home)))
+}
+
 /// Tells where what was merged lies, `place` being where the merged directory is.
 fn tell(merged: &Directory, place: &Path, seen: &mut dyn FnMut(&Path, &Path)) {
     for (name, node) in &merged.children {

@@ -64,10 +64,13 @@ const END: &[u8] = b"end\n";
 
 /// One file of an entry.
 #[derive(Debug, Clone, PartialEq, Eq)]
-struct Item {
-    path: PathBuf,
-    link: bool,
-    size: u64,
+pub(crate) struct Item {
+    /// Relative to the entry.
+    pub(crate) path: PathBuf,
+    /// Whether it is a symbolic link.
+    pub(crate) link: bool,
+    /// Its bytes.
+    pub(crate) size: u64,
 }
 
 /// What a published directory consists of.
@@ -111,6 +114,12 @@ impl Manifest {
             one.as_bytes().cmp(other.as_bytes())
         });
         Ok(Manifest { boot, items })
+    }
+
+    /// Its files, sorted by the bytes of their paths.
+    #[cfg(feature = "cli")]
+    pub(super) fn into_items(self) -> Vec<Item> {
+        self.items
     }
 
     /// The same, known to be on disk.
@@ -180,7 +189,7 @@ impl Manifest {
 
     /// Reads the manifest at `path`; `None` when there is none or it is damaged.
     pub(super) fn read(path: &Path) -> Option<Manifest> {
-        Manifest::decode(&std::fs::read(path).ok()?)
+        Manifest::decode(&crate::regular::read(path).ok()?)
     }
 }
 
@@ -188,7 +197,10 @@ impl Manifest {
 /// known (no `/proc`), since any two unknown boots look the same.
 pub(super) fn boot_of(path: &Path) -> Option<BootId> {
     let mut head = [0; MAGIC.len() + 33];
-    std::fs::File::open(path).ok()?.read_exact(&mut head).ok()?;
+    crate::regular::open(path)
+        .ok()?
+        .read_exact(&mut head)
+        .ok()?;
     decode_boot(&head)
         .map(|(boot, _)| boot)
         .filter(|&boot| boot != BootId::UNKNOWN)

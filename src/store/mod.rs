@@ -44,6 +44,9 @@ pub use error::StoreError;
 pub use manifest::BootId;
 pub use tree::Tree;
 
+#[cfg(feature = "cli")]
+pub(crate) use manifest::Item as Listed;
+
 use error::at;
 use manifest::Manifest;
 use roots::{Candidates, Refusal};
@@ -244,7 +247,12 @@ impl Store {
         let path = place(root, kind, name);
         let status = std::fs::symlink_metadata(&path).ok()?;
         if !kind.has_manifest() {
-            return Some(path);
+            // What else may lie there is replaced by what is published.
+            let is_entry = match kind {
+                Kind::Launches => status.is_dir(),
+                _ => status.is_file(),
+            };
+            return is_entry.then_some(path);
         }
         let manifest = manifest::path_of(&path);
         let trusted = !self.distrust
@@ -282,6 +290,13 @@ impl Store {
         !kind.has_manifest()
             || Manifest::read(&manifest::path_of(&path))
                 .is_some_and(|manifest| manifest.holds(&path))
+    }
+
+    /// What the directory at `entry`, which has a manifest, consists of; `None` where that is missing or damaged. For a
+    /// full check.
+    #[cfg(feature = "cli")]
+    pub(crate) fn listed(entry: &Path) -> Option<Vec<Listed>> {
+        Some(Manifest::read(&manifest::path_of(entry))?.into_items())
     }
 
     /// Takes the entry `name` of `kind` out of the root, so that the next to ask makes it anew.

@@ -131,7 +131,7 @@ fn items(members: &[Member], covers_layout: bool) -> Vec<Item<'_>> {
 }
 
 /// Whether pex takes the path for bytecode, which it leaves out of hashes.
-pub(super) fn is_bytecode(path: &str) -> bool {
+pub(crate) fn is_bytecode(path: &str) -> bool {
     let (directory, name) = path.rsplit_once('/').unwrap_or(("", path));
     let temporary = name.rsplit_once(".pyc.").is_some_and(|(_, digits)| {
         !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit())

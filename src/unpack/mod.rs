@@ -24,6 +24,8 @@ use crate::store::{Kind, Store};
 use crate::trace;
 
 pub use bytecode::Shipped;
+#[cfg(feature = "cli")]
+pub(crate) use chroot::is_bytecode;
 pub use error::UnpackError;
 
 use chroot::Chroot;

@@ -122,6 +122,25 @@ pub fn assemble(request: &Request<'_>, store: &Store) -> Result<Venv, StoreError
     })
 }
 
+/// Builds in the empty directory `work` what [`assemble`] keeps of the request at `place`. To compare the two.
+///
+/// # Errors
+/// When the system refuses.
+#[cfg(feature = "cli")]
+pub fn rebuild(request: &Request<'_>, place: &Path, work: &Path) -> Result<(), StoreError> {
+    let layout = Layout::of(request.interpreter);
+    fill(request, &layout, work, place)
+        .map(drop)
+        .map_err(|error| StoreError::Fill(error.into()))
+}
+
+/// The name of the environment of that request below `venvs/`.
+#[cfg(feature = "cli")]
+#[must_use]
+pub fn name(request: &Request<'_>) -> String {
+    key(request)
+}
+
 /// The environment of that name, and the clashes if it had to be made.
 fn published(
     request: &Request<'_>,

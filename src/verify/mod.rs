@@ -1,21 +1,20 @@
 //! The full check: every CRC of a file and every hash that PEX-INFO promises, computed again; and on request whether what
-//! is in the cache is what this file brings.
+//! is in the cache is what this file brings, and whole.
 //!
 //! The wheels are unpacked by the very code that a cold start uses, into a root of their own that goes away again; so what
-//! is checked is what would run, and what is compared with the cache is whole trees. Nothing of the PEX is executed.
+//! is checked is what would run, and what is compared with the cache is whole trees. Nothing of the PEX is executed, and
+//! nothing in the cache is changed.
 
+mod cache;
+mod hashes;
 mod tree;
 
-use std::io::Write;
 use std::path::Path;
 
-use sha1::Sha1;
-use sha2::Digest;
-
 use crate::archive::Archive;
-use crate::pex::Pex;
+use crate::pex::{Pex, WheelSource};
 use crate::resolve::Selected;
-use crate::store::{FORMAT, Store};
+use crate::store::Store;
 use crate::unpack;
 
 /// What was checked, and what is wrong.
@@ -25,12 +24,36 @@ pub struct Findings {
     pub members: usize,
     /// Wheels whose promise was computed.
     pub wheels: usize,
-    /// Wheels whose promise is of a kind that cannot be computed (SHA-1 of old releases of pex).
-    pub unpromised: usize,
-    /// Entries of the cache that were compared.
+    /// Hashes of PEX-INFO besides those of wheels that were computed: `pex_hash`, `code_hash`, `bootstrap_hash`.
+    pub hashes: usize,
+    /// Promises of kinds that cannot be computed.
+    pub unpromised: Vec<String>,
+    /// Entries of the cache that were looked at.
     pub cached: usize,
     /// What is wrong, one line each.
     pub faults: Vec<String>,
+}
+
+impl Findings {
+    /// Compares a hash with what PEX-INFO promises of it, where it does.
+    fn promise(&mut self, pex: &Pex, field: &str, what: &str, found: &[String]) {
+        let promised = pex.info.raw.get(field).and_then(|hash| hash.as_str());
+        let Some(promised) = promised else { return };
+        self.hashes += 1;
+        if !found.iter().any(|found| found == promised) {
+            let found = found.first().map_or("", String::as_str);
+            self.faults.push(format!(
+                "{what} has hash {found}, PEX-INFO promises {promised}"
+            ));
+        }
+    }
+
+    /// Notes an error as a fault.
+    fn note<T>(&mut self, result: Result<T, impl std::fmt::Display>) -> Option<T> {
+        result
+            .map_err(|error| self.faults.push(error.to_string()))
+            .ok()
+    }
 }
 
 /// Why the check could not be made.
@@ -65,18 +88,12 @@ pub fn verify(path: &Path, cache: Option<&Store>) -> Result<Findings, VerifyErro
     }
     if let Some(archive) = pex.archive() {
         members(archive, &mut findings);
-    }
-    match code_hash(pex) {
-        Ok(found) => {
-            let promised = pex.info.raw.get("code_hash").and_then(|hash| hash.as_str());
-            if let Some(promised) = promised.filter(|promised| *promised != found) {
-                findings.faults.push(format!(
-                    "user code has hash {found}, PEX-INFO promises {promised}"
-                ));
-            }
+        // What was embedded must still be there byte for byte.
+        if archive.seal().is_some() {
+            findings.note(archive.original());
         }
-        Err(error) => findings.faults.push(error.to_string()),
     }
+    hashes(pex, &mut findings);
     if let (Some(seal), Ok(fingerprint)) = (&state.seal, pex.fingerprint())
         && seal.fingerprint != fingerprint
     {
@@ -93,105 +110,87 @@ pub fn verify(path: &Path, cache: Option<&Store>) -> Result<Findings, VerifyErro
     let scratch = Store::open(Some(&root), &mut |_| {})?;
     wheels(pex, &scratch, &mut findings);
     if let Some(cache) = cache {
-        compare(&scratch, cache, &mut findings);
+        cache::check(pex, &scratch, cache, &mut findings);
     }
     Ok(findings)
 }
 
-/// Every member of the zip, read whole.
+/// Every member of a zip, read whole.
 fn members(archive: &Archive, findings: &mut Findings) {
     for entry in archive.entries() {
         findings.members += 1;
-        if let Err(error) = archive.copy(entry, &mut std::io::sink()) {
-            findings.faults.push(error.to_string());
+        findings.note(archive.copy(entry, &mut std::io::sink()));
+    }
+}
+
+/// What PEX-INFO promises besides the wheels.
+fn hashes(pex: &Pex, findings: &mut Findings) {
+    match hashes::pex_hash(pex) {
+        Some(found) => findings.promise(pex, "pex_hash", "PEX-INFO", &[found]),
+        None if pex.info.raw.contains_key("pex_hash") => {
+            findings.faults.push("pex_hash is no hash".to_owned());
+        }
+        // Releases before 2.1.60 had none.
+        None => {}
+    }
+    if let Some(found) = findings.note(hashes::code_hashes(pex)) {
+        findings.promise(pex, "code_hash", "user code", &found);
+    }
+    if let Some(Some(found)) = findings.note(hashes::bootstrap_hash(pex)) {
+        let promised = pex
+            .info
+            .raw
+            .get("bootstrap_hash")
+            .and_then(|hash| hash.as_str());
+        if promised.is_some_and(|promised| promised != found) && !hashes::bootstrap_is_ordered(pex)
+        {
+            findings.unpromised.push("bootstrap_hash".to_owned());
+        } else {
+            findings.promise(pex, "bootstrap_hash", "the bootstrap", &[found]);
         }
     }
-    // What was embedded must still be there byte for byte.
-    if archive.seal().is_some()
-        && let Err(error) = archive.original()
+    // Of one file, these are among its members.
+    if pex.archive().is_none()
+        && let Ok(bootstrap) = pex.bootstrap()
+        && let Some(archive) = bootstrap.archive
     {
-        findings.faults.push(error.to_string());
+        members(&archive, findings);
     }
 }
 
 /// Every wheel and the user code, unpacked into `scratch` and so checked.
 fn wheels(pex: &Pex, scratch: &Store, findings: &mut Findings) {
-    for (name, fingerprint) in &pex.info.distributions {
-        findings.wheels += 1;
-        if fingerprint.len() != 64 {
-            findings.unpromised += 1;
+    for (name, promised) in &pex.info.distributions {
+        match promised.len() {
+            64 => findings.wheels += 1,
+            40 => {
+                findings.wheels += 1;
+                if let Some(found) = findings.note(hashes::wheel_sha1(pex, name))
+                    && found != *promised
+                {
+                    findings.faults.push(format!(
+                        "wheel `{name}` has hash {found}, PEX-INFO promises {promised}"
+                    ));
+                }
+            }
+            _ => findings.unpromised.push(format!("wheel `{name}`")),
+        }
+        let archive = match pex.wheel(name) {
+            Ok(WheelSource::WheelFile { wheel, .. }) => Some(wheel),
+            Ok(WheelSource::Chroot { archive, .. }) if pex.archive().is_none() => archive,
+            // Among the members of the file; or told by what follows.
+            Ok(_) | Err(_) => None,
+        };
+        if let Some(archive) = archive {
+            members(&archive, findings);
         }
         let selected = Selected {
             name: name.clone(),
-            fingerprint: fingerprint.clone(),
+            fingerprint: promised.clone(),
         };
-        if let Err(error) = unpack::wheels(pex, &[selected], scratch, false) {
-            findings.faults.push(error.to_string());
-        }
+        findings.note(unpack::wheels(pex, &[selected], scratch, false));
     }
-    let code = pex
-        .fingerprint()
-        .map_err(|error| error.to_string())
-        .and_then(|fingerprint| {
-            unpack::code(pex, &fingerprint, scratch).map_err(|error| error.to_string())
-        });
-    if let Err(error) = code {
-        findings.faults.push(error);
-    }
-}
-
-/// Compares each entry that was unpacked here with the one of the same name in the cache.
-fn compare(scratch: &Store, cache: &Store, findings: &mut Findings) {
-    let home = |store: &Store| store.root().join(FORMAT);
-    let (truth, found) = (home(scratch), home(cache));
-    for entry in tree::entries(&truth) {
-        let there = found.join(&entry);
-        if there.symlink_metadata().is_err() {
-            continue;
-        }
-        findings.cached += 1;
-        for fault in tree::differences(&truth.join(&entry), &there) {
-            findings.faults.push(format!("cache: {fault}"));
-        }
-    }
-}
-
-/// `code_hash` as pex computes it: SHA-1 over the sorted names of the user code run together, then the contents in that
-/// order, without bytecode and files whose names begin with a dot (reference 1.6).
-fn code_hash(pex: &Pex) -> Result<String, crate::pex::PexError> {
-    let mut members = pex.user_code()?;
-    members.retain(|member| {
-        let path = Path::new(&member.path);
-        let name = path.file_name().unwrap_or_default().to_string_lossy();
-        let cached = path.iter().any(|part| part == "__pycache__");
-        !(cached || name.starts_with('.') || name.ends_with(".pyc"))
-    });
-    members.sort_by(|one, other| one.path.cmp(&other.path));
-    let mut hash = Hash(Sha1::new());
-    for member in &members {
-        hash.0.update(member.path.as_bytes());
-    }
-    for member in &members {
-        pex.copy(&member.content, &mut hash)?;
-    }
-    Ok(hash
-        .0
-        .finalize()
-        .iter()
-        .map(|byte| format!("{byte:02x}"))
-        .collect())
-}
-
-/// A hash as an output.
-struct Hash(Sha1);
-
-impl Write for Hash {
-    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
-        self.0.update(bytes);
-        Ok(bytes.len())
-    }
-
-    fn flush(&mut self) -> std::io::Result<()> {
-        Ok(())
+    if let Some(fingerprint) = findings.note(pex.fingerprint()) {
+        findings.note(unpack::code(pex, &fingerprint, scratch));
     }
 }

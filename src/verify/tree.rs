@@ -1,29 +1,66 @@
 //! Two trees that should be the same.
 
+use std::ffi::OsString;
 use std::fs::File;
 use std::io::Read;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
-/// The wheels and the user code below the format directory `home`, relative to it.
-pub(super) fn entries(home: &Path) -> Vec<PathBuf> {
-    let mut found = names(home, Path::new("code"));
-    for key in names(home, Path::new("wheels")) {
-        found.extend(names(home, &key));
+use crate::store::Kind;
+
+/// The directories of a kind below the format directory `home`, relative to it.
+pub(super) fn entries(home: &Path, kind: Kind) -> Vec<PathBuf> {
+    let top = Path::new(kind.directory());
+    let found = children(home, top, true);
+    if kind == Kind::Wheels {
+        // Named by two components.
+        return found
+            .iter()
+            .flat_map(|key| children(home, key, true))
+            .collect();
     }
     found
 }
 
-/// The directories in `home/directory`, relative to `home`.
-fn names(home: &Path, directory: &Path) -> Vec<PathBuf> {
+/// The files of a kind, in the same way.
+pub(super) fn files(home: &Path, kind: Kind) -> Vec<PathBuf> {
+    children(home, Path::new(kind.directory()), false)
+}
+
+fn children(home: &Path, directory: &Path, directories: bool) -> Vec<PathBuf> {
     let mut found: Vec<PathBuf> = std::fs::read_dir(home.join(directory))
         .into_iter()
         .flatten()
         .flatten()
-        .filter(|entry| entry.file_type().is_ok_and(|kind| kind.is_dir()))
+        .filter(|entry| {
+            entry
+                .file_type()
+                .is_ok_and(|kind| kind.is_dir() == directories)
+        })
         .map(|entry| directory.join(entry.file_name()))
         .collect();
     found.sort();
+    found
+}
+
+/// Everything below a directory but directories and what Python keeps in `__pycache__`, relative to it.
+pub(super) fn below(root: &Path) -> Vec<PathBuf> {
+    let mut found = Vec::new();
+    let mut left = vec![PathBuf::new()];
+    while let Some(directory) = left.pop() {
+        for name in list(&root.join(&directory)) {
+            let path = directory.join(&name);
+            let is_directory = root
+                .join(&path)
+                .symlink_metadata()
+                .is_ok_and(|status| status.is_dir());
+            if !is_directory {
+                found.push(path);
+            } else if name != "__pycache__" {
+                left.push(path);
+            }
+        }
+    }
     found
 }
 
@@ -40,7 +77,14 @@ fn compare(truth: &Path, found: &Path, faults: &mut Vec<String>) {
         faults.push(format!("`{shown}` is missing"));
         return;
     };
-    if expected.file_type() != status.file_type() {
+    if expected.is_symlink() && status.is_file() {
+        // A hard link there; here, on another device, it could not be one.
+        let target = std::fs::read_link(truth).unwrap_or_default();
+        let target = found.parent().unwrap_or(Path::new("/")).join(target);
+        if !same(&target, found).unwrap_or(false) {
+            faults.push(format!("`{shown}` has other content"));
+        }
+    } else if expected.file_type() != status.file_type() {
         faults.push(format!("`{shown}` is of another type"));
     } else if expected.is_dir() {
         let mut names: Vec<_> = list(truth);
@@ -67,7 +111,8 @@ fn compare(truth: &Path, found: &Path, faults: &mut Vec<String>) {
     }
 }
 
-fn list(directory: &Path) -> Vec<std::ffi::OsString> {
+/// The names in a directory, sorted.
+pub(super) fn list(directory: &Path) -> Vec<OsString> {
     let mut names: Vec<_> = std::fs::read_dir(directory)
         .into_iter()
         .flatten()
@@ -91,4 +136,9 @@ fn same(one: &Path, other: &Path) -> std::io::Result<bool> {
             return Ok(false);
         }
     }
+}
+
+/// Lower-case hexadecimal.
+pub(super) fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }

@@ -10,6 +10,7 @@
 
 mod apps;
 mod bad_input;
+mod budgets;
 mod bytecode;
 mod checklist;
 mod embedding;

@@ -12,6 +12,7 @@ use crate::bench::{App, BenchError, Environment, execute, once, plain, write};
 const APP: App = App {
     name: "homemade",
     requirements: &[],
+    lock: None,
     script: "homemade",
     args: &["--name", "you"],
     code: None,

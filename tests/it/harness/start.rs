@@ -199,7 +199,7 @@ impl Watchdog {
 }
 
 /// What came of a start.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Default)]
 pub struct Outcome {
     /// The exit code, unless a signal ended it.
     pub code: Option<i32>,

@@ -338,3 +338,116 @@ fn damage_is_refused_by_its_own_name() {
         );
     }
 }
+
+/// What a member of zeros inflates to.
+const BOMB: &str = "290000000";
+
+#[test]
+fn a_bomb_is_refused_unless_the_user_lets_it_off() {
+    let pex = Pex::app("hostile-bomb", "def main(): print('survived')\n").build();
+    let (_directory, bomb) = forged(
+        &pex,
+        &format!("add('zeros', bytes({BOMB})); items[-1][0].compress_type = 8"),
+    );
+    assert!(fs::metadata(&bomb.path).unwrap().len() < 2 << 20);
+    let stage = Stage::new(Way::Original, &bomb);
+    let start = || stage.start().program(env!("CARGO_BIN_EXE_pexboot"));
+    for command in ["run", "embed", "verify", "info"] {
+        let run = start().args([command]).args([&stage.pex]).run();
+        run.exits(66)
+            .says("would inflate to 29")
+            .says("PEXBOOT_MAX_UNPACKED");
+    }
+    assert!(!home(&stage).join("code").exists(), "nothing was unpacked");
+    for limit in ["unlimited", "300M", BOMB, "1G"] {
+        let run = start()
+            .env("PEXBOOT_MAX_UNPACKED", limit)
+            .args(["info"])
+            .args([&stage.pex])
+            .run();
+        // The members of pex's own runtime count too.
+        assert_eq!(run.code == Some(0), limit != BOMB, "{run}");
+    }
+    let run = start()
+        .env("PEXBOOT_MAX_UNPACKED", "1G")
+        .args(["run"])
+        .args([&stage.pex])
+        .run();
+    run.ok().prints("survived");
+}
+
+#[test]
+fn a_limit_of_the_users_own_holds_in_every_start_that_unpacks() {
+    let stage = stage("hostile-limit");
+    let start = |limit: &str| stage.start().env("PEXBOOT_MAX_UNPACKED", limit);
+    start("100K").run().exits(66).says("PEXBOOT_MAX_UNPACKED");
+    start("lots").run().exits(1).says("`lots` is no size");
+    silent(&start("100M").run(), SAYS);
+    silent(&start("").run(), SAYS);
+    // What is unpacked is not measured again.
+    silent(&start("100K").run(), SAYS);
+}
+
+#[test]
+fn what_is_no_regular_file_is_refused_and_never_waited_for() {
+    let stage = stage("hostile-fifo");
+    let fifo = stage.path("work/fifo");
+    nix::unistd::mkfifo(&fifo, nix::sys::stat::Mode::from_bits_truncate(0o600)).unwrap();
+    for path in [
+        fifo.as_path(),
+        Path::new("/dev/zero"),
+        Path::new("/dev/null"),
+    ] {
+        for command in ["run", "embed", "strip", "verify", "info", "warm"] {
+            let pexboot = stage.start().program(env!("CARGO_BIN_EXE_pexboot"));
+            let run = pexboot.args([command]).args([path]).run();
+            assert!(
+                run.code.is_some_and(|code| [65, 74].contains(&code)),
+                "{run}"
+            );
+            run.says("not a regular file");
+        }
+    }
+}
+
+#[test]
+fn a_pipe_or_directory_in_the_place_of_an_entry_is_no_entry() {
+    for make in [pipe, |path: &Path| fs::create_dir(path).unwrap()] {
+        for (kind, end) in [
+            ("engine", ""),
+            ("interpreters", ""),
+            ("launches", "/plan"),
+            ("wheels", ".manifest"),
+            ("code", ".manifest"),
+        ] {
+            let stage = stage("hostile-place");
+            starts(&stage.start(), SAYS);
+            let all = below(&home(&stage).join(kind));
+            let entry = all
+                .iter()
+                .find(|path| path.to_string_lossy().ends_with(end));
+            let entry = entry.unwrap();
+            fs::remove_file(entry).unwrap();
+            make(entry);
+            if end != "/plan" {
+                fs::remove_dir_all(home(&stage).join("launches")).unwrap();
+            }
+            stage.start().run().ok().prints(SAYS);
+            starts(&stage.start(), SAYS);
+        }
+        // Where locks should be.
+        let stage = stage("hostile-lock");
+        starts(&stage.start(), SAYS);
+        for directory in ["wheels", "code", "launches", "sites"] {
+            let _ = fs::remove_dir_all(home(&stage).join(directory));
+        }
+        let locks = home(&stage).join("locks");
+        fs::remove_dir_all(&locks).unwrap();
+        make(&locks);
+        starts(&stage.start(), SAYS);
+    }
+}
+
+fn pipe(path: &Path) {
+    nix::unistd::mkfifo(path, nix::sys::stat::Mode::from_bits_truncate(0o600)).unwrap();
+}
