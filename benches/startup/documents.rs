@@ -5,7 +5,7 @@ use std::error::Error;
 use std::fs;
 use std::path::Path;
 
-use pexboot::bench::{Measure, State};
+use pexboot::bench::{Measure, State, fill};
 
 use crate::apps::SMALL;
 use crate::peers::{OURS, PEX};
@@ -14,9 +14,6 @@ use crate::{charts, goals, tables};
 
 /// The documents with such places.
 const DOCUMENTS: [&str; 2] = ["README.md", "docs/performance.md"];
-
-/// The line after what was filled in.
-const END: &str = "<!-- end of run -->";
 
 /// Writes the run's report and charts into its directory, and fills the documents' places for a run of that name.
 pub fn write(record: &Record, directory: &Path, name: &str) -> Result<(), Box<dyn Error>> {
@@ -32,7 +29,7 @@ pub fn write(record: &Record, directory: &Path, name: &str) -> Result<(), Box<dy
     for document in DOCUMENTS {
         let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(document);
         let before = fs::read_to_string(&path)?;
-        let after = filled(&before, name, &|what| block(record, name, what))
+        let after = fill(&before, name, &|what| block(record, name, what))
             .map_err(|error| format!("{document}: {error}"))?;
         if after != before {
             fs::write(path, after)?;
@@ -83,28 +80,4 @@ fn summary(record: &Record, name: &str) -> String {
          environment, where the PEX as it was takes {pex_warm:.1}; of the very first start {cold:.1}, where it takes \
          {pex_cold:.1}. [Every figure, and every other way of packing that was compared](benches/runs/{name}/README.md)."
     )
-}
-
-/// `text` with every place for this run filled anew.
-fn filled(
-    text: &str,
-    name: &str,
-    block: &dyn Fn(&str) -> Option<String>,
-) -> Result<String, String> {
-    let mut out = String::new();
-    let mut rest = text;
-    let mark = format!("<!-- run {name}: ");
-    while let Some(at) = rest.find(&mark) {
-        let after = &rest[at + mark.len()..];
-        let (what, after) = after.split_once(" -->").ok_or("an unfinished mark")?;
-        let (_, after) = after
-            .split_once(END)
-            .ok_or_else(|| format!("`{what}` has no `{END}`"))?;
-        let content = block(what).ok_or_else(|| format!("a run has no `{what}`"))?;
-        out += &rest[..at];
-        out += &format!("{mark}{what} -->\n\n{}\n\n{END}", content.trim_end());
-        rest = after;
-    }
-    out += rest;
-    Ok(out)
 }

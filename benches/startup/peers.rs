@@ -231,6 +231,13 @@ fn shiv(peer: &Peer, bench: &Bench, app: &App) -> Result<PathBuf, BenchError> {
 /// PyInstaller wants the application installed beside itself; the metadata that many applications ask for at run time
 /// goes in only when named.
 fn pyinstaller(peer: &Peer, bench: &Bench, app: &App) -> Result<PathBuf, BenchError> {
+    if app.name == "apache-airflow" {
+        let what =
+            "not attempted: what it imports by name would have to be listed package by package";
+        return Err(BenchError::Missing {
+            what: what.to_owned(),
+        });
+    }
     let workshop = &bench.workshop;
     let wheels = workshop.wheels(app)?;
     workshop.variant(app, peer.id, |work| {
@@ -281,7 +288,6 @@ fn hints(app: &App) -> Vec<String> {
         "django-admin" => all(&["django"]),
         "elasticsearch-curator" => all(&["curator"]),
         "jupyter-nbconvert" => all(&["nbconvert"]),
-        "apache-airflow" => all(&["airflow"]),
         _ => Vec::new(),
     }
 }

@@ -54,6 +54,9 @@ fn parse(value: &OsStr) -> Option<u64> {
         "T" => 40,
         _ => return None,
     };
+    if digits.starts_with('+') {
+        return None;
+    }
     digits.parse::<u64>().ok()?.checked_mul(1 << shift)
 }
 

@@ -213,7 +213,8 @@ impl Workshop {
         let wheels = self.wheels(app)?;
         self.variant(app, variant, |work| {
             let mut command = plain(&self.tool("pex"), app.wanted());
-            command.args(["--no-pypi", "--find-links"]).arg(wheels);
+            // What pip has resolved once is not resolved again, by another pip.
+            command.arg("--pre-resolved-dists").arg(wheels);
             command
                 .arg("--python")
                 .arg(&self.python)

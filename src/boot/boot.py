@@ -92,8 +92,8 @@ def _boot():
             function = _interpreter(sys, os, venv)
         else:
             function = _repl(data, pex)
-    except (ImportError, OSError):
-        if note[0] in "02" and _damaged(os, data["entries"]):
+    except (ImportError, OSError, EOFError, ValueError) as error:
+        if note[0] in "02" and (_damaged(os, data["entries"]) or _cut_short(os, data["entries"], error)):
             for name, value in undo.items():
                 if value is None:
                     environ.pop(name, None)
@@ -485,6 +485,39 @@ def _damaged(os, entries):
         except (OSError, IndexError, ValueError):
             return True
     return False
+
+
+def _cut_short(os, entries, error):
+    """Whether Python's own bytecode of something that was unpacked could not be read. All that cannot is gone then.
+
+    Python does not look whether all of it was written (Lib/importlib/_bootstrap_external.py, `_write_atomic`): on a disk
+    that fills up, half a file gets its place, and no later start comes past it.
+    """
+    step = error.__traceback__
+    while step is not None and step.tb_frame.f_code.co_name != "get_code":
+        step = step.tb_next
+    path = step and step.tb_frame.f_locals.get("bytecode_path")
+    if not (isinstance(path, str) and any(path.startswith(entry + "/") for entry in entries)):
+        return False
+    from marshal import loads
+
+    found = False
+    for entry in entries:
+        for above, _, files in os.walk(entry, followlinks=True):
+            for file in files if above.endswith("/__pycache__") else ():
+                path = above + "/" + file
+                try:
+                    with open(path, "rb") as bytecode:
+                        loads(bytecode.read()[16:])
+                except (EOFError, ValueError, TypeError):
+                    try:
+                        os.unlink(path)
+                        found = True
+                    except OSError:
+                        pass
+                except OSError:
+                    pass
+    return found
 
 
 def _repair(os, pex, args):

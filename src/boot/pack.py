@@ -114,7 +114,7 @@ def install(shipped, path, identity, first, base, made_under, suffix, blocks, di
         loader, inner = spec.loader, spec.submodule_search_locations
         if type(loader) is SourceFileLoader and spec.origin in brought[2]:
 
-            def get_code(fullname):
+            def serve_code(fullname):
                 loader.__dict__.pop("get_code", None)
                 try:
                     if fullname == loader.name:
@@ -126,7 +126,7 @@ def install(shipped, path, identity, first, base, made_under, suffix, blocks, di
                     pass
                 return get_source_code(loader, fullname)
 
-            loader.get_code = get_code
+            loader.get_code = serve_code
         if inner and inner[0] in brought[1] and inner[0] not in finders and sys.path_hooks == hooks:
             offer(inner[0])
         return spec
@@ -134,7 +134,7 @@ def install(shipped, path, identity, first, base, made_under, suffix, blocks, di
     def source(fullname, file, entry):
         loader = SourceFileLoader(fullname, file)
 
-        def get_code(fullname):
+        def serve_code(fullname):
             loader.__dict__.pop("get_code", None)
             try:
                 if fullname == loader.name:
@@ -148,7 +148,7 @@ def install(shipped, path, identity, first, base, made_under, suffix, blocks, di
                 pass
             return get_source_code(loader, fullname)
 
-        loader.get_code = get_code
+        loader.get_code = serve_code
         return loader
 
     def serve(directory, finder, early):

@@ -6,11 +6,9 @@
 
 use alloc::vec::Vec;
 
-use miniz_oxide::inflate::TINFLStatus;
-use miniz_oxide::inflate::core::inflate_flags::TINFL_FLAG_USING_NON_WRAPPING_OUTPUT_BUF;
-use miniz_oxide::inflate::core::{DecompressorOxide, decompress};
 use pexboot_stub::checksum::checksum;
 use pexboot_stub::env;
+use pexboot_stub::inflate::inflate;
 use pexboot_stub::key::hex;
 use pexboot_stub::paths::safety::{Fault, Why};
 use pexboot_stub::paths::{self, Candidate, Kind, below, decimal};
@@ -121,10 +119,7 @@ impl Engine<'_> {
             return Err(damaged(b"is not the one that was put there"));
         }
         let mut bytes = alloc::vec![0; seal.engine_full_size as usize];
-        let flags = TINFL_FLAG_USING_NON_WRAPPING_OUTPUT_BUF;
-        let (status, _, size) =
-            decompress(&mut DecompressorOxide::new(), &packed, &mut bytes, 0, flags);
-        if status != TINFLStatus::Done || size != bytes.len() {
+        if inflate(&packed, &mut bytes) != Some(bytes.len()) {
             return Err(damaged(b"can't be unpacked"));
         }
         Ok(bytes)

@@ -9,6 +9,7 @@ extern crate alloc;
 
 pub mod checksum;
 pub mod env;
+pub mod inflate;
 pub mod key;
 pub mod options;
 pub mod paths;

@@ -3,6 +3,7 @@
 //! Two sizes: a run of some dozens of starts and kills in every `cargo test`, thousands in the long tier. What needs root
 //! (mounts, other users) says so where it is left out; CI is root.
 
+mod appendix;
 mod damage;
 mod faults;
 mod hostile;
@@ -16,8 +17,12 @@ mod upkeep;
 mod verify;
 
 use std::fs;
+use std::io::Write as _;
 use std::os::unix::fs::{PermissionsExt, chown};
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::thread;
+use std::time::Instant;
 
 use crate::fixtures::{Built, Pex, Wheel};
 use crate::harness::{Outcome, Stage, Start, Way, coverage, is_root, long};
@@ -66,6 +71,40 @@ fn silent(run: &Outcome, says: &str) {
 /// How often: in every run, and in the long tier.
 fn rounds(usual: usize, thorough: usize) -> usize {
     if long() { thorough } else { usual }
+}
+
+/// Shares rounds out: in the long tier to two that work beside each other, and it is told how far they are.
+fn shared_out(what: &str, rounds: usize, work: impl Fn(&mut dyn Iterator<Item = usize>) + Sync) {
+    let next = AtomicUsize::new(0);
+    let begin = Instant::now();
+    let step = (rounds / 20).max(1);
+    thread::scope(|scope| {
+        for _ in 0..if long() { 2 } else { 1 } {
+            scope.spawn(|| {
+                work(&mut std::iter::from_fn(|| {
+                    let round = next.fetch_add(1, Ordering::Relaxed);
+                    if long() && round > 0 && round % step == 0 {
+                        // Past the capture of tests that pass.
+                        let seconds = begin.elapsed().as_secs();
+                        let _ = writeln!(
+                            std::io::stderr(),
+                            "{what}: {round} of {rounds} after {seconds} s"
+                        );
+                    }
+                    (round < rounds).then_some(round)
+                }));
+            });
+        }
+    });
+    coverage::note(&format!("trust: {rounds} {what}, failures: none"));
+}
+
+/// Takes everything out of the machine's root, as nobody runs who needs it: `cache clear` looks, waits and syncs.
+fn empty(stage: &Stage) {
+    match fs::remove_dir_all(home(stage)) {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => panic!("{error}"),
+        _ => {}
+    }
 }
 
 /// Whether these tests are root; notes what is left out where they are not.
