@@ -33,6 +33,8 @@ pub mod fuzzing;
 pub mod interpreter;
 pub mod launch;
 #[cfg(feature = "cli")]
+pub mod pack;
+#[cfg(feature = "cli")]
 pub mod parts;
 pub mod pex;
 pub mod pex_info;

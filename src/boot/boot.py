@@ -21,7 +21,7 @@ def _boot():
             data = loads(file.read())
     except (OSError, EOFError, ValueError, TypeError):
         import os
-        if os.environ["_PEXBOOT"][0] == "0":
+        if os.environ["_PEXBOOT"][0] in "02":
             _repair(os, os.environ["_PEXBOOT"][1:], sys.argv[1:])
         raise
 
@@ -59,6 +59,8 @@ def _boot():
     for name, resource in data["bind"]:
         environ[name] = _resource(sys, os, name, resource)
 
+    packing = _pack(sys, here, data["pack"], environ, note[0] in "23") if data["pack"] else None
+
     # A spec by this name tells multiprocessing's spawn that there is no main module to import again. In a virtual
     # environment there is one: its own `pex`.
     main.__spec__ = None if venv else type(sys.__spec__)("__main__", main.__loader__)
@@ -91,7 +93,7 @@ def _boot():
         else:
             function = _repl(data, pex)
     except (ImportError, OSError, EOFError, ValueError) as error:
-        if note[0] == "0" and (_damaged(os, data["entries"]) or _cut_short(os, data["entries"], error)):
+        if note[0] in "02" and (_damaged(os, data["entries"]) or _cut_short(os, data["entries"], error)):
             for name, value in undo.items():
                 if value is None:
                     environ.pop(name, None)
@@ -100,9 +102,72 @@ def _boot():
             _repair(os, pex, sys.argv[1 + len(inject_args):])
         raise
 
-    for name in [name for name in main.__dict__ if name[:2] != "__"]:
-        del main.__dict__[name]
+    if packing and packing.late:
+        packing.make_quietly()
+    return packing or memoryview(b""), function
+
+
+def _leave():
+    """The application's function; from now on nothing of the boot is to be found by name."""
+    main = __import__("sys").modules["__main__"].__dict__
+    function = _ready[1]
+    for name in [name for name in main if name[:2] != "__"]:
+        del main[name]
     return function
+
+
+def _pack(sys, here, parts, environ, first):
+    """Lets imports be served from the launch pack (pack.py); where there is none, gives what is to make it (record.py)."""
+    import posix
+
+    if environ.get("PEXBOOT_PACK") == "0":
+        return None
+    finder, record, shipped = parts
+    shipped = here + "/shipped" if shipped else None
+    space = {"__name__": "_frozen_importlib_external"}
+    damaged = None
+    try:
+        path = here + "/pack"
+        fd = posix.open(path, posix.O_RDONLY | posix.O_CLOEXEC)
+        try:
+            status = posix.fstat(fd)
+            damaged = status.st_ino
+            first = posix.read(fd, 96 << 10)
+            base = 48 + int.from_bytes(first[20:24], "little")
+            if len(first) < base <= status.st_size:
+                first += posix.read(fd, base - len(first))
+        finally:
+            posix.close(fd)
+        head = first[48:base]
+        from _imp import source_hash
+
+        magic = b"pexboot pack 1\n\0" + sys.modules["_frozen_importlib_external"].MAGIC_NUMBER
+        size = int.from_bytes(first[24:32], "little")
+        if first[:20] != magic or size != status.st_size or source_hash(0, head) != first[40:48]:
+            raise ValueError
+        from marshal import loads
+
+        head = loads(head)
+        exec(head[0], space)
+        space["install"](shipped, path, (status.st_ino, status.st_size), first, base, *head[1:])
+        return None
+    except Exception:
+        # None, or a damaged one, which is made again. A seed is not written, and has the bytecode of everything.
+        if "PEXBOOT_SEEDS" in environ:
+            return None
+    try:
+        finder = compile(finder, "<frozen importlib._bootstrap_external>", "exec", 0, True)
+        exec(finder, space)
+        facts = space["facts"]()
+        code = space["install"](shipped, None, None, b"", 0, facts, "", [], {}) if shipped else None
+        # With bytecode that was brought the first start of a plan compiles nothing, and leaves the pack to the next.
+        if record is None or facts is None or shipped and first:
+            return None
+        more = {"__name__": "pexboot"}
+        exec(compile(record, "<pexboot>", "exec", 0, True), more)
+        return more["Recorder"](here, finder, space, code, damaged, not first)
+    except Exception:
+        return None
 
 
 def _callable(sys, module, attrs, venv):
@@ -480,5 +545,7 @@ def _traced(source):
 
 _trace = __import__("posix").environ.get(b"_PEXBOOT_TRACE")
 # One expression, so that tracebacks show one line of ours, and without sys.exit where nothing was returned, so that
-# `python -i` stays quiet.
-(lambda result: result is None or __import__("sys").exit(result))((_traced(_trace) if _trace else _boot())())
+# `python -i` stays quiet. What is done at the end is held by nothing but the `with`.
+_ready = _traced(_trace) if _trace else _boot()
+with _ready[0]:
+    (lambda result: result is None or __import__("sys").exit(result))(_leave()())

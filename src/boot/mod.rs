@@ -13,6 +13,12 @@ pub const SOURCE: &str = include_str!("boot.py");
 /// The interactive session of a PEX without entry point.
 pub const REPL: &str = include_str!("repl.py");
 
+/// The finder of the launch pack and of shipped bytecode.
+pub const PACK: &str = include_str!("pack.py");
+
+/// What makes a launch pack.
+pub const RECORD: &str = include_str!("record.py");
+
 /// A value of Python that the boot reads.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Py {
@@ -20,6 +26,8 @@ pub enum Py {
     None,
     /// `True`, `False`
     Bool(bool),
+    /// `int`
+    Int(i32),
     /// `str`: file-system bytes, decoded as `os.fsdecode` would.
     Str(Vec<u8>),
     /// `list`
@@ -90,6 +98,10 @@ impl Py {
             Py::None => out.push(b'N'),
             Py::Bool(true) => out.push(b'T'),
             Py::Bool(false) => out.push(b'F'),
+            Py::Int(value) => {
+                out.push(b'i');
+                out.extend(value.to_le_bytes());
+            }
             Py::Str(bytes) => write_str(bytes, out),
             Py::List(items) => {
                 out.push(b'[');
@@ -160,13 +172,14 @@ mod tests {
         let value = Py::Dict(vec![
             ("none", Py::None),
             ("flags", Py::List(vec![Py::Bool(true), Py::Bool(false)])),
+            ("number", Py::Int(-70_000)),
             ("text", Py::str("grüße")),
             ("bytes", Py::Str(b"/caf\xe9\xff/\x80".to_vec())),
             ("empty", Py::List(vec![])),
         ]);
         assert_eq!(
             seen_by_python(&value),
-            r"{'none': None, 'flags': [True, False], 'text': 'gr\xfc\xdfe', 'bytes': '/caf\udce9\udcff/\udc80', 'empty': []}"
+            r"{'none': None, 'flags': [True, False], 'number': -70000, 'text': 'gr\xfc\xdfe', 'bytes': '/caf\udce9\udcff/\udc80', 'empty': []}"
         );
     }
 

@@ -8,7 +8,8 @@ use serde_json::{Value, json};
 
 use super::error::CliError;
 use crate::embed::{State, state};
-use crate::launch::{Hooks, hooks};
+use crate::launch::{self, Hooks, Invocation, hooks};
+use crate::pack::Pack;
 use crate::pex::{Layout, Pex, PexError, WheelSource};
 
 /// What `info` is told.
@@ -16,6 +17,9 @@ use crate::pex::{Layout, Pex, PexError, WheelSource};
 pub struct Args {
     /// The PEX, embedded or not
     pex: PathBuf,
+    /// List the modules of its launch pack
+    #[arg(long)]
+    modules: bool,
     /// Print one JSON object
     #[arg(long)]
     json: bool,
@@ -32,7 +36,7 @@ pub fn run(args: &Args) -> Result<(), CliError> {
     let text = if args.json {
         format!("{:#}\n", facts.json())
     } else {
-        facts.text()
+        facts.text(args.modules)
     };
     match std::io::stdout().lock().write_all(text.as_bytes()) {
         // Whoever reads has seen enough.
@@ -50,6 +54,8 @@ struct Facts {
     wheels: Vec<(String, Option<u64>)>,
     /// What of this host does not run; the reason where no interpreter could be chosen.
     hooks: Result<Option<Hooks>, String>,
+    /// What a start with this environment imports from, if it was started before.
+    pack: Option<Pack>,
 }
 
 impl Facts {
@@ -57,7 +63,12 @@ impl Facts {
         let pex = &state.pex;
         let names = pex.info.distributions.iter().map(|(name, _)| name);
         let wheels = names.map(|name| Ok((name.clone(), size_of(pex, name)?)));
+        let pack = Invocation::new(&pex.path, Vec::new())
+            .ok()
+            .and_then(|invocation| launch::planned(&invocation))
+            .and_then(|directory| Pack::read(&directory.join("pack")));
         Ok(Facts {
+            pack,
             fingerprint: pex.fingerprint()?,
             shebang: pex
                 .shebang()?
@@ -98,11 +109,16 @@ impl Facts {
             "host_site": seal.as_ref().is_some_and(|seal| seal.options.host_site),
             "wheels": wheels.collect::<Vec<_>>(),
             "host": self.host(),
+            "launch_pack": self.pack.as_ref().map(|pack| {
+                let modules = pack.modules.iter();
+                let modules = modules.map(|(name, size)| json!({ "name": name, "size": size }));
+                json!({ "size": pack.size, "modules": modules.collect::<Vec<_>>() })
+            }),
             "pex_info": pex.info.raw,
         })
     }
 
-    fn text(&self) -> String {
+    fn text(&self, modules: bool) -> String {
         let State { pex, seal, .. } = &self.state;
         let mut lines = Lines(String::new());
         lines.line("pex", &pex.path.to_string_lossy());
@@ -157,6 +173,13 @@ impl Facts {
             lines.line("", &format!("{name}  {size}"));
         }
         self.host_lines(&mut lines);
+        if let Some(pack) = &self.pack {
+            let (count, size) = (pack.modules.len(), bytes(pack.size));
+            lines.line("launch pack", &format!("{count} modules, {size}"));
+            for (name, size) in pack.modules.iter().filter(|_| modules) {
+                lines.line("", &format!("{name}  {}", bytes(*size)));
+            }
+        }
         lines.0
     }
 
@@ -278,7 +301,7 @@ mod tests {
     #[test]
     fn says_what_a_pex_holds() {
         let (facts, _temp) = facts();
-        let text = facts.text();
+        let text = facts.text(false);
         for line in [
             "layout       zipapp",
             "embedded     no",

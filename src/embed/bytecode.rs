@@ -47,8 +47,8 @@ impl Bytecode {
             .map_err(|error| failed(error.to_string()))?;
         let shebang = pex.shebang()?;
         let fingerprint = pex.fingerprint()?;
-        let code = unpack::code(&pex, &fingerprint, None, &store)
-            .map_err(|error| failed(error.to_string()))?;
+        let code =
+            unpack::code(&pex, &fingerprint, &store).map_err(|error| failed(error.to_string()))?;
 
         let pythons: Vec<Option<&str>> = match pythons {
             [] => vec![None],

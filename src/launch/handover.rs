@@ -25,7 +25,8 @@ use crate::plan::{EnvChange, Exec, Input, Inputs, Value, place};
 use crate::store::{Kind, Store, Tree};
 use crate::variables::{Mode, Variables};
 
-/// What the native path leaves to the bootstrap, in words for `PEX_VERBOSE`; `None` where nothing was asked for.
+/// What the native path leaves to the bootstrap, in words for `PEX_VERBOSE`; `None` where nothing was asked for. Without
+/// an interpreter, as far as it can be told before one is chosen.
 ///
 /// # Errors
 /// When tools are asked of a PEX that was built without them.
@@ -33,7 +34,7 @@ pub fn reason(
     pex: &Pex,
     variables: &Variables,
     mode: Mode,
-    interpreter: &Record,
+    interpreter: Option<&Record>,
 ) -> Result<Option<String>, LaunchError> {
     if variables.tools {
         if !pex.info.includes_tools {
@@ -45,7 +46,7 @@ pub fn reason(
         }
         return Ok(Some("PEX_TOOLS".to_owned()));
     }
-    if interpreter.boot.is_empty() {
+    if let Some(interpreter) = interpreter.filter(|interpreter| interpreter.boot.is_empty()) {
         let (major, minor, _) = interpreter.version;
         return Ok(Some(format!("a start on Python {major}.{minor}")));
     }

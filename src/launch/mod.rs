@@ -12,6 +12,7 @@ mod hooks;
 mod invocation;
 mod prepare;
 mod replay;
+mod served;
 mod session;
 mod venv;
 #[cfg(feature = "cli")]
@@ -23,6 +24,8 @@ use std::ffi::CString;
 use std::io::Read;
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
+#[cfg(feature = "cli")]
+use std::path::PathBuf;
 
 use pexboot_stub::replay::{Command, Launch};
 use sha2::{Digest, Sha256};
@@ -102,6 +105,16 @@ fn replay(invocation: &Invocation, report: &mut dyn Report) -> Option<Plan> {
         "replaying the launch plan: every input still holds".to_owned()
     });
     Some(plan)
+}
+
+/// The directory of the launch that a start of this invocation would replay, if its plan still holds.
+#[cfg(feature = "cli")]
+#[must_use]
+pub fn planned(invocation: &Invocation) -> Option<PathBuf> {
+    let plan = replay::find(invocation)?;
+    // The boot, which lies beside it.
+    let boot = PathBuf::from(std::ffi::OsStr::from_bytes(plan.exec.argv.last()?));
+    boot.parent().map(Path::to_owned)
 }
 
 /// The engine's whole life: the stub has named P and found no plan that holds. Gives the exit code of a failure.

@@ -20,6 +20,7 @@ use crate::plan::{EnvChange, Exec, Input, Inputs, Plan, Value, identity, place};
 use crate::resolve::{self, Selected};
 use crate::store::{Kind, Store};
 use crate::trace;
+use crate::unpack::bytecode::SHIPPED;
 use crate::unpack::{self, Unpacked};
 use crate::variables::{Mode, Variables};
 
@@ -69,6 +70,8 @@ pub(super) struct Start {
     pub interpreter: bool,
     /// What the boot reads; `None` where the command is complete without it.
     pub data: Option<Py>,
+    /// Where it finds bytecode that the PEX brings.
+    pub shipped: Option<Py>,
     /// What must be there for the command to work.
     pub needs: Vec<PathBuf>,
 }
@@ -189,7 +192,8 @@ pub(super) fn prepare_meanwhile(
     let base = mode == Mode::Venv || inherit == InheritPath::False;
     let step = trace::step("interpreter");
     // What the PEX's own bootstrap does needs no wheel unpacked, and a repair tells what it has mended in order.
-    let early = !invocation.repair && matches!(handover::reason(&pex, &variables, mode), Ok(None));
+    let early =
+        !invocation.repair && matches!(handover::reason(&pex, &variables, mode, None), Ok(None));
     let (ahead, stop) = (OnceLock::new(), AtomicBool::new(false));
     let (interpreter, selected) = std::thread::scope(|scope| {
         if early {
@@ -212,7 +216,7 @@ pub(super) fn prepare_meanwhile(
         format!("interpreter: `{}`", interpreter.binary.display())
     });
 
-    if let Some(reason) = handover::reason(&pex, &variables, mode, &interpreter)? {
+    if let Some(reason) = handover::reason(&pex, &variables, mode, Some(&interpreter))? {
         report.say(1, &|| {
             format!("{reason} is left to the PEX's own bootstrap")
         });
@@ -361,9 +365,14 @@ fn publish(
         inputs: inputs.clone().into_list(),
         exec,
     };
-    // A plan that says "repaired" keeps the boot from repairing. A bare PEX has no stub that it could start again: there
-    // the next start prepares anew, and this one fails as Python does.
-    let whole = if seal(pex).is_some() { "0" } else { "1" };
+    // A plan that says "repaired" (1, 3) keeps the boot from repairing. A bare PEX has no stub that it could start again:
+    // there the next start prepares anew, and this one fails as Python does. The start that follows here, and no later
+    // one, is told that it is the first (2, 3).
+    let (whole, first) = match seal(pex) {
+        Some(_) if !invocation.repair => ("0", "2"),
+        Some(_) => ("0", "3"),
+        None => ("1", "3"),
+    };
     let note = |repaired: &str| {
         let mut exec = exec.clone();
         exec.env.push(EnvChange::Set(
@@ -373,18 +382,18 @@ fn publish(
         plan(exec)
     };
     let name = String::from_utf8_lossy(&name).into_owned();
-    home.replace(
-        Kind::Launches,
-        &key,
-        &[
-            (&name, interpreter.boot.as_slice()),
-            ("data", &data.marshal()),
-            ("plan", &note(whole).encode()),
-        ],
-    )?;
+    let (data, encoded) = (data.marshal(), note(whole).encode());
+    let shipped = start.shipped.map(|shipped| shipped.marshal());
+    let mut files = vec![
+        (name.as_str(), interpreter.boot.as_slice()),
+        ("data", &data),
+    ];
+    files.extend(shipped.as_deref().map(|shipped| (SHIPPED, shipped)));
+    files.push(("plan", &encoded));
+    home.replace(Kind::Launches, &key, &files)?;
     report.say(1, &|| format!("launch plan: `{}`", directory.display()));
     Ok(Prepared {
-        plan: note(if invocation.repair { "1" } else { whole }),
+        plan: note(first),
         directory,
         store: home,
         python: interpreter.binary.clone(),
@@ -572,7 +581,7 @@ pub(super) fn seal(pex: &Pex) -> Option<&Seal> {
 /// The boot's file name: the application's own, so that `ps` shows it. PyPy knows bytecode by `.pyc` alone.
 fn boot_name(name: &OsStr, interpreter: &Record) -> Vec<u8> {
     let mut name = name.as_bytes().to_vec();
-    if name == b"data" || name == b"plan" {
+    if matches!(name.as_slice(), b"data" | b"plan" | b"pack" | b"shipped") {
         name.extend(b".pex");
     }
     if interpreter.implementation != "cpython" && !name.ends_with(b".pyc") {

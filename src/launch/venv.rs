@@ -127,7 +127,7 @@ pub(super) fn start(parts: &Parts<'_>, report: &mut dyn Report) -> Result<Start,
 
     let wheels = parts.wheels()?;
     let code = trace::timed("code", || {
-        unpack::code(&main.pex, &main.fingerprint, None, &parts.store)
+        unpack::code(&main.pex, &main.fingerprint, &parts.store)
     })?;
     let copies = info.venv_site_packages_copies || main.pex.layout == Layout::Loose;
     let step = trace::step("venv");
@@ -166,6 +166,7 @@ pub(super) fn start(parts: &Parts<'_>, report: &mut dyn Report) -> Result<Start,
                 env: environment(parts, &venv, bin_path)?,
                 interpreter: false,
                 data: None,
+                shipped: None,
                 needs,
             });
         }
@@ -211,12 +212,14 @@ pub(super) fn start(parts: &Parts<'_>, report: &mut dyn Report) -> Result<Start,
         ),
         ("entries", Py::paths(&needs)),
     ];
+    data.push(parts.pack(&run, false));
     data.extend(parts.session(&run));
     Ok(Start {
         argv,
         env: Vec::new(),
         interpreter: run == Run::Interpreter,
         data: Some(Py::Dict(data)),
+        shipped: None,
         needs,
     })
 }

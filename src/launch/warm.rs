@@ -13,7 +13,7 @@ use std::process::{Command, Stdio};
 use crate::launch::replay::launch_key;
 use crate::launch::{Invocation, LaunchError, Prepared, Report, prepare};
 use crate::pex::{Pex, PexError};
-use crate::plan::{Identity, Input, Plan};
+use crate::plan::{EnvChange, Identity, Input, Plan, Value};
 use crate::store::Kind;
 
 /// Prepares the launch for all who will find this root.
@@ -80,10 +80,19 @@ fn portable(plan: &Plan) -> Plan {
         Input::Present(place, _) => Input::Present(place.clone(), 0),
         other => other.clone(),
     });
+    let mut exec = plan.exec.clone();
+    for change in &mut exec.env {
+        // Nobody's first start.
+        if let EnvChange::Set(_, Value::InvokedPex(note)) = change
+            && let Some(note) = note.first_mut()
+        {
+            *note &= !2;
+        }
+    }
     Plan {
         boot_id: [0; 16],
         inputs: inputs.collect(),
-        exec: plan.exec.clone(),
+        exec,
     }
 }
 

@@ -45,8 +45,10 @@ pub(super) fn start(
             code.insert(0, member.pex.path.clone());
             continue;
         }
-        let own = shipped.as_ref().filter(|_| index == 0);
-        let directory = unpack::code(&member.pex, &member.fingerprint, own, store)?;
+        let directory = unpack::code(&member.pex, &member.fingerprint, store)?;
+        if let (0, Some(shipped)) = (index, &mut shipped) {
+            shipped.code_seen(&directory);
+        }
         unpacked.push(directory.clone());
         if member.pex.user_code()?.is_empty() {
             empty.push(directory.clone());
@@ -59,7 +61,16 @@ pub(super) fn start(
         wheels.iter_mut().for_each(|wheel| wheel.entries.reverse());
     }
     drop(step);
-    let site = trace::timed("site", || site::assemble(&wheels, shipped.as_ref(), store))?;
+    let site = trace::timed("site", || {
+        site::assemble(&wheels, store, &mut |seen, source| {
+            if let Some(shipped) = &mut shipped {
+                shipped.seen(seen, source);
+            }
+        })
+    })?;
+    let step = trace::step("bytecode");
+    let bytecode = shipped.map(|shipped| shipped.keep(store)).transpose()?;
+    drop(step);
 
     let (target, inject) = dispatch::target(&parts.main().pex.info, variables)?;
     let run = match target {
@@ -127,10 +138,12 @@ pub(super) fn start(
                     .iter()
                     .map(|wheel| &wheel.path)
                     .chain(&unpacked)
-                    .chain(&site.entries),
+                    .chain(&site.entries)
+                    .chain(bytecode.iter().map(|(directory, _)| directory)),
             ),
         ),
     ];
+    data.push(parts.pack(&run, bytecode.is_some()));
     data.extend(parts.session(&run));
 
     let mut argv = vec![interpreter.binary.clone().into_os_string().into_vec()];
@@ -153,13 +166,15 @@ pub(super) fn start(
     let needs = code
         .iter()
         .chain(&site.entries)
-        .chain(wheels.iter().map(|wheel| &wheel.path));
+        .chain(wheels.iter().map(|wheel| &wheel.path))
+        .chain(bytecode.iter().map(|(directory, _)| directory));
     Ok(Start {
         needs: needs.cloned().collect(),
         argv,
         env: Vec::new(),
         interpreter: run == Run::Interpreter,
         data: Some(Py::Dict(data)),
+        shipped: bytecode.map(|(_, share)| share),
     })
 }
 

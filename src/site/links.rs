@@ -12,15 +12,9 @@ use std::path::{Path, PathBuf};
 
 use super::merge::{Directory, Node, list};
 use crate::store::{FillError, StoreError, Tree};
-use crate::unpack::{Shipped, UnpackError};
 
 /// Builds `merged` in the fresh directory `root`, which will lie two levels below `home`, as it does now.
-pub(super) fn build(
-    root: &Path,
-    merged: &Directory,
-    home: &Path,
-    shipped: Option<&Shipped<'_>>,
-) -> Result<(), FillError> {
+pub(super) fn build(root: &Path, merged: &Directory, home: &Path) -> Result<(), FillError> {
     let at = |path: &Path| {
         let path = path.to_owned();
         move |source| StoreError::Io { path, source }
@@ -28,25 +22,17 @@ pub(super) fn build(
     let mut builder = Builder {
         tree: Tree::new(root).map_err(at(root))?,
         home,
-        shipped,
     };
-    builder.fill("", merged).map_err(|error| match error {
-        // What the system said of the site itself.
-        UnpackError::Store(StoreError::Io { path, source }) if path.as_os_str().is_empty() => {
-            at(root)(source).into()
-        }
-        other => other.into(),
-    })
+    Ok(builder.fill("", merged).map_err(at(root))?)
 }
 
 struct Builder<'a> {
     tree: Tree,
     home: &'a Path,
-    shipped: Option<&'a Shipped<'a>>,
 }
 
 impl Builder<'_> {
-    fn fill(&mut self, prefix: &str, directory: &Directory) -> Result<(), UnpackError> {
+    fn fill(&mut self, prefix: &str, directory: &Directory) -> io::Result<()> {
         for (name, node) in &directory.children {
             let path = if prefix.is_empty() {
                 name.clone()
@@ -56,32 +42,27 @@ impl Builder<'_> {
             match node {
                 Node::File(source) => {
                     if prefix.is_empty() {
-                        self.link(&path, source).map_err(unplaced)?;
+                        self.link(&path, source)?;
                     } else {
-                        self.file(&path, source).map_err(unplaced)?;
-                    }
-                    if let Some(shipped) = self.shipped {
-                        shipped.accompany(source, &path, &mut self.tree)?;
+                        self.file(&path, source)?;
                     }
                 }
                 Node::Shared(directory) => self.real(&path, directory)?,
                 Node::Whole {
                     path: source,
                     native,
-                } if (self.shipped).is_some_and(|shipped| shipped.any_below(source))
-                    || *native && holds_native(source).map_err(unplaced)? =>
-                {
-                    let listed = list(source, *native).map_err(unplaced)?;
+                } if *native && holds_native(source)? => {
+                    let listed = list(source, *native)?;
                     self.real(&path, &listed)?;
                 }
-                Node::Whole { path: source, .. } => self.link(&path, source).map_err(unplaced)?,
+                Node::Whole { path: source, .. } => self.link(&path, source)?,
             }
         }
         Ok(())
     }
 
-    fn real(&mut self, path: &str, directory: &Directory) -> Result<(), UnpackError> {
-        self.tree.directory(path).map_err(unplaced)?;
+    fn real(&mut self, path: &str, directory: &Directory) -> io::Result<()> {
+        self.tree.directory(path)?;
         self.fill(path, directory)
     }
 
@@ -108,14 +89,6 @@ impl Builder<'_> {
         target.push(within);
         target
     }
-}
-
-/// An error whose path is not known yet.
-fn unplaced(source: io::Error) -> UnpackError {
-    UnpackError::Store(StoreError::Io {
-        path: PathBuf::new(),
-        source,
-    })
 }
 
 /// Whether a shared library lies in the directory or below.

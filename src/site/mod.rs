@@ -24,9 +24,9 @@ use std::path::{Path, PathBuf};
 use sha2::{Digest as _, Sha256};
 
 use crate::store::{Kind, Store, StoreError};
-use crate::unpack::{Shipped, Unpacked};
+use crate::unpack::Unpacked;
 
-use merge::Directory;
+use merge::{Directory, Node};
 use pth::Pth;
 
 /// What goes on `sys.path` for the wheels.
@@ -51,31 +51,35 @@ struct Unit {
     lines: Vec<String>,
 }
 
-/// Assembles the site of these wheels, in resolve order, with the bytecode that the PEX brings.
+/// Assembles the site of these wheels, in resolve order. `seen` is told where an import finds what lies where in them:
+/// files, and directories with everything below.
 ///
 /// # Errors
 /// When the store cannot be read or written.
 pub fn assemble(
     wheels: &[Unpacked],
-    shipped: Option<&Shipped<'_>>,
     store: &Store,
+    seen: &mut dyn FnMut(&Path, &Path),
 ) -> Result<Site, StoreError> {
     let units = units(wheels)?;
     // One directory alone is its own site.
-    if units.len() < 2 && !(units.iter()).any(|unit| compiled(unit, shipped)) {
+    if units.len() < 2 {
+        units.iter().for_each(|unit| seen(&unit.path, &unit.path));
         return Ok(alone(units));
     }
     let (merged, places) = plan(&units)?;
-    let site = match beside(wheels, shipped, store) {
+    let site = match beside(wheels, store) {
         Some(site) => site,
         None => {
             let home = home(store.root());
-            store.directory(Kind::Sites, &key(wheels, shipped, &home), &mut |root| {
-                links::build(root, &merged, &home, shipped)
+            store.directory(Kind::Sites, &key(wheels, &home), &mut |root| {
+                links::build(root, &merged, &home)
             })?
         }
     };
+    tell(&merged, &site, seen);
     let spilled = units.iter().zip(&places).filter(|(_, merges)| !**merges);
+    (spilled.clone()).for_each(|(unit, _)| seen(&unit.path, &unit.path));
     let entries = std::iter::once(site.clone())
         .chain(spilled.map(|(unit, _)| unit.path.clone()))
         .collect();
@@ -109,13 +113,19 @@ pub fn rebuild(
         return Ok(None);
     }
     let (merged, _) = plan(&units)?;
-    links::build(work, &merged, home, None).map_err(StoreError::Fill)?;
-    Ok(Some(key(wheels, None, home)))
+    links::build(work, &merged, home).map_err(StoreError::Fill)?;
+    Ok(Some(key(wheels, home)))
 }
 
-/// Whether there is bytecode for modules of the unit.
-fn compiled(unit: &Unit, shipped: Option<&Shipped<'_>>) -> bool {
-    unit.inside && shipped.is_some_and(|shipped| shipped.any_below(&unit.path))
+/// Tells where what was merged lies, `place` being where the merged directory is.
+fn tell(merged: &Directory, place: &Path, seen: &mut dyn FnMut(&Path, &Path)) {
+    for (name, node) in &merged.children {
+        let place = place.join(name);
+        match node {
+            Node::File(source) | Node::Whole { path: source, .. } => seen(&place, source),
+            Node::Shared(directory) => tell(directory, &place, seen),
+        }
+    }
 }
 
 /// What the units merge to, and which of them do.
@@ -198,7 +208,7 @@ fn alone(units: Vec<Unit>) -> Site {
 
 /// The site of these wheels in the root that they all lie in, where that root is not the one that is written to (a seed,
 /// a read-only root).
-fn beside(wheels: &[Unpacked], shipped: Option<&Shipped<'_>>, store: &Store) -> Option<PathBuf> {
+fn beside(wheels: &[Unpacked], store: &Store) -> Option<PathBuf> {
     // `HOME/wheels/SHA256/NAME.whl`
     let home = wheels.first()?.path.ancestors().nth(3)?;
     if home == self::home(store.root()) || !wheels.iter().all(|wheel| wheel.path.starts_with(home))
@@ -206,13 +216,13 @@ fn beside(wheels: &[Unpacked], shipped: Option<&Shipped<'_>>, store: &Store) -> 
         return None;
     }
     store
-        .find(Kind::Sites, &key(wheels, shipped, home))
+        .find(Kind::Sites, &key(wheels, home))
         .filter(|site| site.starts_with(home))
 }
 
 /// The name of the site of these wheels as seen from `home`: what lies below it counts by its path from there, so that a
 /// root can be moved; anything else by its absolute path.
-fn key(wheels: &[Unpacked], shipped: Option<&Shipped<'_>>, home: &Path) -> String {
+fn key(wheels: &[Unpacked], home: &Path) -> String {
     let mut hash = Sha256::new();
     hash.update(b"pexboot site 1\0");
     let mut text = |bytes: &[u8]| {
@@ -227,9 +237,6 @@ fn key(wheels: &[Unpacked], shipped: Option<&Shipped<'_>>, home: &Path) -> Strin
             .iter()
             .for_each(|entry| text(entry.as_bytes()));
         text(b"");
-    }
-    if let Some(shipped) = shipped {
-        text(shipped.key().as_bytes());
     }
     let digits = pexboot_stub::key::hex(&hash.finalize().into());
     digits.into_iter().map(char::from).collect()

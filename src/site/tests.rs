@@ -58,7 +58,7 @@ impl World {
     }
 
     fn assemble(&self, wheels: &[Unpacked]) -> Site {
-        assemble(wheels, None, &self.store).unwrap()
+        assemble(wheels, &self.store, &mut |_, _| {}).unwrap()
     }
 }
 

@@ -12,7 +12,7 @@
 //!     sites/KEY/                 merged import directory
 //!     venvs/KEY/                 the same as a real virtual environment
 //!     originals/FINGERPRINT/     the archive alone, for handing over to its own bootstrap
-//!     launches/KEY/              plan, its Python half, and NAME (the boot under the app's own name)
+//!     launches/KEY/              plan, its Python half, NAME (the boot under the app's own name), launch pack
 //!     tmp/                       work in progress; anything here may go when its owner is gone
 //!     locks/
 //! ```
@@ -20,7 +20,7 @@
 //! A published directory has a sibling `NAME.manifest` (see [`manifest`]), which tells a later boot whether the data
 //! survived a power cut.
 //!
-//! Only this module creates or removes anything under a root. What is under its final name is complete: it was built
+//! Only this module creates or removes anything under a root (Python its `__pycache__` directories and launch packs). What is under its final name is complete: it was built
 //! in `tmp/` and renamed. Locks only save doing the work twice.
 
 mod error;

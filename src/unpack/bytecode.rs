@@ -8,20 +8,25 @@
 //! __pex__bytecode/TAG/code/c.pyc
 //! ```
 //!
-//! The seal commits to the index, the index to each module; what is made with such bytecode is named by the index's
-//! digest, so that it can serve this very file and no other, whatever is in it. Nothing of it ever gets into a wheel of
-//! the store. It is not checked against the source when it is imported (PEP 552, unchecked): the seal has tied both.
+//! The seal commits to the index, the index to each module. A first start writes all modules of one interpreter into one
+//! file, `bytecode/DIGEST-TAG/modules` of the root, named by the index's digest, so that it can serve this very file and
+//! no other, whatever is in it; and beside its plan where Python will look for each source (`shipped`). The finder of the
+//! launch pack (`boot/pack.py`) gives an import its module from there. So wheels and sites are as without bytecode, none of
+//! it ever gets into one, and nothing is written for each module. It is not checked against the source when it is imported
+//! (as PEP 552, unchecked): the seal has tied both.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use std::io::{BufWriter, Write as _};
 use std::path::{Path, PathBuf};
 
 use sha2::{Digest as _, Sha256};
 
 use super::{UnpackError, hex};
 use crate::archive::Archive;
+use crate::boot::Py;
 use crate::interpreter::Record;
 use crate::pex::Pex;
-use crate::store::Tree;
+use crate::store::{Kind, Store, StoreError, Tree};
 
 /// What the names of all its entries begin with.
 pub const PREFIX: &str = "__pex__bytecode/";
@@ -32,6 +37,10 @@ pub const MAGIC: &[u8] = b"pexboot bytecode 1\n";
 
 /// Most bytes of an index: a hundred for each of more modules than anyone has.
 const INDEX_MAX: u64 = 64 << 20;
+/// Bytes in front of the code object in a `.pyc` (PEP 552).
+const HEADER: usize = 16;
+/// What a launch's share of bytecode is called beside its plan.
+pub const SHIPPED: &str = "shipped";
 /// Most bytes of one module.
 const MODULE_MAX: u64 = 256 << 20;
 
@@ -49,14 +58,14 @@ pub struct Shipped<'a> {
     archive: &'a Archive,
     /// Cache tag and magic number.
     tag: String,
-    /// What stands before `.pyc` in a `__pycache__`.
-    cache_tag: String,
     /// The name of whatever is made with it.
     key: String,
     /// SHA-256 of each module, by its name behind the tag.
     modules: BTreeMap<String, [u8; 32]>,
     /// Wheels of this file, where they were unpacked, and their names.
     wheels: Vec<(PathBuf, String)>,
+    /// Where Python finds the source of each module, and the module's name; what comes first stays.
+    sources: BTreeMap<PathBuf, String>,
 }
 
 impl<'a> Shipped<'a> {
@@ -68,7 +77,7 @@ impl<'a> Shipped<'a> {
         let (Some(archive), Some(seal)) = (pex.archive(), pex.seal()) else {
             return Ok(None);
         };
-        let (Some(tag), Some(cache_tag)) = (tag(interpreter), interpreter.cache_tag.clone()) else {
+        let Some(tag) = tag(interpreter) else {
             return Ok(None);
         };
         if seal.bytecode == [0; 32] {
@@ -93,21 +102,15 @@ impl<'a> Shipped<'a> {
             archive,
             key: format!("{}-{tag}", hex(&seal.bytecode)),
             tag,
-            cache_tag,
             modules,
             wheels: Vec::new(),
+            sources: BTreeMap::new(),
         }))
     }
 
     /// Notes where a wheel of this file was unpacked.
     pub fn lies(&mut self, wheel: &str, path: &Path) {
         self.wheels.push((path.to_owned(), wheel.to_owned()));
-    }
-
-    /// A name that no other bytecode has.
-    #[must_use]
-    pub fn key(&self) -> &str {
-        &self.key
     }
 
     /// How the file or directory at `path`, in an unpacked wheel of this file, is called in the index.
@@ -121,42 +124,69 @@ impl<'a> Shipped<'a> {
         })
     }
 
-    /// Whether there is bytecode for a module below the directory at `path` of a wheel.
-    #[must_use]
-    pub fn any_below(&self, path: &Path) -> bool {
-        self.name(path).is_some_and(|name| {
-            let start = format!("{name}/");
-            self.modules
-                .range(start.clone()..)
-                .next()
-                .is_some_and(|(found, _)| found.starts_with(&start))
-        })
-    }
-
-    /// Puts the bytecode of the module at `source` of a wheel where Python looks for that of one at `path` in `tree`; does
-    /// nothing where there is none.
-    ///
-    /// # Errors
-    /// When it is not what the index says, or cannot be written.
-    pub fn accompany(&self, source: &Path, path: &str, tree: &mut Tree) -> Result<(), UnpackError> {
-        match self.name(source) {
-            Some(name) => self.place(&name, path, tree),
-            None => Ok(()),
+    /// Notes that Python finds at `seen` what lies at `source` in an unpacked wheel: a module, or a directory of them.
+    pub fn seen(&mut self, seen: &Path, source: &Path) {
+        if let Some(name) = self.name(source) {
+            self.note(seen, &name);
         }
     }
 
-    /// The same for a module of user code at `path`.
-    ///
-    /// # Errors
-    /// As [`Shipped::accompany`].
-    pub fn accompany_code(&self, path: &str, tree: &mut Tree) -> Result<(), UnpackError> {
-        self.place(&format!("code/{path}"), path, tree)
+    /// The same for the user code, which lies at `directory`.
+    pub fn code_seen(&mut self, directory: &Path) {
+        self.note(directory, "code");
     }
 
-    fn place(&self, name: &str, path: &str, tree: &mut Tree) -> Result<(), UnpackError> {
-        let (Some(stem), Some(digest)) = (path.strip_suffix(".py"), self.modules.get(name)) else {
-            return Ok(());
-        };
+    fn note(&mut self, seen: &Path, name: &str) {
+        if self.modules.contains_key(name) {
+            self.sources
+                .entry(seen.to_owned())
+                .or_insert_with(|| name.to_owned());
+            return;
+        }
+        let start = format!("{name}/");
+        let below = self.modules.range(start.clone()..);
+        for (found, _) in below.take_while(|(found, _)| found.starts_with(&start)) {
+            self.sources
+                .entry(seen.join(&found[start.len()..]))
+                .or_insert_with(|| found.clone());
+        }
+    }
+
+    /// Brings the modules into the store, all into one file; gives its directory, and what the boot reads.
+    ///
+    /// # Errors
+    /// When one is not what the index says, or cannot be written.
+    pub fn keep(&self, store: &Store) -> Result<(PathBuf, Py), UnpackError> {
+        let directory = store.directory(Kind::Bytecode, &self.key, &mut |root| {
+            let io = |source| StoreError::Io {
+                path: root.to_owned(),
+                source,
+            };
+            let mut tree = Tree::new(root).map_err(io)?;
+            let mut index = Vec::new();
+            let mut file = BufWriter::new(tree.file("modules", false).map_err(io)?);
+            let mut at = 0;
+            for (name, digest) in &self.modules {
+                let bytes = self.read(name, digest)?;
+                let code = bytes.get(HEADER..).unwrap_or_default();
+                file.write_all(code).map_err(io)?;
+                index.extend(format!("{at} {} {name}\0", code.len()).into_bytes());
+                at += code.len();
+            }
+            file.flush().map_err(io)?;
+            tree.write("index", &index, false).map_err(io)?;
+            Ok(())
+        })?;
+        let index = directory.join("index");
+        let text = std::fs::read(&index).map_err(|source| StoreError::Io {
+            path: index,
+            source,
+        })?;
+        Ok((directory.clone(), self.share(&directory, &text)))
+    }
+
+    /// One module, verified.
+    fn read(&self, name: &str, digest: &[u8; 32]) -> Result<Vec<u8>, UnpackError> {
         let damaged = || UnpackError::Bytecode {
             pex: self.pex.to_owned(),
         };
@@ -168,18 +198,42 @@ impl<'a> Shipped<'a> {
         if Sha256::digest(&bytes).as_slice() != digest {
             return Err(damaged());
         }
-        let (directory, stem) = match stem.rsplit_once('/') {
-            Some((directory, stem)) => (format!("{directory}/"), stem),
-            None => (String::new(), stem),
-        };
-        let target = format!("{directory}__pycache__/{stem}.{}.pyc", self.cache_tag);
-        let written = tree.write(&target, &bytes, false);
-        written.map_err(|source| {
-            UnpackError::Store(crate::store::StoreError::Io {
-                path: target.into(),
-                source,
+        Ok(bytes)
+    }
+
+    /// What a launch uses of it: the file, and for each source where in it its module lies.
+    fn share(&self, directory: &Path, index: &[u8]) -> Py {
+        let places: BTreeMap<&str, (i32, i32)> = index
+            .split(|byte| *byte == 0)
+            .filter_map(|record| {
+                let mut fields = std::str::from_utf8(record).ok()?.splitn(3, ' ');
+                let (at, length) = (fields.next()?.parse().ok()?, fields.next()?.parse().ok()?);
+                Some((fields.next()?, (at, length)))
             })
-        })
+            .collect();
+        let mut directories = BTreeSet::new();
+        let (mut files, mut starts, mut lengths) = (Vec::new(), Vec::new(), Vec::new());
+        for (source, name) in &self.sources {
+            let Some(&(at, length)) = places.get(name.as_str()) else {
+                continue;
+            };
+            let above = source.ancestors().skip(1);
+            directories.extend(
+                above
+                    .take(1 + name.matches('/').count())
+                    .map(Path::to_owned),
+            );
+            files.push(Py::path(source));
+            starts.push(Py::Int(at));
+            lengths.push(Py::Int(length));
+        }
+        Py::Dict(vec![
+            ("path", Py::path(&directory.join("modules"))),
+            ("directories", Py::paths(&directories)),
+            ("files", Py::List(files)),
+            ("starts", Py::List(starts)),
+            ("lengths", Py::List(lengths)),
+        ])
     }
 }
 

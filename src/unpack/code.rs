@@ -4,25 +4,17 @@ use sha2::{Digest as _, Sha256};
 
 use super::lay_out::{self, Bytes, Item, Witness};
 use super::progress::Progress;
-use super::{Shipped, UnpackError, hex};
+use super::{UnpackError, hex};
 use crate::pex::{Fingerprint, Pex};
-use crate::store::{Kind, Store, StoreError, Tree};
+use crate::store::{Kind, Store};
 
 /// See [`super::code()`].
 pub(super) fn unpack(
     pex: &Pex,
     fingerprint: &[u8; 32],
-    shipped: Option<&Shipped<'_>>,
     store: &Store,
 ) -> Result<std::path::PathBuf, UnpackError> {
-    let name = match shipped {
-        None => hex(fingerprint),
-        Some(shipped) => {
-            let both = Sha256::new().chain_update(fingerprint);
-            hex(&both.chain_update(shipped.key()).finalize())
-        }
-    };
-    let path = store.directory_noted(Kind::Code, &name, &mut |root| {
+    let path = store.directory_noted(Kind::Code, &hex(fingerprint), &mut |root| {
         let members = pex.user_code()?;
         let items: Vec<Item<'_>> = members
             .iter()
@@ -42,17 +34,7 @@ pub(super) fn unpack(
         let archive = pex.archive().map(AsRef::as_ref);
         let witness = lay_out::write(root, &items, archive, witness, &progress)?;
         if witness.fingerprint.finish() == *fingerprint {
-            let Some(shipped) = shipped else {
-                return Ok(Some(lay_out::noted(&items)));
-            };
-            let mut tree = Tree::new(root).map_err(|source| StoreError::Io {
-                path: root.to_owned(),
-                source,
-            })?;
-            for item in &items {
-                shipped.accompany_code(&item.path, &mut tree)?;
-            }
-            return Ok(None);
+            return Ok(Some(lay_out::noted(&items)));
         }
         Err(UnpackError::Code {
             pex: pex.path.clone(),

@@ -134,18 +134,12 @@ fn unpack(
     Ok(found.into_iter().filter_map(OnceLock::into_inner).collect())
 }
 
-/// Brings the user code into the store and gives its directory (an empty one where there is none); with bytecode that the
-/// PEX brings, a directory of its own.
+/// Brings the user code into the store and gives its directory (an empty one where there is none).
 ///
 /// # Errors
 /// When it cannot be unpacked or its fingerprint is not the one given.
-pub fn code(
-    pex: &Pex,
-    fingerprint: &[u8; 32],
-    shipped: Option<&Shipped<'_>>,
-    store: &Store,
-) -> Result<PathBuf, UnpackError> {
-    code::unpack(pex, fingerprint, shipped, store)
+pub fn code(pex: &Pex, fingerprint: &[u8; 32], store: &Store) -> Result<PathBuf, UnpackError> {
+    code::unpack(pex, fingerprint, store)
 }
 
 /// One wheel to be brought into the store.

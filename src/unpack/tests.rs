@@ -344,13 +344,13 @@ fn user_code_is_kept_under_its_fingerprint() {
     let world = World::new();
     let pex = world.chroot(&[("a.py", "a", 0)], &promise(&[("a.py", "a")]));
     let fingerprint = pex.fingerprint().unwrap();
-    let path = code(&pex, &fingerprint, None, &world.store).unwrap();
+    let path = code(&pex, &fingerprint, &world.store).unwrap();
     assert_eq!(listing(&path), ["app.py", "bin/.run x"]);
     assert_eq!(
         path.file_name().unwrap().to_str().unwrap(),
         hex(&fingerprint)
     );
-    let error = code(&pex, &[1; 32], None, &world.store).unwrap_err();
+    let error = code(&pex, &[1; 32], &world.store).unwrap_err();
     assert!(matches!(error, UnpackError::Code { .. }), "{error}");
     assert_eq!(world.store.find(Kind::Code, &hex(&[1; 32])), None);
 }

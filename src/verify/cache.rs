@@ -4,7 +4,7 @@
 //! |---|---|---|
 //! | `engine` | is what its name says | |
 //! | `interpreters` | its own digest, and that it can be read | |
-//! | `launches` | the plan can be read, the boot is that of an interpreter of the root | |
+//! | `launches` | plan and launch pack can be read, the boot is that of an interpreter of the root | |
 //! | `boot`, `bytecode`, `originals` | its manifest: nothing missing, nothing more, every size | |
 //! | `wheels`, `code` | the same | every file, byte for byte |
 //! | `sites`, `venvs` | the same, and no link leads nowhere | built once more for each interpreter of the root; every file |
@@ -18,9 +18,11 @@ use sha2::{Digest as _, Sha256};
 use super::{Findings, tree};
 use crate::interpreter::{self, Record};
 use crate::launch::select;
+use crate::pack::Pack;
 use crate::pex::{Layout, Pex};
 use crate::plan::Plan;
 use crate::store::{FORMAT, Kind, Store};
+use crate::unpack::bytecode::SHIPPED;
 use crate::unpack::{self, Unpacked};
 use crate::{site, venv};
 
@@ -150,7 +152,11 @@ fn launches(home: &Path, records: &[Record], findings: &mut Findings) {
                 if !same && !boots.is_empty() {
                     faults.push(format!("`{}` is no interpreter's boot", path.display()));
                 }
-            } else if name != "plan" && name != "data" {
+            } else if name == "pack" {
+                if Pack::read(&path).is_none() {
+                    faults.push(format!("`{}` is damaged", path.display()));
+                }
+            } else if !["plan", "data", SHIPPED].iter().any(|own| name == *own) {
                 faults.push(format!("`{}` should not be there", path.display()));
             }
         }

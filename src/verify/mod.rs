@@ -191,6 +191,6 @@ fn wheels(pex: &Pex, scratch: &Store, findings: &mut Findings) {
         findings.note(unpack::wheels(pex, &[selected], scratch, false));
     }
     if let Some(fingerprint) = findings.note(pex.fingerprint()) {
-        findings.note(unpack::code(pex, &fingerprint, None, scratch));
+        findings.note(unpack::code(pex, &fingerprint, scratch));
     }
 }

@@ -11,7 +11,8 @@ use crate::harness::{PEXBOOT, Stage, Way};
 fn sample() -> Built {
     let wheel = Wheel::empty("lib", "1.0")
         .file("lib/__init__.py", "from lib.inner import word\n")
-        .file("lib/inner.py", "word = 'inner'\n")
+        .file("lib/inner.py", "word = 'inner'\ndef f(): pass\n")
+        .file("lib/rare.py", "word = 'rare'\n")
         .file("lib/template.py", "{{ no Python }}\n");
     Pex::empty("bytecode")
         .dep(wheel)
@@ -19,9 +20,11 @@ fn sample() -> Built {
         .source(
             "app/main.py",
             "import lib.inner, sys\n\ndef main():\n    \
-             code = lib.inner.__spec__.loader.get_code('lib.inner')\n    \
+             code = lib.inner.f.__code__\n    \
              print(lib.word, code.co_filename == lib.inner.__file__, main.__code__.co_filename == __file__)\n    \
-             print(lib.inner.__cached__)\n",
+             if len(sys.argv) > 1:\n        \
+                 from lib import rare\n        \
+                 print(rare.word, rare.__spec__.loader.__dict__.keys() == {'name', 'path'})\n",
         )
         .entry("app.main:main")
         .build()
@@ -39,17 +42,16 @@ fn embed(pex: &Path, to: &Path, options: &[&str]) {
     assert!(output.status.success(), "{said}");
 }
 
-/// The bytecode in the cache, and whether it is the unchecked kind that an appendix brings.
-fn bytecode(stage: &Stage) -> Vec<(PathBuf, bool)> {
-    let found = stage.cached_files().into_iter();
-    found
-        .filter(|path| path.extension().is_some_and(|end| end == "pyc"))
-        .map(|path| {
-            let path = stage.home().join(".cache").join(path);
-            let shipped = fs::read(&path).unwrap()[4..8] == [1, 0, 0, 0];
-            (path, shipped)
-        })
-        .collect()
+/// The bytecode in the cache that Python wrote, and the files of bytecode that were brought.
+fn bytecode(stage: &Stage) -> (Vec<PathBuf>, Vec<PathBuf>) {
+    let files = stage.cached_files();
+    let ends = |end: &'static str| {
+        let found = files
+            .iter()
+            .filter(move |path| path.to_string_lossy().ends_with(end));
+        found.cloned().collect::<Vec<_>>()
+    };
+    (ends(".pyc"), ends("/modules"))
 }
 
 #[test]
@@ -61,29 +63,48 @@ fn a_first_start_compiles_nothing() {
         let run = stage.start().run();
         assert!(run.ok().stdout.starts_with("inner True True\n"), "{run}");
     }
-    let found = bytecode(&stage);
-    assert!(found.iter().all(|(_, shipped)| *shipped), "{found:?}");
-    let names: Vec<String> = found
+    // What the launch pack does not know was brought all the same.
+    let run = stage.start().args(["rare"]).run();
+    run.ok().prints("inner True True\nrare True");
+    let (written, brought) = bytecode(&stage);
+    assert_eq!(written, Vec::<PathBuf>::new());
+    assert_eq!(brought.len(), 1, "{brought:?}");
+    // The site is the one that the PEX has without bytecode.
+    let plain = Stage::new(Way::Embedded, &pex);
+    plain.start().run().ok();
+    let sites = |stage: &Stage| {
+        let sites = fs::read_dir(stage.home().join(".cache/pexboot/v1/code")).unwrap();
+        let mut names: Vec<_> = sites.map(|site| site.unwrap().file_name()).collect();
+        names.sort();
+        names
+    };
+    assert_eq!(sites(&stage), sites(&plain));
+}
+
+#[test]
+fn without_the_finder_python_compiles_as_ever() {
+    let pex = sample();
+    let stage = Stage::new(Way::Embedded, &pex);
+    embed(&pex.path, &stage.pex, &["--compile"]);
+    let run = stage.start().env("PEXBOOT_PACK", "0").run();
+    assert!(run.ok().stdout.starts_with("inner True True\n"), "{run}");
+    assert!(!bytecode(&stage).0.is_empty());
+}
+
+#[test]
+fn what_is_edited_counts_for_bytecode_that_was_brought() {
+    let pex = sample();
+    let stage = Stage::new(Way::Embedded, &pex);
+    embed(&pex.path, &stage.pex, &["--compile"]);
+    stage.start().run().ok();
+    let files = stage.cached_files();
+    let rare = files
         .iter()
-        .map(|(path, _)| path.file_name().unwrap().to_string_lossy().into_owned())
-        .collect();
-    for module in ["inner", "main"] {
-        let start = format!("{module}.");
-        assert!(
-            names.iter().any(|name| name.starts_with(&start)),
-            "{names:?}"
-        );
-    }
-    assert!(!names.iter().any(|name| name.starts_with("template")));
-    // None of it is in a wheel of the store, or in user code that other files share.
-    let wheels = stage.cached_files();
-    assert!(wheels.iter().any(|path| path.ends_with("lib/inner.py")));
-    assert!(
-        found
-            .iter()
-            .all(|(path, _)| !path.to_string_lossy().contains("/v1/wheels/")),
-        "{found:?}"
-    );
+        .find(|path| path.ends_with("lib/rare.py"))
+        .unwrap();
+    fs::write(stage.home().join(".cache").join(rare), "word = 'edited'\n").unwrap();
+    let run = stage.start().args(["rare"]).run();
+    run.ok().prints("inner True True\nedited True");
 }
 
 #[test]
@@ -123,14 +144,8 @@ fn bytecode_that_is_not_what_was_sealed_is_refused() {
     fs::write(&stage.pex, bytes).unwrap();
     let run = stage.start().run();
     run.exits(65).says("inner.pyc");
-    // Whatever else was checked and kept: neither that module's bytecode nor the site it belongs to.
-    let kept: Vec<PathBuf> = bytecode(&stage).into_iter().map(|(path, _)| path).collect();
-    assert!(
-        !kept
-            .iter()
-            .any(|path| path.to_string_lossy().contains("/v1/sites/")),
-        "{kept:?}"
-    );
+    // Whatever else was checked and kept: none of the bytecode.
+    assert_eq!(bytecode(&stage), (Vec::new(), Vec::new()));
 }
 
 #[test]

@@ -19,6 +19,7 @@ mod fixtures;
 mod handover;
 mod harness;
 mod memory;
+mod pack;
 mod random;
 mod refusals;
 mod seeds;

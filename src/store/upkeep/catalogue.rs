@@ -292,7 +292,11 @@ fn application(launch: &Path) -> Option<OsString> {
         .ok()?
         .flatten()
         .map(|entry| entry.file_name())
-        .find(|name| name != "plan" && name != "data")
+        .find(|name| {
+            !["plan", "data", "pack", "shipped"]
+                .iter()
+                .any(|own| name == own)
+        })
 }
 
 /// The path without `.` and `..`, by its text alone: the links of a site lead from real directories.

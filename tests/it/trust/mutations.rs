@@ -183,7 +183,7 @@ fn what_we_unpack_is_what_zipfile_extracts() {
             .map_err(|e| e.to_string())
             .and_then(|pex| {
                 let fingerprint = pex.fingerprint().map_err(|e| e.to_string())?;
-                pexboot::unpack::code(&pex, &fingerprint, None, &store).map_err(|e| e.to_string())
+                pexboot::unpack::code(&pex, &fingerprint, &store).map_err(|e| e.to_string())
             });
         match (truth, unpacked) {
             // A name that is both file and directory: neither can lay that out.
