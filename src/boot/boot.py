@@ -132,24 +132,24 @@ def _pack(sys, here, parts, environ, first):
         try:
             status = posix.fstat(fd)
             damaged = status.st_ino
-            first = posix.read(fd, 96 << 10)
-            base = 48 + int.from_bytes(first[20:24], "little")
-            if len(first) < base <= status.st_size:
-                first += posix.read(fd, base - len(first))
+            start = posix.read(fd, 96 << 10)
+            base = 48 + int.from_bytes(start[20:24], "little")
+            if len(start) < base <= status.st_size:
+                start += posix.read(fd, base - len(start))
         finally:
             posix.close(fd)
-        head = first[48:base]
+        head = start[48:base]
         from _imp import source_hash
 
         magic = b"pexboot pack 1\n\0" + sys.modules["_frozen_importlib_external"].MAGIC_NUMBER
-        size = int.from_bytes(first[24:32], "little")
-        if first[:20] != magic or size != status.st_size or source_hash(0, head) != first[40:48]:
+        size = int.from_bytes(start[24:32], "little")
+        if start[:20] != magic or size != status.st_size or source_hash(0, head) != start[40:48]:
             raise ValueError
         from marshal import loads
 
         head = loads(head)
         exec(head[0], space)
-        space["install"](shipped, path, (status.st_ino, status.st_size), first, base, *head[1:])
+        space["install"](shipped, path, (status.st_ino, status.st_size), start, base, *head[1:])
         return None
     except Exception:
         # None, or a damaged one, which is made again. A seed is not written, and has the bytecode of everything.
@@ -161,7 +161,7 @@ def _pack(sys, here, parts, environ, first):
         facts = space["facts"]()
         code = space["install"](shipped, None, None, b"", 0, facts, "", [], {}) if shipped else None
         # With bytecode that was brought the first start of a plan compiles nothing, and leaves the pack to the next.
-        if record is None or facts is None or shipped and first:
+        if record is None or facts is None or shipped and first or not posix.access(here, posix.W_OK):
             return None
         more = {"__name__": "pexboot"}
         exec(compile(record, "<pexboot>", "exec", 0, True), more)

@@ -23,6 +23,7 @@ from posix import (
     unlink,
     writev,
 )
+from time import time
 
 external = sys.modules["_frozen_importlib_external"]
 MAGIC = b"pexboot pack 1\n\0" + external.MAGIC_NUMBER
@@ -30,6 +31,8 @@ MAGIC = b"pexboot pack 1\n\0" + external.MAGIC_NUMBER
 SIZE_MAX, NAMES_MAX = 64 << 20, 4096
 # Modules are put together to blocks of about this many bytes, which are read at once.
 BLOCK = 96 << 10
+# Seconds after which nobody is making a pack any more.
+LEFT = 60
 
 
 def whole(path):
@@ -79,7 +82,10 @@ class Recorder(object):
         return None
 
     def __exit__(self, *error):
-        self.make_quietly()
+        try:
+            self.make()
+        except BaseException:  # an interrupt too: the application has ended, and its end counts
+            pass
 
     def make_quietly(self):
         try:
@@ -94,6 +100,9 @@ class Recorder(object):
         try:
             # It is the lock as well: of many first starts one makes the pack.
             fd = open(self.draft, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0o644)
+        except FileExistsError:
+            self.clear()
+            return
         except OSError:
             return
         try:
@@ -113,6 +122,11 @@ class Recorder(object):
         except BaseException:
             unlink(self.draft)
             raise
+
+    def clear(self):
+        """Takes away what a killed process has left, so that the next start can make the pack."""
+        if time() - stat(self.draft).st_mtime > LEFT:
+            unlink(self.draft)
 
     def found(self, path):
         try:
