@@ -10,8 +10,8 @@ use nix::unistd::Pid;
 use serde_json::json;
 
 use crate::fixtures::{Pex, Wheel, sources};
-use crate::harness::subject::on_each;
-use crate::harness::{Case, Stage, ways};
+use crate::harness::subject::{on_each, subject};
+use crate::harness::{Case, Stage, Way, ways};
 
 /// A module that prints its name and its arguments.
 const SAYS: &str = "import sys\ndef main():\n    print(__name__, sys.argv[1:])\n\
@@ -373,12 +373,20 @@ fn item_79_python_variables_count_unless_pythonpath_is_set() {
                 "{run}"
             );
         });
+        // A PyPy before 3.10 does not tell its own arguments, and so the original cannot start it again with `-I` added.
+        let python = subject();
+        let blind = python.implementation == "pypy" && python.version < (3, 10, 0);
         for pythonpath in ["", "/no/such/directory"] {
             case().env("PYTHONPATH", pythonpath).holds(|run| {
                 let state = run.state();
+                let expected = if blind && run.way == Some(Way::Original) {
+                    (1, 0)
+                } else {
+                    (0, 1)
+                };
                 assert_eq!(
                     (state.flag("optimize"), state.flag("isolated")),
-                    (0, 1),
+                    expected,
                     "{run}"
                 );
                 assert_eq!(state.env("PYTHONPATH"), Some(pythonpath), "{run}");

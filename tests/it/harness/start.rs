@@ -13,7 +13,7 @@ use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use serde_json::Value;
 
-use super::Stage;
+use super::{Stage, Way};
 
 /// No start takes longer, or it hangs.
 const BOUND: Duration = Duration::from_secs(300);
@@ -158,6 +158,7 @@ impl<'a> Start<'a> {
             signal: status.signal(),
             stdout,
             stderr,
+            way: Some(self.stage.way),
             command: format!("{:?} {command:?}", self.stage.way),
         }
     }
@@ -211,6 +212,8 @@ pub struct Outcome {
     pub stdout: String,
     /// Standard error.
     pub stderr: String,
+    /// How it was started; none where it was no start of a PEX.
+    pub way: Option<Way>,
     command: String,
 }
 
@@ -278,6 +281,7 @@ impl std::fmt::Display for Outcome {
             stdout,
             stderr,
             command,
+            way: _,
         } = self;
         write!(
             f,
