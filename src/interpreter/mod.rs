@@ -48,8 +48,8 @@ use crate::pex_info::SelectionStrategy;
 use crate::plan::Inputs;
 use crate::store::{Kind, Store};
 
-/// What one probe learned about one Python.
-#[derive(Debug, Clone, PartialEq, Eq)]
+/// What one probe learned about one Python; by default nothing.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Record {
     /// The binary, links resolved, but for the link of a virtual environment.
     pub binary: PathBuf,

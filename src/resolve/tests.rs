@@ -34,20 +34,12 @@ fn python() -> Record {
         binary: PathBuf::from("/usr/bin/python3.11"),
         implementation: "cpython".into(),
         version: (3, 11, 2),
-        free_threaded: None,
         tags: tags.map(str::to_owned).into(),
         abi: "cp311".into(),
         markers: BTreeMap::from(markers.map(|(name, value)| (name.to_owned(), value.to_owned()))),
         prefix: PathBuf::from("/usr"),
         base_prefix: PathBuf::from("/usr"),
-        stdlib: Vec::new(),
-        site_packages: Vec::new(),
-        user_site: None,
-        host_hooks: Vec::new(),
-        magic: Vec::new(),
-        cache_tag: None,
-        depends: Vec::new(),
-        boot: Vec::new(),
+        ..Record::default()
     }
 }
 

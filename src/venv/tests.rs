@@ -1,6 +1,5 @@
 //! Environments from small trees, tried with the Python of this machine.
 
-use std::collections::BTreeMap;
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
@@ -111,20 +110,10 @@ fn record() -> Record {
         binary: fs::canonicalize(PYTHON).unwrap(),
         implementation: "cpython".to_owned(),
         version,
-        free_threaded: None,
-        tags: Vec::new(),
         abi: format!("cp{}{}", version.0, version.1),
-        markers: BTreeMap::new(),
         prefix: "/usr".into(),
         base_prefix: "/usr".into(),
-        stdlib: Vec::new(),
-        site_packages: Vec::new(),
-        user_site: None,
-        host_hooks: Vec::new(),
-        magic: Vec::new(),
-        cache_tag: None,
-        depends: Vec::new(),
-        boot: Vec::new(),
+        ..Record::default()
     }
 }
 

@@ -89,25 +89,14 @@ fn record(said: &Value) -> Record {
         binary: said["binary"].as_str().unwrap().into(),
         implementation: "cpython".to_owned(),
         version: (number(0), number(1), number(2)),
-        free_threaded: None,
         tags: texts("tags"),
-        abi: String::new(),
         markers: said["markers"]
             .as_object()
             .unwrap()
             .iter()
             .map(|(name, value)| (name.clone(), value.as_str().unwrap().to_owned()))
             .collect(),
-        prefix: Path::new("").into(),
-        base_prefix: Path::new("").into(),
-        stdlib: Vec::new(),
-        site_packages: Vec::new(),
-        user_site: None,
-        host_hooks: Vec::new(),
-        magic: Vec::new(),
-        cache_tag: None,
-        depends: Vec::new(),
-        boot: Vec::new(),
+        ..Record::default()
     }
 }
 

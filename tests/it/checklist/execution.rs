@@ -88,15 +88,17 @@ fn item_66_through_a_symlink_argv0_is_the_link_and_pex_the_file() {
             let link = stage.path("work/link");
             symlink("app.pex", &link).unwrap();
             for program in [link.clone(), "./link".into()] {
-                let run = stage.start().program(program).run();
+                let run = stage.start().program(&program).run();
                 let state = run.state();
                 let work = stage.root().join("work");
-                // Absolute, but not normalised: `BOX/work/./link` is as good.
-                assert_eq!(
-                    state.text("/argv/0").replace("/./", "/"),
-                    work.join("link").to_str().unwrap(),
-                    "{run}"
-                );
+                // Absolute, but not normalised: `BOX/work/./link` is as good. Before 3.9 Python did not make it so.
+                let argv0 = state.text("/argv/0").replace("/./", "/");
+                let as_given = way == Way::Original && subject().version < (3, 9, 0);
+                if as_given {
+                    assert_eq!(argv0, program.to_str().unwrap(), "{run}");
+                } else {
+                    assert_eq!(argv0, work.join("link").to_str().unwrap(), "{run}");
+                }
                 assert_eq!(state.env("PEX"), work.join("app.pex").to_str(), "{run}");
             }
         }
