@@ -107,7 +107,7 @@ impl Bench {
     fn ours(&mut self, path: &Path) -> Files {
         let pex = Pex::open(path).map_err(|error| error.to_string())?;
         let fingerprint = pex.fingerprint().map_err(|error| error.to_string())?;
-        let code = pexboot::unpack::code(&pex, &fingerprint, None, &self.store);
+        let code = pexboot::unpack::code(&pex, &fingerprint, &self.store);
         let mut found = BTreeMap::new();
         let code = code.map_err(|error| error.to_string())?;
         collect(&code, &code, &mut found);
