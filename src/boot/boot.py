@@ -8,6 +8,8 @@
 
 # New container objects between two collections while the application is imported (the usual value: 700 to 2000).
 HOLD = 50000
+# Seconds after the making of a plan in which its launch pack is left to the first start.
+LATE = 60
 
 
 def _boot():
@@ -156,6 +158,12 @@ def _pack(sys, here, parts, environ, first):
         if "PEXBOOT_SEEDS" in environ:
             return None
     try:
+        if damaged is None and not (first or shipped):
+            from time import time
+
+            # The first start may still be at it, and who comes along with many others is not to do it as well.
+            if time() - posix.stat(here + "/plan").st_mtime < LATE:
+                return None
         finder = compile(finder, "<frozen importlib._bootstrap_external>", "exec", 0, True)
         exec(finder, space)
         facts = space["facts"]()
