@@ -43,6 +43,7 @@ use std::sync::{Mutex, Once, PoisonError};
 pub use error::StoreError;
 pub use manifest::BootId;
 pub use publish::Work;
+pub use settle::WITH_MANIFEST;
 pub use tree::Tree;
 
 #[cfg(feature = "cli")]

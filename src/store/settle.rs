@@ -8,7 +8,7 @@ use super::manifest::{self, Manifest};
 use super::{Kind, Store, StoreError, place};
 
 /// The kinds whose entries have manifests.
-const KINDS: [Kind; 7] = [
+pub const WITH_MANIFEST: [Kind; 7] = [
     Kind::Boot,
     Kind::Wheels,
     Kind::Code,
@@ -28,7 +28,7 @@ impl Store {
         let root = self.writable()?;
         // Seen before the data is synced, so that nothing newer is vouched for.
         let mut written = Vec::new();
-        for kind in KINDS {
+        for kind in WITH_MANIFEST {
             // A name holds at most one `/`.
             manifests(&place(root, kind, ""), 1, &mut written);
         }

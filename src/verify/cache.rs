@@ -21,7 +21,7 @@ use crate::launch::select;
 use crate::pack::Pack;
 use crate::pex::{Layout, Pex};
 use crate::plan::Plan;
-use crate::store::{FORMAT, Kind, Store};
+use crate::store::{FORMAT, Kind, Store, WITH_MANIFEST};
 use crate::unpack::bytecode::SHIPPED;
 use crate::unpack::{self, Unpacked};
 use crate::{site, venv};
@@ -32,16 +32,7 @@ pub(super) fn check(pex: &Pex, scratch: &Store, cache: &Store, findings: &mut Fi
     let records = records(&home, findings);
     engines(&home, findings);
     launches(&home, &records, findings);
-    let directories = [
-        Kind::Boot,
-        Kind::Wheels,
-        Kind::Code,
-        Kind::Bytecode,
-        Kind::Sites,
-        Kind::Venvs,
-        Kind::Originals,
-    ];
-    for kind in directories {
+    for kind in WITH_MANIFEST {
         for entry in tree::entries(&home, kind) {
             findings.cached += 1;
             say(manifest(&home.join(entry)), findings);
