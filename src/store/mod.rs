@@ -21,7 +21,8 @@
 //! A published directory has a sibling `NAME.manifest` (see [`manifest`]), which tells a later boot whether the data
 //! survived a power cut.
 //!
-//! Only this module creates or removes anything under a root (Python its `__pycache__` directories and launch packs). What is under its final name is complete: it was built
+//! Only this module creates or removes anything under a root (the stub the lock of a launch, Python its `__pycache__`
+//! directories and launch packs, both the file `importing`). What is under its final name is complete: it was built
 //! in `tmp/` and renamed. Locks only save doing the work twice.
 
 mod error;
