@@ -72,8 +72,8 @@ pub(super) struct Start {
     pub data: Option<Py>,
     /// Where it finds bytecode that the PEX brings.
     pub shipped: Option<Py>,
-    /// Whether Python compiles what it imports, before the application begins.
-    pub compiles: bool,
+    /// Whether others may be waiting for what this start imports.
+    pub importing: bool,
     /// What must be there for the command to work.
     pub needs: Vec<PathBuf>,
 }
@@ -391,12 +391,7 @@ fn publish(
         ("data", &data),
     ];
     files.extend(shipped.as_deref().map(|shipped| (SHIPPED, shipped)));
-    let keeps = invocation
-        .variable("PYTHONDONTWRITEBYTECODE")
-        .is_none_or(OsStr::is_empty);
-    if invocation.first && start.compiles && keeps {
-        files.push((IMPORTING, b""));
-    }
+    files.extend(start.importing.then_some((IMPORTING, &b""[..])));
     files.push(("plan", &encoded));
     home.replace(Kind::Launches, &key, &files)?;
     report.say(1, &|| format!("launch plan: `{}`", directory.display()));

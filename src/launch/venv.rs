@@ -167,7 +167,7 @@ pub(super) fn start(parts: &Parts<'_>, report: &mut dyn Report) -> Result<Start,
                 interpreter: false,
                 data: None,
                 shipped: None,
-                compiles: false,
+                importing: false,
                 needs,
             });
         }
@@ -221,7 +221,7 @@ pub(super) fn start(parts: &Parts<'_>, report: &mut dyn Report) -> Result<Start,
         interpreter: run == Run::Interpreter,
         data: Some(Py::Dict(data)),
         shipped: None,
-        compiles: matches!(run, Run::Call(..)),
+        importing: parts.importing(&run, false),
         needs,
     })
 }

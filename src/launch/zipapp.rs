@@ -174,7 +174,7 @@ pub(super) fn start(
         env: Vec::new(),
         interpreter: run == Run::Interpreter,
         data: Some(Py::Dict(data)),
-        compiles: matches!(run, Run::Call(..)) && bytecode.is_none(),
+        importing: parts.importing(&run, bytecode.is_some()),
         shipped: bytecode.map(|(_, share)| share),
     })
 }
