@@ -6,7 +6,7 @@ use std::os::unix::fs::MetadataExt as _;
 use std::path::PathBuf;
 
 use crate::fixtures::{Built, Pex, Wheel};
-use crate::harness::{Outcome, Stage, Start, Way, pythons};
+use crate::harness::{Outcome, PEXBOOT, Stage, Start, Way, pythons};
 
 /// An application that imports from wheels of every kind, and shows where its modules seem to be.
 fn sample(name: &str, more: Option<Wheel>) -> Built {
@@ -139,6 +139,10 @@ fn a_second_pex_compiles_nothing_that_the_first_has_compiled() {
                 .all(|inode| bytecode(&stage).contains_key(inode))
         );
         at_home(&start().run());
+        for pex in [&stage.pex, &second] {
+            let pexboot = stage.start().program(PEXBOOT);
+            pexboot.args(["verify", "--cache"]).args([pex]).run().ok();
+        }
     }
 }
 
