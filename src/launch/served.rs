@@ -1,5 +1,6 @@
 //! What the boot gets to serve imports with: from a launch pack, or from bytecode that came with the PEX.
 
+use std::ffi::OsStr;
 use std::path::PathBuf;
 
 use pexboot_stub::checksum::checksum;
@@ -49,6 +50,14 @@ impl Parts<'_> {
             }
             Ok(())
         })
+    }
+
+    /// Whether those who wait for this start are to wait for its imports as well: they end before the application
+    /// begins, and leave bytecode that no PEX has `shipped`.
+    pub fn importing(&self, run: &Run, shipped: bool) -> bool {
+        let unkept = self.invocation.variable("PYTHONDONTWRITEBYTECODE");
+        let compiles = !shipped && unkept.is_none_or(OsStr::is_empty);
+        self.invocation.first && matches!(run, Run::Call(..)) && compiles
     }
 }
 
