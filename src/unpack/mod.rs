@@ -5,6 +5,7 @@
 //! Several wheels are unpacked at once, the largest first. Memory stays bounded per worker whatever the members' sizes.
 
 pub mod bytecode;
+mod caches;
 mod chroot;
 mod code;
 mod crew;
@@ -27,6 +28,7 @@ use crate::store::{Kind, Store};
 use crate::trace;
 
 pub use bytecode::Shipped;
+pub(crate) use caches::is_library;
 #[cfg(feature = "cli")]
 pub(crate) use chroot::is_bytecode;
 pub use error::UnpackError;
@@ -223,20 +225,22 @@ impl<'a> Job<'a> {
                 Form::Chroot(chroot) => {
                     let (hash, noted) = chroot.unpack(root, progress, crew)?;
                     self.keep(&chroot.promise, hash)?;
+                    caches::make(root, &noted)?;
                     Ok(Some(noted))
                 }
                 Form::File { wheel, promise, .. } => {
                     if let Some(promise) = promise {
                         self.keep(promise, wheel_file::file_hash(wheel)?)?;
                     }
-                    wheel_file::install(root, self.name, wheel, progress, &|why| {
+                    let noted = wheel_file::install(root, self.name, wheel, progress, &|why| {
                         UnpackError::Wheel {
                             pex: self.pex.path.clone(),
                             wheel: self.name.to_owned(),
                             why,
                         }
                     })?;
-                    Ok(None)
+                    caches::make(root, &noted)?;
+                    Ok(Some(noted))
                 }
             })?;
         Ok(path)

@@ -21,7 +21,7 @@ use super::progress::Progress;
 use super::{UnpackError, hex};
 use crate::archive::{Archive, Entry, safe_relative};
 use crate::pex::Content;
-use crate::store::Tree;
+use crate::store::{Noted, Tree};
 
 use metadata::Metadata;
 use record::Row;
@@ -54,14 +54,15 @@ pub(super) fn members(wheel: &Archive) -> Vec<(String, Content)> {
         .collect()
 }
 
-/// Installs the wheel file below `root`; `name` is its file name, `fail` makes an error of what is wrong with it.
+/// Installs the wheel file below `root`; `name` is its file name, `fail` makes an error of what is wrong with it. Gives
+/// what it has written.
 pub(super) fn install(
     root: &Path,
     name: &str,
     wheel: &Archive,
     progress: &Progress,
     fail: &dyn Fn(String) -> UnpackError,
-) -> Result<(), UnpackError> {
+) -> Result<Noted, UnpackError> {
     let contents = members(wheel);
     let members: BTreeMap<&str, (&Content, &Entry)> = contents
         .iter()
@@ -111,7 +112,10 @@ pub(super) fn install(
                 path: root.join(".layout.json"),
                 source,
             })
-        })
+        })?;
+    let mut noted = lay_out::noted(&items);
+    noted.push((".layout.json".to_owned(), layout.len() as u64));
+    Ok(noted)
 }
 
 /// The `sys.path` entries of an installed wheel file at `path`: they are what the install has made.
