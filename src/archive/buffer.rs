@@ -1,5 +1,6 @@
 //! Memory that members are read into, kept from one to the next: fresh memory costs a page fault for every four kilobytes.
 
+use std::io::{self, Read};
 use std::ops::{Deref, DerefMut};
 
 use memmap2::{Advice, MmapMut};
@@ -90,6 +91,15 @@ impl Buffer {
         }
         (self.start, self.end) = (0, length);
         &mut self.memory[..length]
+    }
+
+    /// Reads `length` bytes from `input`.
+    ///
+    /// # Errors
+    /// When it ends before, or cannot be read.
+    pub fn read_from(&mut self, input: &mut impl Read, length: u64) -> io::Result<()> {
+        let length = usize::try_from(length).map_err(|_| io::ErrorKind::OutOfMemory)?;
+        input.read_exact(self.room(length))
     }
 
     /// More room behind what is there, which stays.

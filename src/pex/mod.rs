@@ -283,24 +283,30 @@ impl Content {
                     source,
                 })
             }
-            (Content::File(path), _) => {
-                let io = |source| PexError::Io {
-                    path: path.clone(),
-                    source,
-                };
-                let mut file = crate::regular::open(path).map_err(io)?;
-                let mut buffer = vec![0; 128 << 10];
-                loop {
-                    match file.read(&mut buffer) {
-                        Ok(0) => return Ok(()),
-                        Ok(length) => out
-                            .write_all(&buffer[..length])
-                            .map_err(ArchiveError::Output)?,
-                        Err(error) if error.kind() == std::io::ErrorKind::Interrupted => {}
-                        Err(error) => return Err(io(error)),
-                    }
-                }
-            }
+            (Content::File(path), _) => copy_file(path, out),
+        }
+    }
+}
+
+/// Writes the bytes of a file of a loose PEX to `out`.
+///
+/// # Errors
+/// As [`Pex::copy`].
+pub(crate) fn copy_file(path: &Path, out: &mut dyn Write) -> Result<(), PexError> {
+    let io = |source| PexError::Io {
+        path: path.to_path_buf(),
+        source,
+    };
+    let mut file = crate::regular::open(path).map_err(io)?;
+    let mut buffer = vec![0; 128 << 10];
+    loop {
+        match file.read(&mut buffer) {
+            Ok(0) => return Ok(()),
+            Ok(length) => out
+                .write_all(&buffer[..length])
+                .map_err(ArchiveError::Output)?,
+            Err(error) if error.kind() == std::io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(io(error)),
         }
     }
 }

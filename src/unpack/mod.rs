@@ -21,6 +21,7 @@ use std::path::PathBuf;
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use crate::archive::Archive;
 use crate::pex::{Pex, WheelSource};
 use crate::resolve::{self, Selected};
 use crate::store::{Kind, Store};
@@ -155,11 +156,12 @@ struct Job<'a> {
 enum Form<'a> {
     /// A pre-installed wheel.
     Chroot(Chroot<'a>),
-    /// A wheel file, its promise (where it can be checked) and its key.
+    /// A wheel file, its promise (where it can be checked), its key, and how it is installed, once it is.
     File {
-        wheel: &'a crate::archive::Archive,
+        wheel: &'a Archive,
         promise: Option<String>,
         key: String,
+        plan: OnceLock<wheel_file::Plan<'a>>,
     },
 }
 
@@ -184,6 +186,7 @@ impl<'a> Job<'a> {
                     wheel: archive,
                     promise,
                     key,
+                    plan: OnceLock::new(),
                 }
             }
         };
@@ -225,18 +228,23 @@ impl<'a> Job<'a> {
                     self.keep(&chroot.promise, hash)?;
                     Ok(Some(noted))
                 }
-                Form::File { wheel, promise, .. } => {
+                Form::File {
+                    wheel,
+                    promise,
+                    plan,
+                    ..
+                } => {
                     if let Some(promise) = promise {
                         self.keep(promise, wheel_file::file_hash(wheel)?)?;
                     }
-                    wheel_file::install(root, self.name, wheel, progress, &|why| {
-                        UnpackError::Wheel {
+                    let made =
+                        wheel_file::Plan::new(self.name, wheel, &|why| UnpackError::Wheel {
                             pex: self.pex.path.clone(),
                             wheel: self.name.to_owned(),
                             why,
-                        }
-                    })?;
-                    Ok(None)
+                        })?;
+                    let plan = plan.get_or_init(|| made);
+                    Ok(Some(plan.install(root, progress, crew)?))
                 }
             })?;
         Ok(path)
