@@ -17,6 +17,7 @@ use std::sync::Arc;
 use sha2::{Digest as _, Sha256};
 
 use crate::archive::{Archive, ArchiveError, Entry, Seal};
+use crate::hashing::Hashing;
 use crate::pex_info::PexInfo;
 use crate::trace;
 
@@ -260,7 +261,7 @@ impl Pex {
     pub fn fingerprint(&self) -> Result<[u8; 32], PexError> {
         let mut fingerprint = Fingerprint::new(&self.info_bytes);
         for member in self.user_code()? {
-            let mut hash = Hash(Sha256::new());
+            let mut hash = Hashing(Sha256::new());
             self.copy(&member.content, &mut hash)?;
             fingerprint.member(&member.path, member.executable, &hash.0.finalize().into());
         }
@@ -308,20 +309,6 @@ pub(crate) fn copy_file(path: &Path, out: &mut dyn Write) -> Result<(), PexError
             Err(error) if error.kind() == std::io::ErrorKind::Interrupted => {}
             Err(error) => return Err(io(error)),
         }
-    }
-}
-
-/// `Sha256` as an output.
-struct Hash(Sha256);
-
-impl Write for Hash {
-    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
-        self.0.update(bytes);
-        Ok(bytes.len())
-    }
-
-    fn flush(&mut self) -> std::io::Result<()> {
-        Ok(())
     }
 }
 

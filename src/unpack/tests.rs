@@ -64,15 +64,7 @@ impl World {
     }
 
     fn unpack(&self, pex: &Pex) -> Result<Unpacked, UnpackError> {
-        let selected: Vec<Selected> = pex
-            .info
-            .distributions
-            .iter()
-            .map(|(name, fingerprint)| Selected {
-                name: name.clone(),
-                fingerprint: fingerprint.clone(),
-            })
-            .collect();
+        let selected = Selected::all(&pex.info);
         wheels(pex, &selected, &self.store, false).map(|mut wheels| wheels.remove(0))
     }
 
@@ -547,8 +539,7 @@ fn what_is_unpacked_ahead_is_not_unpacked_again() {
     assert_eq!(found.len(), usize::from(workers::processors() > 1));
     let unpacked = world.unpack(&pex).unwrap();
     assert!(found.iter().all(|found| *found == unpacked));
-    let (name, fingerprint) = pex.info.distributions[0].clone();
-    let selected = [Selected { name, fingerprint }];
+    let selected = Selected::all(&pex.info);
     std::fs::remove_dir_all(&unpacked.path).unwrap();
     let known = std::slice::from_ref(&unpacked);
     let again = rest(&pex, &selected, known, &world.store, false).unwrap();

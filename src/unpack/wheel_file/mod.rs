@@ -21,6 +21,7 @@ use super::lay_out::{self, Bytes, DirectoryHash, Item};
 use super::progress::Progress;
 use super::{UnpackError, hex};
 use crate::archive::{Archive, Entry, safe_relative};
+use crate::hashing::Hashing;
 use crate::store::{Noted, Tree};
 
 use metadata::Metadata;
@@ -268,28 +269,14 @@ fn json_text(text: &mut String, value: &str) {
 
 /// SHA-256 of a wheel file, through the descriptor that its members are read from.
 pub(super) fn file_hash(wheel: &Archive) -> Result<String, UnpackError> {
-    use std::os::unix::fs::FileExt;
-    let (start, length) = wheel.extent();
-    let mut hash = Sha256::new();
-    let mut buffer = vec![0; 256 << 10];
-    let mut done = 0;
-    while done < length {
-        let want = usize::try_from(length - done)
-            .unwrap_or(buffer.len())
-            .min(buffer.len());
-        wheel
-            .file()
-            .read_exact_at(&mut buffer[..want], start + done)
-            .map_err(|source| {
-                UnpackError::Pex(crate::pex::PexError::Io {
-                    path: wheel.path().to_owned(),
-                    source,
-                })
-            })?;
-        hash.update(&buffer[..want]);
-        done += want as u64;
-    }
-    Ok(hex(&hash.finalize()))
+    let mut hash = Hashing(Sha256::new());
+    wheel.write_to(&mut hash).map_err(|source| {
+        UnpackError::Pex(crate::pex::PexError::Io {
+            path: wheel.path().to_owned(),
+            source,
+        })
+    })?;
+    Ok(hex(&hash.0.finalize()))
 }
 
 /// The key of a wheel file with this SHA-256: apart from the keys of chroots.
