@@ -30,6 +30,7 @@ pub mod exit;
 #[cfg(any(feature = "cli", feature = "fuzzing"))]
 #[doc(hidden)]
 pub mod fuzzing;
+mod hashing;
 pub mod interpreter;
 pub mod launch;
 #[cfg(feature = "cli")]

@@ -1,5 +1,7 @@
 //! Memory that members are read into, kept from one to the next: fresh memory costs a page fault for every four kilobytes.
 
+use std::io::{self, Read};
+
 /// More than this is given back as soon as it is not needed.
 const KEPT: usize = 8 << 20;
 
@@ -29,6 +31,15 @@ impl Buffer {
         }
         (self.start, self.end) = (0, length);
         &mut self.memory[..length]
+    }
+
+    /// Reads `length` bytes from `input`.
+    ///
+    /// # Errors
+    /// When it ends before, or cannot be read.
+    pub fn read_from(&mut self, input: &mut impl Read, length: u64) -> io::Result<()> {
+        let length = usize::try_from(length).map_err(|_| io::ErrorKind::OutOfMemory)?;
+        input.read_exact(self.room(length))
     }
 
     /// More room behind what is there, which stays.

@@ -26,6 +26,7 @@ mod tests;
 
 use std::fs::File;
 use std::io::Write;
+use std::os::unix::fs::FileExt as _;
 use std::path::Path;
 
 pub use buffer::Buffer;
@@ -199,6 +200,24 @@ impl Archive {
     #[must_use]
     pub fn extent(&self) -> (u64, u64) {
         (self.source.start(), self.source.len())
+    }
+
+    /// Writes the archive's own bytes to `out`, as they are.
+    ///
+    /// # Errors
+    /// When they cannot be read or written.
+    pub fn write_to(&self, out: &mut dyn Write) -> std::io::Result<()> {
+        let (mut offset, size) = self.extent();
+        let end = offset.saturating_add(size);
+        let mut buffer = vec![0; 128 << 10];
+        while offset < end {
+            let left = usize::try_from(end - offset).unwrap_or(usize::MAX);
+            let count = left.min(buffer.len());
+            self.file().read_exact_at(&mut buffer[..count], offset)?;
+            out.write_all(&buffer[..count])?;
+            offset += count as u64;
+        }
+        Ok(())
     }
 
     /// The seal, when a sealed stub heads the file.

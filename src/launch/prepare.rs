@@ -211,6 +211,16 @@ pub(super) fn prepare_meanwhile(
         }
         let chosen = choose(invocation, &pex, &variables, base, &store, &mut inputs);
         stop.store(chosen.is_err(), Ordering::Relaxed);
+        if let (true, Mode::Zipapp, Ok((interpreter, _))) = (early, mode, &chosen)
+            && matches!(
+                handover::reason(&pex, &variables, mode, Some(interpreter)),
+                Ok(None)
+            )
+        {
+            // Others unpack; whoever has asked the interpreter would wait for them.
+            let _step = trace::step("bytecode ahead");
+            unpack::bytecode::ahead(&pex, interpreter, &store);
+        }
         chosen
     })?;
     drop(step);

@@ -17,6 +17,7 @@ use std::sync::Arc;
 use sha2::{Digest as _, Sha256};
 
 use crate::archive::{Archive, ArchiveError, Entry, Seal};
+use crate::hashing::Hashing;
 use crate::pex_info::PexInfo;
 use crate::trace;
 
@@ -260,7 +261,7 @@ impl Pex {
     pub fn fingerprint(&self) -> Result<[u8; 32], PexError> {
         let mut fingerprint = Fingerprint::new(&self.info_bytes);
         for member in self.user_code()? {
-            let mut hash = Hash(Sha256::new());
+            let mut hash = Hashing(Sha256::new());
             self.copy(&member.content, &mut hash)?;
             fingerprint.member(&member.path, member.executable, &hash.0.finalize().into());
         }
@@ -283,39 +284,31 @@ impl Content {
                     source,
                 })
             }
-            (Content::File(path), _) => {
-                let io = |source| PexError::Io {
-                    path: path.clone(),
-                    source,
-                };
-                let mut file = crate::regular::open(path).map_err(io)?;
-                let mut buffer = vec![0; 128 << 10];
-                loop {
-                    match file.read(&mut buffer) {
-                        Ok(0) => return Ok(()),
-                        Ok(length) => out
-                            .write_all(&buffer[..length])
-                            .map_err(ArchiveError::Output)?,
-                        Err(error) if error.kind() == std::io::ErrorKind::Interrupted => {}
-                        Err(error) => return Err(io(error)),
-                    }
-                }
-            }
+            (Content::File(path), _) => copy_file(path, out),
         }
     }
 }
 
-/// `Sha256` as an output.
-struct Hash(Sha256);
-
-impl Write for Hash {
-    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
-        self.0.update(bytes);
-        Ok(bytes.len())
-    }
-
-    fn flush(&mut self) -> std::io::Result<()> {
-        Ok(())
+/// Writes the bytes of a file of a loose PEX to `out`.
+///
+/// # Errors
+/// As [`Pex::copy`].
+pub(crate) fn copy_file(path: &Path, out: &mut dyn Write) -> Result<(), PexError> {
+    let io = |source| PexError::Io {
+        path: path.to_path_buf(),
+        source,
+    };
+    let mut file = crate::regular::open(path).map_err(io)?;
+    let mut buffer = vec![0; 128 << 10];
+    loop {
+        match file.read(&mut buffer) {
+            Ok(0) => return Ok(()),
+            Ok(length) => out
+                .write_all(&buffer[..length])
+                .map_err(ArchiveError::Output)?,
+            Err(error) if error.kind() == std::io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(io(error)),
+        }
     }
 }
 

@@ -36,6 +36,21 @@ pub struct Selected {
     pub fingerprint: String,
 }
 
+impl Selected {
+    /// Every wheel of a PEX, whatever any interpreter would activate of them.
+    #[cfg(feature = "cli")]
+    #[must_use]
+    pub fn all(info: &PexInfo) -> Vec<Selected> {
+        let wheels = info.distributions.iter();
+        wheels
+            .map(|(name, fingerprint)| Selected {
+                name: name.clone(),
+                fingerprint: fingerprint.clone(),
+            })
+            .collect()
+    }
+}
+
 /// Why a resolve failed: the text of reference 10, without the candidate interpreters around it.
 #[derive(Debug, thiserror::Error)]
 pub enum ResolveError {

@@ -16,13 +16,14 @@
 //! (as PEP 552, unchecked): the seal has tied both.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::ffi::OsString;
 use std::io::{BufWriter, Write as _};
 use std::path::{Path, PathBuf};
 
 use sha2::{Digest as _, Sha256};
 
 use super::{UnpackError, hex};
-use crate::archive::Archive;
+use crate::archive::{Archive, Buffer};
 use crate::boot::Py;
 use crate::interpreter::Record;
 use crate::pex::Pex;
@@ -39,6 +40,8 @@ pub const MAGIC: &[u8] = b"pexboot bytecode 1\n";
 const INDEX_MAX: u64 = 64 << 20;
 /// Bytes in front of the code object in a `.pyc` (PEP 552).
 const HEADER: usize = 16;
+/// Bytes that are written at once.
+const PIECE: usize = 256 << 10;
 /// What a launch's share of bytecode is called beside its plan.
 pub const SHIPPED: &str = "shipped";
 /// Most bytes of one module.
@@ -49,6 +52,14 @@ const MODULE_MAX: u64 = 256 << 20;
 pub fn tag(interpreter: &Record) -> Option<String> {
     let tag = interpreter.cache_tag.as_ref()?;
     Some(format!("{tag}-{}", hex(&interpreter.magic)))
+}
+
+/// Lays out what `pex` brings for this interpreter, if anything, before it is needed. What fails here fails again, and says
+/// so, where it is.
+pub fn ahead(pex: &Pex, interpreter: &Record, store: &Store) {
+    if let Ok(Some(shipped)) = Shipped::find(pex, interpreter) {
+        let _ = shipped.lay_out(store);
+    }
 }
 
 /// The bytecode that a file brings for one interpreter.
@@ -64,8 +75,9 @@ pub struct Shipped<'a> {
     modules: BTreeMap<String, [u8; 32]>,
     /// Wheels of this file, where they were unpacked, and their names.
     wheels: Vec<(PathBuf, String)>,
-    /// Where Python finds the source of each module, and the module's name; what comes first stays.
-    sources: BTreeMap<PathBuf, String>,
+    /// Where Python finds the source of each module, and the module's name; what comes first stays. Compared as bytes: of
+    /// paths each component would be compared on its own.
+    sources: BTreeMap<OsString, String>,
 }
 
 impl<'a> Shipped<'a> {
@@ -139,7 +151,7 @@ impl<'a> Shipped<'a> {
     fn note(&mut self, seen: &Path, name: &str) {
         if self.modules.contains_key(name) {
             self.sources
-                .entry(seen.to_owned())
+                .entry(seen.as_os_str().to_owned())
                 .or_insert_with(|| name.to_owned());
             return;
         }
@@ -147,36 +159,51 @@ impl<'a> Shipped<'a> {
         let below = self.modules.range(start.clone()..);
         for (found, _) in below.take_while(|(found, _)| found.starts_with(&start)) {
             self.sources
-                .entry(seen.join(&found[start.len()..]))
+                .entry(seen.join(&found[start.len()..]).into_os_string())
                 .or_insert_with(|| found.clone());
         }
     }
 
-    /// Brings the modules into the store, all into one file; gives its directory, and what the boot reads.
+    /// Brings the modules into the store, all into one file; gives its directory.
     ///
     /// # Errors
     /// When one is not what the index says, or cannot be written.
-    pub fn keep(&self, store: &Store) -> Result<(PathBuf, Py), UnpackError> {
-        let directory = store.directory(Kind::Bytecode, &self.key, &mut |root| {
+    pub fn lay_out(&self, store: &Store) -> Result<PathBuf, UnpackError> {
+        let directory = store.directory_noted(Kind::Bytecode, &self.key, &mut |root| {
             let io = |source| StoreError::Io {
                 path: root.to_owned(),
                 source,
             };
             let mut tree = Tree::new(root).map_err(io)?;
             let mut index = Vec::new();
-            let mut file = BufWriter::new(tree.file("modules", false).map_err(io)?);
+            let file = tree.file("modules", false).map_err(io)?;
+            let mut file = BufWriter::with_capacity(PIECE, file);
+            let mut buffer = Buffer::default();
             let mut at = 0;
             for (name, digest) in &self.modules {
-                let bytes = self.read(name, digest)?;
-                let code = bytes.get(HEADER..).unwrap_or_default();
+                self.read(name, digest, &mut buffer)?;
+                let code = buffer.bytes().get(HEADER..).unwrap_or_default();
                 file.write_all(code).map_err(io)?;
-                index.extend(format!("{at} {} {name}\0", code.len()).into_bytes());
-                at += code.len();
+                // Writing to memory cannot fail.
+                let _ = write!(index, "{at} {} {name}\0", code.len());
+                at += code.len() as u64;
             }
             file.flush().map_err(io)?;
             tree.write("index", &index, false).map_err(io)?;
-            Ok(())
+            Ok(Some(vec![
+                ("modules".to_owned(), at),
+                ("index".to_owned(), index.len() as u64),
+            ]))
         })?;
+        Ok(directory)
+    }
+
+    /// As [`Shipped::lay_out`]; gives with it what the boot reads.
+    ///
+    /// # Errors
+    /// As [`Shipped::lay_out`].
+    pub fn keep(&self, store: &Store) -> Result<(PathBuf, Py), UnpackError> {
+        let directory = self.lay_out(store)?;
         let index = directory.join("index");
         let text = std::fs::read(&index).map_err(|source| StoreError::Io {
             path: index,
@@ -185,8 +212,8 @@ impl<'a> Shipped<'a> {
         Ok((directory.clone(), self.share(&directory, &text)))
     }
 
-    /// One module, verified.
-    fn read(&self, name: &str, digest: &[u8; 32]) -> Result<Vec<u8>, UnpackError> {
+    /// One module into `buffer`, verified.
+    fn read(&self, name: &str, digest: &[u8; 32], buffer: &mut Buffer) -> Result<(), UnpackError> {
         let damaged = || UnpackError::Bytecode {
             pex: self.pex.to_owned(),
         };
@@ -194,11 +221,11 @@ impl<'a> Shipped<'a> {
             .archive
             .find(&format!("{PREFIX}{}/{name}c", self.tag))
             .ok_or_else(damaged)?;
-        let bytes = self.archive.read(entry, MODULE_MAX)?;
-        if Sha256::digest(&bytes).as_slice() != digest {
+        self.archive.read_into(entry, MODULE_MAX, buffer)?;
+        if Sha256::digest(buffer.bytes()).as_slice() != digest {
             return Err(damaged());
         }
-        Ok(bytes)
+        Ok(())
     }
 
     /// What a launch uses of it: the file, and for each source where in it its module lies.
@@ -217,13 +244,10 @@ impl<'a> Shipped<'a> {
             let Some(&(at, length)) = places.get(name.as_str()) else {
                 continue;
             };
-            let above = source.ancestors().skip(1);
-            directories.extend(
-                above
-                    .take(1 + name.matches('/').count())
-                    .map(Path::to_owned),
-            );
-            files.push(Py::path(source));
+            let above = Path::new(source).ancestors().skip(1);
+            let depth = 1 + name.matches('/').count();
+            directories.extend(above.take(depth).map(Path::as_os_str));
+            files.push(Py::os(source));
             starts.push(Py::Int(at));
             lengths.push(Py::Int(length));
         }

@@ -28,12 +28,11 @@ use crate::pex::Member;
 use crate::store::Noted;
 
 /// The file that says what a chroot's `sys.path` entries are.
-const LAYOUT: &str = ".layout.json";
+pub(super) const LAYOUT: &str = ".layout.json";
 
 /// A pre-installed wheel that can be laid out.
 #[derive(Debug)]
 pub(super) struct Chroot<'a> {
-    archive: Option<&'a Archive>,
     items: Vec<Item<'a>>,
     /// What its content must hash to.
     pub(super) promise: String,
@@ -51,12 +50,12 @@ impl<'a> Chroot<'a> {
         promise: &str,
     ) -> Result<Chroot<'a>, UnpackError> {
         let layout = layout(archive, members)?;
-        let items = items(members, covers_layout(layout.as_ref()));
+        let items = items(archive, members, covers_layout(layout.as_ref()))?;
         let promise = if is_sha256(promise) {
             promise.to_owned()
         } else {
             let mut hash = DirectoryHash::new(&items);
-            lay_out::look(&items, archive, &mut hash)?;
+            lay_out::look(&items, &mut hash)?;
             hash.finish()
         };
         let mut key = Key::new(&promise);
@@ -64,13 +63,12 @@ impl<'a> Chroot<'a> {
             key.item(item);
             if !item.hashed {
                 let mut seen = Seen::default();
-                lay_out::look(std::slice::from_ref(item), archive, &mut seen)?;
+                lay_out::look(std::slice::from_ref(item), &mut seen)?;
                 key.0.update(seen.0.finalize());
             }
         }
         let entries = entries(layout.as_ref(), &items);
         Ok(Chroot {
-            archive,
             key: hex(&key.0.finalize()),
             items,
             promise,
@@ -91,7 +89,7 @@ impl<'a> Chroot<'a> {
         crew: &Crew<'b>,
     ) -> Result<(String, Noted), UnpackError> {
         let hash = DirectoryHash::new(&self.items);
-        let work = Work::new(root, &self.items, self.archive, hash, progress);
+        let work = Work::new(root, &self.items, hash, progress);
         let hash = crew.finish(work)?;
         Ok((hash.finish(), lay_out::noted(&self.items)))
     }
@@ -118,20 +116,26 @@ fn covers_layout(layout: Option<&Value>) -> bool {
 }
 
 /// What is kept of a chroot's members, sorted by path.
-fn items(members: &[Member], covers_layout: bool) -> Vec<Item<'_>> {
+fn items<'a>(
+    archive: Option<&'a Archive>,
+    members: &'a [Member],
+    covers_layout: bool,
+) -> Result<Vec<Item<'a>>, UnpackError> {
     let paths: HashSet<&str> = members.iter().map(|member| member.path.as_str()).collect();
     let mut items: Vec<Item<'_>> = members
         .iter()
         .filter(|member| !is_dead(&member.path, &paths))
-        .map(|member| Item {
-            path: member.path.clone(),
-            executable: member.executable,
-            hashed: !is_bytecode(&member.path) && (covers_layout || member.path != LAYOUT),
-            bytes: Bytes::Member(&member.content, member.size),
+        .map(|member| {
+            Ok(Item {
+                path: member.path.clone(),
+                executable: member.executable,
+                hashed: !is_bytecode(&member.path) && (covers_layout || member.path != LAYOUT),
+                bytes: Bytes::of(member, archive)?,
+            })
         })
-        .collect();
+        .collect::<Result<_, UnpackError>>()?;
     items.sort_by(|one, other| one.path.cmp(&other.path));
-    items
+    Ok(items)
 }
 
 /// Whether pex takes the path for bytecode, which it leaves out of hashes.

@@ -16,23 +16,25 @@ pub(super) fn unpack(
 ) -> Result<std::path::PathBuf, UnpackError> {
     let path = store.directory_noted(Kind::Code, &hex(fingerprint), &mut |root| {
         let members = pex.user_code()?;
+        let archive = pex.archive().map(AsRef::as_ref);
         let items: Vec<Item<'_>> = members
             .iter()
-            .map(|member| Item {
-                path: member.path.clone(),
-                executable: member.executable,
-                hashed: true,
-                bytes: Bytes::Member(&member.content, member.size),
+            .map(|member| {
+                Ok(Item {
+                    path: member.path.clone(),
+                    executable: member.executable,
+                    hashed: true,
+                    bytes: Bytes::of(member, archive)?,
+                })
             })
-            .collect();
+            .collect::<Result<_, UnpackError>>()?;
         let witness = CodeHash {
             fingerprint: Fingerprint::new(&pex.info_bytes),
             member: Sha256::new(),
         };
         // Of user code there is little: nothing to look at.
         let progress = Progress::new("", 0, false);
-        let archive = pex.archive().map(AsRef::as_ref);
-        let witness = lay_out::write(root, &items, archive, witness, &progress)?;
+        let witness = lay_out::write(root, &items, witness, &progress)?;
         if witness.fingerprint.finish() == *fingerprint {
             return Ok(Some(lay_out::noted(&items)));
         }

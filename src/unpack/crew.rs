@@ -15,10 +15,10 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 
 use super::UnpackError;
-use super::lay_out::{Item, WHOLE, Witness, written};
+use super::lay_out::{Bytes, Item, WHOLE, Witness, written};
 use super::progress::Progress;
 use super::workers;
-use crate::archive::{Archive, Buffer};
+use crate::archive::Buffer;
 use crate::store::Tree;
 
 /// Bytes of one directory that hands may have taken and the witness not seen.
@@ -58,7 +58,6 @@ impl Drop for Large {
 pub(super) struct Work<'a, W> {
     root: PathBuf,
     items: &'a [Item<'a>],
-    archive: Option<&'a Archive>,
     progress: &'a Progress,
     state: Mutex<State<W>>,
     changed: Condvar,
@@ -110,14 +109,12 @@ impl<'a, W: Witness + Send> Work<'a, W> {
     pub(super) fn new(
         root: &Path,
         items: &'a [Item<'a>],
-        archive: Option<&'a Archive>,
         witness: W,
         progress: &'a Progress,
     ) -> Work<'a, W> {
         Work {
             root: root.to_owned(),
             items,
-            archive,
             progress,
             state: Mutex::new(State {
                 next: 0,
@@ -230,7 +227,7 @@ impl<'a, W: Witness + Send> Work<'a, W> {
                     let Some(mut witness) = witness else {
                         return Ok(()); // `take` has just seen it, under the same lock.
                     };
-                    item.stream(&self.root, tree, self.archive, &mut witness, self.progress)?;
+                    item.stream(&self.root, tree, &mut witness, self.progress)?;
                     state = self.lock();
                     state.witness = Some(witness);
                     state.seen += 1;
@@ -240,7 +237,7 @@ impl<'a, W: Witness + Send> Work<'a, W> {
                     let weight = if large.is_some() { 0 } else { item.size() };
                     let mut buffer = state.spare.take().unwrap_or_default();
                     drop(state);
-                    item.bring(&self.root, tree, self.archive, &mut buffer, self.progress)?;
+                    item.bring(&self.root, tree, &mut buffer, self.progress)?;
                     state = self.lock();
                     let read = Read {
                         buffer,
@@ -338,9 +335,12 @@ impl Way {
 impl Item<'_> {
     /// What it counts for while it is held; `None` for one that is not held as others are.
     fn weight(&self) -> Option<u64> {
-        match self.entry() {
-            Some(entry) => (entry.size.max(entry.compressed_size) <= WHOLE).then_some(entry.size),
-            None => self.is_made().then(|| self.size()),
+        match &self.bytes {
+            Bytes::Entry(_, entry) => {
+                (entry.size.max(entry.compressed_size) <= WHOLE).then_some(entry.size)
+            }
+            Bytes::File(_, size) => (*size <= WHOLE).then_some(*size),
+            Bytes::Made(bytes) => Some(bytes.len() as u64),
         }
     }
 }

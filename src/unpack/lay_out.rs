@@ -4,7 +4,7 @@
 //! is told in [`super::crew`].
 
 use std::fs::File;
-use std::io::{self, Write};
+use std::io::{self, Read as _, Write};
 use std::path::Path;
 
 use sha2::{Digest as _, Sha256};
@@ -13,7 +13,7 @@ use super::UnpackError;
 use super::crew::Work;
 use super::progress::Progress;
 use crate::archive::{Archive, ArchiveError, Buffer, Entry};
-use crate::pex::{Content, PexError};
+use crate::pex::{self, Content, Member, PexError};
 use crate::store::{Noted, StoreError, Tree};
 
 /// Members up to this size are held in memory whole.
@@ -35,17 +35,37 @@ pub(super) struct Item<'a> {
 /// Where an item's bytes come from.
 #[derive(Debug)]
 pub(super) enum Bytes<'a> {
-    /// A member of the PEX, and how long it is said to be.
-    Member(&'a Content, u64),
+    /// A member of an archive.
+    Entry(&'a Archive, &'a Entry),
+    /// A file, and how long it is said to be.
+    File(&'a Path, u64),
     /// Made here.
     Made(Vec<u8>),
+}
+
+impl<'a> Bytes<'a> {
+    /// Those of a member of the PEX; `archive` is the one that it is in, where it is in one.
+    pub(super) fn of(
+        member: &'a Member,
+        archive: Option<&'a Archive>,
+    ) -> Result<Bytes<'a>, UnpackError> {
+        match (&member.content, archive) {
+            (Content::Entry(entry), Some(archive)) => Ok(Bytes::Entry(archive, entry)),
+            (Content::Entry(entry), None) => Err(UnpackError::Pex(PexError::Io {
+                path: entry.name.clone().into(),
+                source: io::Error::other("this member's archive is not at hand"),
+            })),
+            (Content::File(path), _) => Ok(Bytes::File(path, member.size)),
+        }
+    }
 }
 
 impl Item<'_> {
     /// Bytes of content.
     pub(super) fn size(&self) -> u64 {
         match &self.bytes {
-            Bytes::Member(_, size) => *size,
+            Bytes::Entry(_, entry) => entry.size,
+            Bytes::File(_, size) => *size,
             Bytes::Made(bytes) => bytes.len() as u64,
         }
     }
@@ -102,16 +122,15 @@ impl Witness for DirectoryHash {
     fn end(&mut self, _item: &Item<'_>) {}
 }
 
-/// Writes every item below `root`; `archive` is the one that members are in. What is written is added to `progress`. Gives
-/// the witness back, which has seen every item in order.
+/// Writes every item below `root`. What is written is added to `progress`. Gives the witness back, which has seen every item
+/// in order.
 pub(super) fn write<W: Witness + Send>(
     root: &Path,
     items: &[Item<'_>],
-    archive: Option<&Archive>,
     witness: W,
     progress: &Progress,
 ) -> Result<W, UnpackError> {
-    Work::new(root, items, archive, witness, progress).finish()
+    Work::new(root, items, witness, progress).finish()
 }
 
 /// What was written: sizes by path.
@@ -123,11 +142,7 @@ pub(super) fn noted(items: &[Item<'_>]) -> Noted {
 }
 
 /// Shows every item to `witness` without writing it.
-pub(super) fn look(
-    items: &[Item<'_>],
-    archive: Option<&Archive>,
-    witness: &mut dyn Witness,
-) -> Result<(), UnpackError> {
+pub(super) fn look(items: &[Item<'_>], witness: &mut dyn Witness) -> Result<(), UnpackError> {
     for item in items {
         witness.begin(item);
         let mut output = Output {
@@ -135,7 +150,7 @@ pub(super) fn look(
             witness,
             length: 0,
         };
-        item.copy(archive, &mut output)?;
+        item.copy(&mut output)?;
         witness.end(item);
     }
     Ok(())
@@ -145,21 +160,16 @@ impl Item<'_> {
     /// The member of an archive that it is.
     pub(super) fn entry(&self) -> Option<&Entry> {
         match &self.bytes {
-            Bytes::Member(Content::Entry(entry), _) => Some(entry),
-            _ => None,
+            Bytes::Entry(_, entry) => Some(entry),
+            Bytes::File(..) | Bytes::Made(_) => None,
         }
-    }
-
-    /// Whether its bytes were made here.
-    pub(super) fn is_made(&self) -> bool {
-        matches!(self.bytes, Bytes::Made(_))
     }
 
     /// Its bytes, once it was brought.
     pub(super) fn bytes_of<'b>(&'b self, buffer: &'b Buffer) -> &'b [u8] {
         match &self.bytes {
             Bytes::Made(bytes) => bytes,
-            Bytes::Member(..) => buffer.bytes(),
+            Bytes::Entry(..) | Bytes::File(..) => buffer.bytes(),
         }
     }
 
@@ -168,17 +178,30 @@ impl Item<'_> {
         &self,
         root: &Path,
         tree: &mut Tree,
-        archive: Option<&Archive>,
         buffer: &mut Buffer,
         progress: &Progress,
     ) -> Result<(), UnpackError> {
-        match (&self.bytes, archive) {
-            (Bytes::Made(_), _) => {}
-            // Whoever takes it has bounded it.
-            (Bytes::Member(Content::Entry(entry), _), Some(archive)) => {
-                archive.read_into(entry, u64::MAX, buffer)?;
+        // Whoever takes it has bounded it.
+        match &self.bytes {
+            Bytes::Made(_) => {}
+            Bytes::Entry(archive, entry) => archive.read_into(entry, u64::MAX, buffer)?,
+            Bytes::File(path, size) => {
+                let whole = crate::regular::open(path).and_then(|mut file| {
+                    buffer.read_from(&mut file, *size)?;
+                    Ok(file.read(&mut [0])? == 0)
+                });
+                match whole {
+                    Ok(true) => {}
+                    Ok(false) => return Err(self.changed()),
+                    Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => {
+                        return Err(self.changed());
+                    }
+                    Err(source) => {
+                        let path = path.to_path_buf();
+                        return Err(UnpackError::Pex(PexError::Io { path, source }));
+                    }
+                }
             }
-            (Bytes::Member(content, _), archive) => content.copy(archive, &mut io::sink())?,
         }
         let bytes = self.bytes_of(buffer);
         tree.file(&self.path, self.executable)
@@ -193,7 +216,6 @@ impl Item<'_> {
         &self,
         root: &Path,
         tree: &mut Tree,
-        archive: Option<&Archive>,
         witness: &mut dyn Witness,
         progress: &Progress,
     ) -> Result<(), UnpackError> {
@@ -205,35 +227,36 @@ impl Item<'_> {
             witness,
             length: 0,
         };
-        self.copy(archive, &mut output)
-            .map_err(|error| match error {
-                UnpackError::Pex(PexError::Archive(ArchiveError::Output(error))) => failed(error),
-                other => other,
-            })?;
+        self.copy(&mut output).map_err(|error| match error {
+            UnpackError::Pex(PexError::Archive(ArchiveError::Output(error))) => failed(error),
+            other => other,
+        })?;
         witness.end(self);
         Ok(())
     }
 
-    fn copy(&self, archive: Option<&Archive>, output: &mut Output<'_>) -> Result<(), UnpackError> {
-        match (&self.bytes, archive) {
-            (Bytes::Made(bytes), _) => output.write_all(bytes).map_err(ArchiveError::Output)?,
-            (Bytes::Member(Content::Entry(entry), size), Some(archive)) if *size <= WHOLE => {
-                let bytes = archive.read(entry, WHOLE)?;
-                output.write_all(&bytes).map_err(ArchiveError::Output)?;
-            }
-            (Bytes::Member(content, _), archive) => content.copy(archive, output)?,
+    fn copy(&self, output: &mut Output<'_>) -> Result<(), UnpackError> {
+        match &self.bytes {
+            Bytes::Made(bytes) => output.write_all(bytes).map_err(ArchiveError::Output)?,
+            Bytes::Entry(archive, entry) => archive.copy(entry, output)?,
+            Bytes::File(path, _) => pex::copy_file(path, output)?,
         }
         if output.length == self.size() {
             return Ok(());
         }
         // Of an archive's members the reader has made sure.
-        Err(UnpackError::Pex(PexError::Io {
+        Err(self.changed())
+    }
+
+    /// It is not as long as was said.
+    fn changed(&self) -> UnpackError {
+        UnpackError::Pex(PexError::Io {
             path: match &self.bytes {
-                Bytes::Member(Content::File(path), _) => path.clone(),
+                Bytes::File(path, _) => path.to_path_buf(),
                 _ => self.path.clone().into(),
             },
             source: io::Error::other("the file changed while it was read; try again"),
-        }))
+        })
     }
 }
 

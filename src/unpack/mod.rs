@@ -22,6 +22,7 @@ use std::path::PathBuf;
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use crate::archive::Archive;
 use crate::pex::{Pex, WheelSource};
 use crate::resolve::{self, Selected};
 use crate::store::{Kind, Store};
@@ -157,11 +158,12 @@ struct Job<'a> {
 enum Form<'a> {
     /// A pre-installed wheel.
     Chroot(Chroot<'a>),
-    /// A wheel file, its promise (where it can be checked) and its key.
+    /// A wheel file, its promise (where it can be checked), its key, and how it is installed, once it is.
     File {
-        wheel: &'a crate::archive::Archive,
+        wheel: &'a Archive,
         promise: Option<String>,
         key: String,
+        plan: OnceLock<wheel_file::Plan<'a>>,
     },
 }
 
@@ -186,6 +188,7 @@ impl<'a> Job<'a> {
                     wheel: archive,
                     promise,
                     key,
+                    plan: OnceLock::new(),
                 }
             }
         };
@@ -220,29 +223,34 @@ impl<'a> Job<'a> {
         progress: &'b Progress,
         crew: &Crew<'b>,
     ) -> Result<PathBuf, UnpackError> {
-        let path =
-            store.directory_noted(Kind::Wheels, &self.place(), &mut |root| match &self.form {
+        let path = store.directory_noted(Kind::Wheels, &self.place(), &mut |root| {
+            let noted = match &self.form {
                 Form::Chroot(chroot) => {
                     let (hash, noted) = chroot.unpack(root, progress, crew)?;
                     self.keep(&chroot.promise, hash)?;
-                    caches::make(root, &noted)?;
-                    Ok(Some(noted))
+                    noted
                 }
-                Form::File { wheel, promise, .. } => {
+                Form::File {
+                    wheel,
+                    promise,
+                    plan,
+                    ..
+                } => {
                     if let Some(promise) = promise {
                         self.keep(promise, wheel_file::file_hash(wheel)?)?;
                     }
-                    let noted = wheel_file::install(root, self.name, wheel, progress, &|why| {
-                        UnpackError::Wheel {
+                    let made =
+                        wheel_file::Plan::new(self.name, wheel, &|why| UnpackError::Wheel {
                             pex: self.pex.path.clone(),
                             wheel: self.name.to_owned(),
                             why,
-                        }
-                    })?;
-                    caches::make(root, &noted)?;
-                    Ok(Some(noted))
+                        })?;
+                    plan.get_or_init(|| made).install(root, progress, crew)?
                 }
-            })?;
+            };
+            caches::make(root, &noted)?;
+            Ok(Some(noted))
+        })?;
         Ok(path)
     }
 

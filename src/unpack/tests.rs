@@ -64,15 +64,7 @@ impl World {
     }
 
     fn unpack(&self, pex: &Pex) -> Result<Unpacked, UnpackError> {
-        let selected: Vec<Selected> = pex
-            .info
-            .distributions
-            .iter()
-            .map(|(name, fingerprint)| Selected {
-                name: name.clone(),
-                fingerprint: fingerprint.clone(),
-            })
-            .collect();
+        let selected = Selected::all(&pex.info);
         wheels(pex, &selected, &self.store, false).map(|mut wheels| wheels.remove(0))
     }
 
@@ -440,18 +432,24 @@ fn many_hands_on_one_wheel_do_what_one_does() {
         .collect();
     let path = crate::archive::testing::file(temp.path(), &build(&members, &Shape::default()));
     let archive = crate::archive::Archive::open(&path).unwrap();
-    let contents: Vec<crate::pex::Content> = (archive.entries().iter())
-        .map(|entry| crate::pex::Content::Entry(entry.clone()))
+    // Every third as a loose PEX has it.
+    let loose: Vec<PathBuf> = (0..files.len())
+        .map(|number| temp.path().join(number.to_string()))
         .collect();
+    for ((_, content), path) in files.iter().zip(&loose).step_by(3) {
+        std::fs::write(path, content).unwrap();
+    }
     let items = |damage: bool| -> Vec<Item<'_>> {
-        let mut items: Vec<Item<'_>> = files
-            .iter()
-            .zip(&contents)
-            .map(|((path, content), member)| Item {
+        let mut items: Vec<Item<'_>> = (files.iter().zip(archive.entries()).zip(&loose))
+            .enumerate()
+            .map(|(number, (((path, content), entry), loose))| Item {
                 path: path.clone(),
                 executable: false,
                 hashed: true,
-                bytes: Bytes::Member(member, content.len() as u64),
+                bytes: match number % 3 {
+                    0 => Bytes::File(loose, content.len() as u64),
+                    _ => Bytes::Entry(&archive, entry),
+                },
             })
             .collect();
         if damage {
@@ -469,7 +467,7 @@ fn many_hands_on_one_wheel_do_what_one_does() {
             let root = tempfile::tempdir().unwrap();
             let items = items(damage);
             let hash = DirectoryHash::new(&items);
-            let work = crew::Work::new(root.path(), &items, Some(&archive), hash, &progress);
+            let work = crew::Work::new(root.path(), &items, hash, &progress);
             let result = std::thread::scope(|scope| {
                 for _ in 1..hands {
                     scope.spawn(|| crew::Shared::help(&work));
@@ -486,6 +484,29 @@ fn many_hands_on_one_wheel_do_what_one_does() {
                 assert!(found == content.as_bytes(), "{path} by {hands}");
             }
         }
+    }
+}
+
+#[test]
+fn a_loose_file_that_changes_meanwhile_is_told() {
+    use lay_out::{Bytes, DirectoryHash, Item};
+    let temp = tempfile::tempdir().unwrap();
+    let path = temp.path().join("loose");
+    std::fs::write(&path, "content").unwrap();
+    let progress = progress::Progress::new("", 0, false);
+    for (size, is_right) in [(6, false), (7, true), (8, false)] {
+        let root = tempfile::tempdir().unwrap();
+        let items = [Item {
+            path: "a.py".to_owned(),
+            executable: false,
+            hashed: true,
+            bytes: Bytes::File(&path, size),
+        }];
+        let hash = DirectoryHash::new(&items);
+        let result = crew::Work::new(root.path(), &items, hash, &progress).finish();
+        assert_eq!(result.is_ok(), is_right, "{size}");
+        let told = result.err().map(|error| error.to_string());
+        assert!(told.is_none_or(|told| told.contains("changed while it was read")));
     }
 }
 
@@ -518,8 +539,7 @@ fn what_is_unpacked_ahead_is_not_unpacked_again() {
     assert_eq!(found.len(), usize::from(workers::processors() > 1));
     let unpacked = world.unpack(&pex).unwrap();
     assert!(found.iter().all(|found| *found == unpacked));
-    let (name, fingerprint) = pex.info.distributions[0].clone();
-    let selected = [Selected { name, fingerprint }];
+    let selected = Selected::all(&pex.info);
     std::fs::remove_dir_all(&unpacked.path).unwrap();
     let known = std::slice::from_ref(&unpacked);
     let again = rest(&pex, &selected, known, &world.store, false).unwrap();

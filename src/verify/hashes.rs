@@ -3,13 +3,11 @@
 //! All are SHA-1: pex makes names of caches of them. What several releases computed differently is accepted in each of
 //! their ways; a way that cannot be known any more (the order in which a directory was listed) is no fault.
 
-use std::io::Write;
-use std::os::unix::fs::FileExt as _;
-
 use sha1::Sha1;
 use sha2::Digest;
 
 use crate::archive::Archive;
+use crate::hashing::Hashing;
 use crate::pex::{BOOTSTRAP, Layout, Member, Pex, PexError, WheelSource};
 use crate::unpack::is_bytecode;
 
@@ -84,7 +82,7 @@ pub(super) fn bootstrap_hash(pex: &Pex) -> Result<Option<String>, PexError> {
         return Ok(None);
     }
     members.sort_by(|one, other| one.0.cmp(&other.0));
-    let mut hash = Hash(Sha1::new());
+    let mut hash = Hashing(Sha1::new());
     for (_, member) in members {
         member
             .content
@@ -115,36 +113,21 @@ pub(super) fn wheel_sha1(pex: &Pex, name: &str) -> Result<String, PexError> {
             run_together(&members, archive.as_deref())
         }
         WheelSource::WheelFile { wheel, .. } => {
-            let mut hash = Sha1::new();
-            whole(&wheel, &mut |piece| hash.update(piece)).map_err(|source| PexError::Io {
+            let mut hash = Hashing(Sha1::new());
+            wheel.write_to(&mut hash).map_err(|source| PexError::Io {
                 path: wheel.path().to_owned(),
                 source,
             })?;
-            Ok(hex(hash))
+            Ok(hex(hash.0))
         }
     }
-}
-
-/// Every byte of an archive, piece by piece.
-pub(super) fn whole(archive: &Archive, take: &mut dyn FnMut(&[u8])) -> std::io::Result<()> {
-    let (mut offset, size) = archive.extent();
-    let end = offset.saturating_add(size);
-    let mut buffer = vec![0; 1 << 16];
-    while offset < end {
-        let left = usize::try_from(end - offset).unwrap_or(usize::MAX);
-        let count = left.min(buffer.len());
-        archive.file().read_exact_at(&mut buffer[..count], offset)?;
-        take(&buffer[..count]);
-        offset += count as u64;
-    }
-    Ok(())
 }
 
 /// SHA-1 over the sorted paths run together, then the contents in that order.
 fn run_together(members: &[Member], archive: Option<&Archive>) -> Result<String, PexError> {
     let mut members: Vec<&Member> = members.iter().collect();
     members.sort_by(|one, other| one.path.cmp(&other.path));
-    let mut hash = Hash(Sha1::new());
+    let mut hash = Hashing(Sha1::new());
     for member in &members {
         hash.0.update(member.path.as_bytes());
     }
@@ -157,18 +140,4 @@ fn run_together(members: &[Member], archive: Option<&Archive>) -> Result<String,
 fn hex(hash: Sha1) -> String {
     let digest = hash.finalize();
     digest.iter().map(|byte| format!("{byte:02x}")).collect()
-}
-
-/// A hash as an output.
-struct Hash(Sha1);
-
-impl Write for Hash {
-    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
-        self.0.update(bytes);
-        Ok(bytes.len())
-    }
-
-    fn flush(&mut self) -> std::io::Result<()> {
-        Ok(())
-    }
 }

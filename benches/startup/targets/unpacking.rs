@@ -20,15 +20,7 @@ pub const APP: &str = "scikit-learn";
 /// Wall and CPU seconds of both.
 pub fn measure(stage: &mut Stage) -> Result<Figures, Box<dyn Error>> {
     let pex = Pex::open(&stage.embedded(APP)?.program)?;
-    let selected: Vec<Selected> = pex
-        .info
-        .distributions
-        .iter()
-        .map(|(name, fingerprint)| Selected {
-            name: name.clone(),
-            fingerprint: fingerprint.clone(),
-        })
-        .collect();
+    let selected = Selected::all(&pex.info);
     let mut samples = [const { Vec::new() }; 4];
     for repetition in 0..stage.repetitions {
         let root = stage.scratch.join(format!("unpacked-{repetition}"));

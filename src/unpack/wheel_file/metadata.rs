@@ -1,10 +1,7 @@
 //! What a wheel says of itself: METADATA, WHEEL, entry_points.txt, and the names of the directories that go with them.
 
-use std::collections::BTreeMap;
-
-use super::{STASH, TEXT, UnpackError};
-use crate::archive::{Archive, Entry};
-use crate::pex::Content;
+use super::{Members, STASH, TEXT, UnpackError};
+use crate::archive::Archive;
 
 /// A wheel's metadata, as far as installing needs it.
 #[derive(Debug)]
@@ -31,12 +28,12 @@ impl Metadata {
     pub(super) fn read(
         name: &str,
         wheel: &Archive,
-        members: &BTreeMap<&str, (&Content, &Entry)>,
+        members: &Members<'_>,
         fail: &dyn Fn(String) -> UnpackError,
     ) -> Result<Metadata, UnpackError> {
         let dist_info = dist_info(name, members).ok_or_else(|| fail("has no METADATA".into()))?;
         let text = |file: &str| match members.get(format!("{dist_info}/{file}").as_str()) {
-            Some((_, entry)) => Ok(Some(
+            Some(entry) => Ok(Some(
                 String::from_utf8_lossy(&wheel.read(entry, TEXT)?).into_owned(),
             )),
             None => Ok::<_, UnpackError>(None),
@@ -113,7 +110,7 @@ impl Metadata {
 }
 
 /// The wheel's dist-info directory; of several the one of the project that the file is named for.
-fn dist_info<'m>(name: &str, members: &BTreeMap<&'m str, (&Content, &Entry)>) -> Option<&'m str> {
+fn dist_info<'m>(name: &str, members: &'m Members<'_>) -> Option<&'m str> {
     let project = |name: &str| {
         let project = name.split('-').next().unwrap_or(name);
         underscored(project).to_ascii_lowercase()

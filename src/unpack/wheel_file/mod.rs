@@ -15,12 +15,13 @@ use std::path::Path;
 
 use sha2::{Digest as _, Sha256};
 
-use super::chroot::is_bytecode;
+use super::chroot::{LAYOUT, is_bytecode};
+use super::crew::{Crew, Work};
 use super::lay_out::{self, Bytes, DirectoryHash, Item};
 use super::progress::Progress;
 use super::{UnpackError, hex};
 use crate::archive::{Archive, Entry, safe_relative};
-use crate::pex::Content;
+use crate::hashing::Hashing;
 use crate::store::{Noted, Tree};
 
 use metadata::Metadata;
@@ -36,7 +37,7 @@ const STASH: &str = ".prefix";
 #[derive(Debug)]
 enum Source<'a> {
     /// As it is in the wheel.
-    Member(&'a Content, &'a Entry),
+    Member(&'a Entry),
     /// Made here; whether it is executable.
     Made(Vec<u8>, bool),
 }
@@ -45,77 +46,75 @@ enum Source<'a> {
 type Files<'a> = BTreeMap<String, Source<'a>>;
 
 /// The members of a wheel, by the path they are extracted to.
-pub(super) fn members(wheel: &Archive) -> Vec<(String, Content)> {
-    wheel
-        .entries()
-        .iter()
-        .filter(|entry| !entry.is_directory())
-        .filter_map(|entry| Some((safe_relative(&entry.name)?, Content::Entry(entry.clone()))))
-        .collect()
+type Members<'a> = BTreeMap<String, &'a Entry>;
+
+/// A wheel file that can be installed: what lies where is settled.
+#[derive(Debug)]
+pub(super) struct Plan<'a> {
+    items: Vec<Item<'a>>,
+    metadata: Metadata,
 }
 
-/// Installs the wheel file below `root`; `name` is its file name, `fail` makes an error of what is wrong with it. Gives
-/// what it has written.
-pub(super) fn install(
-    root: &Path,
-    name: &str,
-    wheel: &Archive,
-    progress: &Progress,
-    fail: &dyn Fn(String) -> UnpackError,
-) -> Result<Noted, UnpackError> {
-    let contents = members(wheel);
-    let members: BTreeMap<&str, (&Content, &Entry)> = contents
-        .iter()
-        .filter_map(|(path, content)| match content {
-            Content::Entry(entry) => Some((path.as_str(), (content, entry))),
-            Content::File(_) => None,
-        })
-        .collect();
-    let metadata = Metadata::read(name, wheel, &members, fail)?;
-    let (mut files, mut rows, eol) = spread(wheel, &members, &metadata, fail)?;
-    scripts::entry_points(wheel, &metadata, &mut files, &mut rows, fail)?;
+impl<'a> Plan<'a> {
+    /// Of the wheel file called `name`; `fail` makes an error of what is wrong with it.
+    pub(super) fn new(
+        name: &str,
+        wheel: &'a Archive,
+        fail: &dyn Fn(String) -> UnpackError,
+    ) -> Result<Plan<'a>, UnpackError> {
+        let members: Members<'a> = wheel
+            .entries()
+            .iter()
+            .filter(|entry| !entry.is_directory())
+            .filter_map(|entry| Some((safe_relative(&entry.name)?, entry)))
+            .collect();
+        let metadata = Metadata::read(name, wheel, &members, fail)?;
+        let (mut files, mut rows, eol) = spread(wheel, &members, &metadata, fail)?;
+        scripts::entry_points(wheel, &metadata, &mut files, &mut rows, fail)?;
 
-    let info = format!("{}/original-whl-info.json", metadata.pex_info);
-    let bytes = original_info(name, wheel)?;
-    rows.push(Row::of_made(&info, &bytes));
-    files.insert(info, Source::Made(bytes, false));
-    let record = record::write(&rows, eol);
-    files.insert(metadata.record(), Source::Made(record, false));
+        let info = format!("{}/original-whl-info.json", metadata.pex_info);
+        let bytes = original_info(name, wheel)?;
+        rows.push(Row::of_made(&info, &bytes));
+        files.insert(info, Source::Made(bytes, false));
+        let record = record::write(&rows, eol);
+        files.insert(metadata.record(), Source::Made(record, false));
 
-    let items: Vec<Item<'_>> = files
-        .into_iter()
-        .map(|(path, source)| {
-            let hashed = !is_bytecode(&path);
-            match source {
-                Source::Member(content, entry) => Item {
-                    path,
-                    executable: entry.is_executable(),
-                    hashed,
-                    bytes: Bytes::Member(content, entry.size),
-                },
-                Source::Made(bytes, executable) => Item {
+        let items = files
+            .into_iter()
+            .map(|(path, source)| {
+                let hashed = !is_bytecode(&path);
+                let (executable, bytes) = match source {
+                    Source::Member(entry) => (entry.is_executable(), Bytes::Entry(wheel, entry)),
+                    Source::Made(bytes, executable) => (executable, Bytes::Made(bytes)),
+                };
+                Item {
                     path,
                     executable,
                     hashed,
-                    bytes: Bytes::Made(bytes),
-                },
-            }
-        })
-        .collect();
-    let hash = DirectoryHash::new(&items);
-    let hash = lay_out::write(root, &items, Some(wheel), hash, progress)?;
-    let layout = layout(&hash.finish(), &metadata, &items);
-    Tree::new(root)
-        .and_then(|mut tree| tree.write(".layout.json", layout.as_bytes(), false))
-        .map_err(|source| {
-            UnpackError::Store(crate::store::StoreError::Io {
-                path: root.join(".layout.json"),
-                source,
+                    bytes,
+                }
             })
-        })?;
-    let mut noted = lay_out::noted(&items);
-    noted.push((".layout.json".to_owned(), layout.len() as u64));
-    Ok(noted)
+            .collect();
+        Ok(Plan { items, metadata })
+    }
+
+    /// Installs it below `root`, with the help of the crew; gives the files.
+    pub(super) fn install<'b>(
+        &'b self,
+        root: &Path,
+        progress: &'b Progress,
+        crew: &Crew<'b>,
+    ) -> Result<Noted, UnpackError> {
+        let hash = DirectoryHash::new(&self.items);
+        let hash = crew.finish(Work::new(root, &self.items, hash, progress))?;
+        let layout = layout(&hash.finish(), &self.metadata, &self.items);
+        Tree::new(root)
+            .and_then(|mut tree| tree.write(LAYOUT, layout.as_bytes(), false))
+            .map_err(lay_out::written(&root.join(LAYOUT)))?;
+        let mut noted = lay_out::noted(&self.items);
+        noted.push((LAYOUT.to_owned(), layout.len() as u64));
+        Ok(noted)
+    }
 }
 
 /// The `sys.path` entries of an installed wheel file at `path`: they are what the install has made.
@@ -133,7 +132,7 @@ pub(super) fn entries(path: &Path) -> Vec<String> {
 /// Where every member goes by RECORD, the rows of the RECORD to come, and its line ending.
 fn spread<'a>(
     wheel: &Archive,
-    members: &BTreeMap<&str, (&'a Content, &'a Entry)>,
+    members: &Members<'a>,
     metadata: &Metadata,
     fail: &dyn Fn(String) -> UnpackError,
 ) -> Result<(Files<'a>, Vec<Row>, &'static str), UnpackError> {
@@ -142,12 +141,12 @@ fn spread<'a>(
     let mut files: Files<'a> = members
         .iter()
         .filter(|(path, _)| !path.starts_with(&data))
-        .map(|(path, (content, entry))| ((*path).to_owned(), Source::Member(content, entry)))
+        .map(|(path, entry)| (path.clone(), Source::Member(entry)))
         .collect();
 
     let record_path = metadata.record();
     let listed = match members.get(record_path.as_str()) {
-        Some((_, entry)) => Some(wheel.read(entry, TEXT)?),
+        Some(entry) => Some(wheel.read(entry, TEXT)?),
         None => None,
     };
     let mut eol = listed.as_deref().map_or("\n", record::line_ending);
@@ -156,7 +155,7 @@ fn spread<'a>(
         None => Vec::new(),
     };
     if rows.is_empty() || rows.iter().any(|row| row.path.starts_with('/')) {
-        rows = record::of_files(members.keys().copied());
+        rows = record::of_files(members.keys().map(String::as_str));
     }
     if !rows.iter().any(|row| row.path == record_path) {
         eol = "\n";
@@ -177,7 +176,7 @@ fn spread<'a>(
         } else if skipped.contains(&row.path) || row.path.ends_with(".pyc") {
             // Nothing is recorded; what lies at the root stays there all the same.
         } else if let Some(path) = record::normal(&row.path)
-            && let Some((content, entry)) = members.get(path.as_str())
+            && let Some(entry) = members.get(path.as_str())
         {
             let Some((scheme, rest)) = metadata.scheme(&path) else {
                 kept.push(Row { path, ..row });
@@ -198,9 +197,7 @@ fn spread<'a>(
                     path: target.clone(),
                     ..row
                 });
-                files
-                    .entry(target)
-                    .or_insert(Source::Member(content, entry));
+                files.entry(target).or_insert(Source::Member(entry));
             }
         }
     }
@@ -272,28 +269,14 @@ fn json_text(text: &mut String, value: &str) {
 
 /// SHA-256 of a wheel file, through the descriptor that its members are read from.
 pub(super) fn file_hash(wheel: &Archive) -> Result<String, UnpackError> {
-    use std::os::unix::fs::FileExt;
-    let (start, length) = wheel.extent();
-    let mut hash = Sha256::new();
-    let mut buffer = vec![0; 256 << 10];
-    let mut done = 0;
-    while done < length {
-        let want = usize::try_from(length - done)
-            .unwrap_or(buffer.len())
-            .min(buffer.len());
-        wheel
-            .file()
-            .read_exact_at(&mut buffer[..want], start + done)
-            .map_err(|source| {
-                UnpackError::Pex(crate::pex::PexError::Io {
-                    path: wheel.path().to_owned(),
-                    source,
-                })
-            })?;
-        hash.update(&buffer[..want]);
-        done += want as u64;
-    }
-    Ok(hex(&hash.finalize()))
+    let mut hash = Hashing(Sha256::new());
+    wheel.write_to(&mut hash).map_err(|source| {
+        UnpackError::Pex(crate::pex::PexError::Io {
+            path: wheel.path().to_owned(),
+            source,
+        })
+    })?;
+    Ok(hex(&hash.0.finalize()))
 }
 
 /// The key of a wheel file with this SHA-256: apart from the keys of chroots.

@@ -66,7 +66,7 @@ pub(super) fn entry_points(
             .or_insert_with(|| Source::Made(script.text().into_bytes(), true));
         rows.push(match source {
             Source::Made(bytes, _) => Row::of_made(&path, bytes),
-            Source::Member(_, entry) => Row::of_made(&path, &wheel.read(entry, TEXT)?),
+            Source::Member(entry) => Row::of_made(&path, &wheel.read(entry, TEXT)?),
         });
     }
     Ok(())

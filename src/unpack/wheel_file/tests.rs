@@ -44,14 +44,8 @@ fn install(root: &Path, mut members: Vec<testing::Member>, pure: bool, tag: &str
     std::fs::create_dir(&target).unwrap();
     let wheel = Archive::open(&file).unwrap();
     let progress = super::Progress::new("", 0, false);
-    super::install(
-        &target,
-        "syn-1.0-py3-none-any.whl",
-        &wheel,
-        &progress,
-        &|why| panic!("{why}"),
-    )
-    .unwrap();
+    let plan = Plan::new("syn-1.0-py3-none-any.whl", &wheel, &|why| panic!("{why}")).unwrap();
+    plan.install(&target, &progress, &Crew::new(0)).unwrap();
     let mut found = Vec::new();
     let mut left = vec![target.clone()];
     while let Some(directory) = left.pop() {
