@@ -8,13 +8,14 @@
 //! file of its own, under the application's name. So are members of PEX_PATH that are embedded.
 
 use std::ffi::OsStr;
+use std::io::Write as _;
 use std::os::unix::ffi::OsStringExt;
+use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 
 use sha2::{Digest, Sha256};
 
 use crate::archive::{Archive, safe_relative};
-use crate::hashing::Hashing;
 use crate::interpreter::Record;
 use crate::launch::invocation::expand_user;
 use crate::launch::replay::hex;
@@ -193,7 +194,7 @@ fn as_file(
     let key = format!("{digest}-{}", hex(&Sha256::digest(name.as_bytes())));
     let directory = store.directory(Kind::Originals, &key, &mut |work| {
         let mut file = Tree::new(work)?.file(&name, true)?;
-        Ok(original.write_to(&mut file)?)
+        Ok(pieces(&original, &mut |piece| file.write_all(piece))?)
     })?;
     Ok(directory.join(name.as_ref()))
 }
@@ -201,14 +202,16 @@ fn as_file(
 /// The archive as it was before embedding, and its digest.
 fn original(pex: &Pex, archive: &Archive) -> Result<(Archive, String), LaunchError> {
     let original = archive.original().map_err(crate::pex::PexError::from)?;
-    let mut hash = Hashing(Sha256::new());
-    original
-        .write_to(&mut hash)
-        .map_err(|source| LaunchError::Io {
-            path: pex.path.display().to_string(),
-            source,
-        })?;
-    Ok((original, hex(&hash.0.finalize())))
+    let mut hash = Sha256::new();
+    let hashed = pieces(&original, &mut |piece| {
+        hash.update(piece);
+        Ok(())
+    });
+    hashed.map_err(|source| LaunchError::Io {
+        path: pex.path.display().to_string(),
+        source,
+    })?;
+    Ok((original, hex(&hash.finalize())))
 }
 
 fn fill(
@@ -243,4 +246,22 @@ fn fill(
     }
     // The bootstrap writes this mark into what it unpacks itself, and looks for it.
     Ok(tree.write("PEX-LAYOUT", b"zipapp", false)?)
+}
+
+/// The archive's bytes, piece by piece.
+fn pieces(
+    archive: &Archive,
+    take: &mut dyn FnMut(&[u8]) -> std::io::Result<()>,
+) -> std::io::Result<()> {
+    let (mut offset, size) = archive.extent();
+    let end = offset.saturating_add(size);
+    let mut buffer = vec![0; 1 << 16];
+    while offset < end {
+        let count =
+            usize::try_from(end - offset).map_or(buffer.len(), |left| left.min(buffer.len()));
+        archive.file().read_exact_at(&mut buffer[..count], offset)?;
+        take(&buffer[..count])?;
+        offset += count as u64;
+    }
+    Ok(())
 }

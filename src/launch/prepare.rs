@@ -1,10 +1,10 @@
 //! Prepare: everything that turns a PEX and its settings into a launch plan.
 
 use std::ffi::OsStr;
-use std::io::{IsTerminal as _, Read};
+use std::io::IsTerminal as _;
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::os::unix::fs::MetadataExt;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -211,15 +211,12 @@ pub(super) fn prepare_meanwhile(
         }
         let chosen = choose(invocation, &pex, &variables, base, &store, &mut inputs);
         stop.store(chosen.is_err(), Ordering::Relaxed);
-        if let (true, Mode::Zipapp, Ok((interpreter, _))) = (early, mode, &chosen)
-            && matches!(
-                handover::reason(&pex, &variables, mode, Some(interpreter)),
-                Ok(None)
-            )
+        if let (true, Mode::Zipapp, Ok((python, _))) = (early, mode, &chosen)
+            && let Ok(None) = handover::reason(&pex, &variables, mode, Some(python))
         {
             // Others unpack; whoever has asked the interpreter would wait for them.
             let _step = trace::step("bytecode ahead");
-            unpack::bytecode::ahead(&pex, interpreter, &store);
+            unpack::bytecode::ahead(&pex, python, &store);
         }
         chosen
     })?;
@@ -480,8 +477,9 @@ pub(super) fn choose(
     inputs: &mut Inputs,
 ) -> Result<(Record, Vec<Selected>), LaunchError> {
     let shebang = match pex.archive() {
-        Some(archive) => archive.shebang().map_err(crate::pex::PexError::from)?,
-        None => directory_shebang(&pex.path),
+        Some(_) => pex.shebang()?,
+        // A directory need not have the file that would say it.
+        None => pex.shebang().unwrap_or_default(),
     };
     let request = Request {
         shebang: shebang.as_deref(),
@@ -502,18 +500,6 @@ pub(super) fn choose(
         inputs,
         &mut |record| select(pex, ignore_errors, record).map_err(|error| error.to_string()),
     )?)
-}
-
-/// The `#!` line of a directory's `__main__.py`, without `#!` and the line's end.
-fn directory_shebang(pex: &Path) -> Option<Vec<u8>> {
-    let mut start = Vec::new();
-    let file = crate::regular::open(&pex.join("__main__.py")).ok()?;
-    file.take(4096).read_to_end(&mut start).ok()?;
-    let line = start
-        .split(|byte| *byte == b'\n')
-        .next()?
-        .strip_prefix(b"#!")?;
-    Some(line.strip_suffix(b"\r").unwrap_or(line).to_vec())
 }
 
 /// The wheels of a PEX that this interpreter activates.
