@@ -38,7 +38,7 @@ pub struct Variables {
     /// `PEX_INTERPRETER`; false also for a text that is no boolean, which [`Variables::check`] refuses in zipapp mode and
     /// a venv bears.
     pub interpreter: Option<bool>,
-    /// `PEX_INTERPRETER_HISTORY`.
+    /// `PEX_INTERPRETER_HISTORY`; false also for a text that is no boolean: only an interactive session asks.
     pub interpreter_history: Option<bool>,
     /// `PEX_INTERPRETER_HISTORY_FILE`, tilde expanded.
     pub interpreter_history_file: Option<PathBuf>,
@@ -236,11 +236,7 @@ impl Settings {
             module: self.text("PEX_MODULE")?,
             script: self.text("PEX_SCRIPT")?,
             interpreter: self.flag_in(Mode::Zipapp, "PEX_INTERPRETER", &mut deferred),
-            interpreter_history: self.flag_in(
-                Mode::Zipapp,
-                "PEX_INTERPRETER_HISTORY",
-                &mut deferred,
-            ),
+            interpreter_history: self.flag("PEX_INTERPRETER_HISTORY").unwrap_or(Some(false)),
             interpreter_history_file: self
                 .get("PEX_INTERPRETER_HISTORY_FILE")
                 .map(|file| grammar::expand(file, home).into()),

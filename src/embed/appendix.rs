@@ -16,6 +16,8 @@ use crate::pex::preamble;
 
 /// Runs under `python app.pex`.
 const MAIN: &str = include_str!("main.py");
+/// The same for what starts a directory, which has the original beside it.
+const STARTER: &str = include_str!("starter.py");
 /// The import hook.
 const HOOK: &str = include_str!("hook.py");
 /// What both need when the file cannot be executed.
@@ -284,6 +286,30 @@ fn without_zip64(mut extra: &[u8]) -> Vec<u8> {
     }
     kept.extend(extra);
     kept
+}
+
+/// The zip behind the head of a directory's `pex`, which begins at `start`.
+pub(super) fn starter(start: u64) -> Vec<u8> {
+    let (mut bytes, mut central) = (Vec::new(), Vec::new());
+    let members = [
+        ("__main__.py", STARTER),
+        ("__pex__main.py", MAIN),
+        (ORIGINAL_NAME, STARTER),
+    ];
+    for (name, text) in members {
+        add(
+            name,
+            0o100_644,
+            text.as_bytes(),
+            start,
+            &mut bytes,
+            &mut central,
+        );
+    }
+    let (place, size) = (start + bytes.len() as u64, central.len() as u64);
+    bytes.extend(central);
+    end(members.len() as u64, place, size, &[], &mut bytes);
+    bytes
 }
 
 /// Adds an entry of ours: local header and data to `bytes`, which begin at `start` in the file, and its header to

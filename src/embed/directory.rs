@@ -1,4 +1,7 @@
 //! PEX directories: the head takes the place of the link `pex -> __main__.py`; nothing else is touched.
+//!
+//! A Python that is given that file (`python DIR/pex`, as the bootstrap does itself when it starts again on the Python that
+//! it has chosen) finds a zip behind the head, with a `__main__.py` that leads to the native start or back.
 
 use std::path::{Path, PathBuf};
 

@@ -32,4 +32,5 @@ def start(path):
         rest["start"](path, argv, env, options(path), error)
 
 
-start(getattr(__loader__, "archive", None) or os.path.dirname(__file__))
+if __name__ == "__main__":
+    start(getattr(__loader__, "archive", None) or os.path.dirname(__file__))

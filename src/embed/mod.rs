@@ -264,8 +264,10 @@ impl Head {
         })
     }
 
-    /// The bytes with a seal that says that nothing follows.
+    /// The bytes with a seal that says that no archive follows, and what a Python that is given them needs.
     fn alone(mut self, pex: &Pex) -> Result<(Vec<u8>, Seal), EmbedError> {
+        let starter = appendix::starter(self.bytes.len() as u64);
+        self.bytes.extend(starter);
         self.seal.file_size = self.bytes.len() as u64;
         let encoded = self.seal.encode().ok_or_else(|| EmbedError::PexRoot {
             path: pex.path.clone(),

@@ -4,11 +4,11 @@
 //! at the machine.
 
 use std::fmt;
-use std::str::FromStr;
 
-use pep440_rs::{Version, VersionSpecifier, VersionSpecifiers, release_specifiers_to_ranges};
+use pep440_rs::Version;
 
 use super::{InterpreterError, Record};
+use crate::resolve::specifier::SpecifierSet;
 
 /// The implementations a constraint can name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -68,12 +68,10 @@ impl fmt::Display for Implementation {
 }
 
 /// One constraint.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 struct Constraint {
     implementation: Option<Implementation>,
-    specifiers: VersionSpecifiers,
-    /// The clauses as written, blanks out, sorted textually.
-    clauses: Vec<String>,
+    specifiers: SpecifierSet,
 }
 
 impl Constraint {
@@ -84,34 +82,18 @@ impl Constraint {
                 Some((Some(*implementation), text.strip_prefix(spelling)?))
             })
             .unwrap_or((None, text));
-        let mut specifiers = Vec::new();
-        let mut clauses = Vec::new();
-        for clause in rest
-            .split(',')
-            .map(str::trim)
-            .filter(|clause| !clause.is_empty())
-        {
-            specifiers.push(VersionSpecifier::from_str(clause).map_err(|error| InterpreterError::Constraint {
-                constraint: text.to_owned(),
-                why: format!(
-                    "`{clause}` is neither an implementation (CPython, CPython+t, CPython-t, PyPy) nor a version \
-                     specifier of PEP 440: {error}; build the PEX anew with a valid --interpreter-constraint"
-                ),
-            })?);
-            clauses.push(clause.split_whitespace().collect());
-        }
-        clauses.sort();
-        clauses.dedup();
+        let specifiers = SpecifierSet::parse(rest).map_err(|error| InterpreterError::Constraint {
+            constraint: text.to_owned(),
+            why: format!(
+                "`{}` is neither an implementation (CPython, CPython+t, CPython-t, PyPy) nor a version specifier of \
+                 PEP 440; build the PEX anew with a valid --interpreter-constraint",
+                error.0
+            ),
+        })?;
         Ok(Constraint {
             implementation,
-            specifiers: specifiers.into_iter().collect(),
-            clauses,
+            specifiers,
         })
-    }
-
-    /// Whether no version at all can satisfy it.
-    fn is_empty(&self) -> bool {
-        release_specifiers_to_ranges(self.specifiers.clone()).is_empty()
     }
 
     fn accepts(&self, implementation: Option<Implementation>, version: &Version) -> bool {
@@ -129,12 +111,12 @@ impl fmt::Display for Constraint {
         if let Some(implementation) = self.implementation {
             write!(f, "{implementation}")?;
         }
-        f.write_str(&self.clauses.join(","))
+        write!(f, "{}", self.specifiers)
     }
 }
 
 /// A list of constraints, any of which suffices; an empty list accepts every interpreter.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Default)]
 pub(super) struct Constraints(Vec<Constraint>);
 
 impl Constraints {
@@ -142,11 +124,11 @@ impl Constraints {
     pub(super) fn parse(list: &[String]) -> Result<Constraints, InterpreterError> {
         let mut kept: Vec<Constraint> = Vec::new();
         let mut empty = None;
-        for text in list {
+        for (index, text) in list.iter().enumerate() {
             let constraint = Constraint::parse(text)?;
-            if constraint.is_empty() {
+            if constraint.specifiers.is_contradiction() {
                 empty.get_or_insert(text);
-            } else if !kept.contains(&constraint) {
+            } else if !list[..index].contains(text) {
                 kept.push(constraint);
             }
         }
@@ -276,6 +258,8 @@ mod tests {
         check(&["==3.9.*", "==3.12.*"], CP, (3, 10, 1), false);
         check(&["~=3.8"], CP, (3, 11, 0), true);
         check(&["===3.11.7"], CP, (3, 11, 7), true);
+        check(&["===3.11.07"], CP, (3, 11, 7), false);
+        check(&["==3.11.2.*"], CP, (3, 11, 2), true);
         check(&[], None, (3, 0, 0), true);
         check(&[""], None, (3, 0, 0), true);
     }

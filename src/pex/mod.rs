@@ -107,7 +107,13 @@ impl Pex {
         if std::fs::metadata(&path).map_err(io)?.is_dir() {
             return Pex::open_directory(path);
         }
+        // What starts a directory is a script, or a head with a zip behind it for a Python that is given it.
+        let starts = |archive: &Archive| archive.seal().is_some_and(|seal| seal.archive_size == 0);
         match trace::timed("archive directory", || Archive::open(&path)) {
+            Ok(archive) if starts(&archive) => match started_directory(&path) {
+                Some(directory) => Pex::open_directory(directory),
+                None => Err(PexError::NotAPex { path }),
+            },
             Ok(archive) => Pex::open_zip(path, archive),
             Err(error @ ArchiveError::NotAZip { .. }) => match started_directory(&path) {
                 Some(directory) => Pex::open_directory(directory),

@@ -47,6 +47,11 @@ pub(super) fn includes(outer: &SpecifierSet, inner: &SpecifierSet) -> bool {
     }
 }
 
+/// Whether the set allows nothing.
+pub(super) fn is_empty(set: &SpecifierSet) -> bool {
+    span(set) == Span::Empty
+}
+
 fn span(set: &SpecifierSet) -> Span {
     let (mut lowers, mut uppers, mut gaps) = (Vec::new(), Vec::new(), Vec::new());
     for Specifier {

@@ -17,10 +17,15 @@ pub(super) fn boolean(text: &str) -> Option<bool> {
     }
 }
 
+/// The text without blanks at its ends, as Python's `strip` leaves it: the four ASCII separators are blanks to it.
+pub(super) fn strip(text: &str) -> &str {
+    text.trim_matches(|c: char| c.is_whitespace() || ('\x1c'..='\x1f').contains(&c))
+}
+
 /// A decimal integer as Python's `int` takes it: blanks around it, a sign, single `_` between digits. What exceeds 64
 /// bits counts as the nearest that fits.
 pub(super) fn integer(text: &str) -> Option<i64> {
-    let text = text.trim();
+    let text = strip(text);
     let (negative, digits) = match text.strip_prefix('-') {
         Some(rest) => (true, rest),
         None => (false, text.strip_prefix('+').unwrap_or(text)),
@@ -134,6 +139,7 @@ mod tests {
         }
         check("3", Some(3));
         check(" +12\n", Some(12));
+        check("\x1c7\u{a0}", Some(7));
         check("-2", Some(-2));
         check("1_000", Some(1000));
         check("99999999999999999999", Some(i64::MAX));

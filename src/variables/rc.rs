@@ -10,6 +10,7 @@ use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
+use super::grammar;
 use crate::plan::{Anchor, Identity, Input, Inputs, Place};
 
 /// The rc files of a launch, later ones winning: of the system, of HOME, beside the PEX.
@@ -161,7 +162,10 @@ fn items(text: &[u8]) -> impl Iterator<Item = (String, OsString)> {
 
 /// The line without blanks at its ends, Unicode ones included where it is text.
 fn trim(line: &[u8]) -> &[u8] {
-    std::str::from_utf8(line).map_or_else(|_| line.trim_ascii(), |text| text.trim().as_bytes())
+    std::str::from_utf8(line).map_or_else(
+        |_| line.trim_ascii(),
+        |text| grammar::strip(text).as_bytes(),
+    )
 }
 
 #[cfg(test)]
@@ -182,6 +186,7 @@ mod tests {
         check("A=1\nB=2", &[("A", "1"), ("B", "2")]);
         check("  A=1  \r\nB=2\rC=3", &[("A", "1"), ("B", "2"), ("C", "3")]);
         check("A = 1", &[("A ", " 1")]);
+        check("\u{feff}A=1\nB=2\x1c", &[("\u{feff}A", "1"), ("B", "2")]);
         check("A=b=c", &[]);
         check("A==b", &[]);
         check("A=\n=b\nA\n\n# A", &[]);

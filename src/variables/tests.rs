@@ -201,6 +201,13 @@ fn some_values_are_refused_in_one_mode_only() {
 }
 
 #[test]
+fn a_bad_history_setting_is_no_obstacle_to_an_application() {
+    let found = parse(&[("PEX_INTERPRETER_HISTORY", "junk")]).unwrap();
+    assert_eq!(found.interpreter_history, Some(false));
+    assert_eq!(found.check(Mode::Zipapp), Ok(()));
+}
+
+#[test]
 fn a_file_name_alone_asks_for_coverage_and_profile() {
     let found = parse(&[("PEX_COVERAGE_FILENAME", "c"), ("PEX_PROFILE_FILENAME", "")]).unwrap();
     assert!(found.coverage && found.profile);

@@ -59,11 +59,11 @@ fn the_resolve_of_random_pexes_agrees() {
     for seed in seeds("resolves", 2) {
         let scratch = tempfile::tempdir().unwrap();
         let text = random_resolves(seed, 300, scratch.path());
-        let mut lines = text
+        let lines = text
             .lines()
             .map(|line| serde_json::from_str::<Value>(line).unwrap());
-        let record = record(&lines.next().unwrap());
         for (index, case) in lines.enumerate() {
+            let record = record(&case["interpreter"]);
             let Some(theirs) = case["answer"].as_object() else {
                 continue;
             };
@@ -72,13 +72,13 @@ fn the_resolve_of_random_pexes_agrees() {
             assert!(
                 agree(&ours, &theirs),
                 "PEXBOOT_SEED={seed}, PEX {index}\n{:#}\noriginal {theirs:#}\nours {ours:#}",
-                json!({"info": case["info"], "metadata": case["metadata"]})
+                json!({"info": case["info"], "metadata": case["metadata"], "markers": case["interpreter"]["markers"]})
             );
         }
     }
 }
 
-/// The interpreter that the oracle ran on.
+/// The interpreter that the oracle resolved for.
 fn record(said: &Value) -> Record {
     let texts = |key: &str| {
         let list = said[key].as_array().unwrap().iter();
@@ -150,14 +150,67 @@ fn sorted_tags(message: &str) -> String {
 /// Modules that a random PEX may have, from wherever.
 const MODULES: [&str; 6] = ["one", "two", "three", "four", "cgi", "shared.part"];
 
+/// Names of projects as their wheels spell them, and as others may.
+const PROJECTS: [[&str; 2]; 5] = [
+    ["w0", "W0"],
+    ["w1", "w1"],
+    ["W2.x", "w2-X"],
+    ["w3_y", "W3.y"],
+    ["w4-z-z", "w4_z.Z"],
+];
+
+const VERSIONS: [&str; 10] = [
+    "1.0",
+    "2.0",
+    "1.0",
+    "2.0",
+    "2.0rc1",
+    "3.0.dev1",
+    "1.0.post1",
+    "1.0+local.1",
+    "1!0.5",
+    "1.10",
+];
+
+const SPECIFIERS: [&str; 12] = [
+    "", "", "", "[more]", ">=1", "<2", "===1.0", "==1.*", "~=1.0", "!=2.0", "==1.0", ">=1!0",
+];
+
+/// Markers, each true on some Pythons and false on others, or never.
+const MARKERS: [&str; 16] = [
+    "",
+    "",
+    "",
+    "; extra == 'more'",
+    "; python_version >= '3'",
+    "; python_version < '3.10'",
+    "; python_version in '3.8 3.9 3.11'",
+    "; python_full_version >= '3.11.3'",
+    "; sys_platform == 'win32'",
+    "; os_name == 'posix' and (extra == 'more' or python_version > '3.11')",
+    "; platform_python_implementation == 'PyPy'",
+    "; implementation_name != 'pypy'",
+    "; implementation_version >= '3.9'",
+    "; platform_machine in 'x86_64 aarch64'",
+    "; platform_release >= '1'",
+    "; platform_system == 'Linux' or platform_version == ''",
+];
+
 /// A PEX of some wheels that require each other, with an entry of some kind and some settings.
 fn random_pex(seed: u64, random: &mut Random) -> Pex {
     let mut pex = Pex::probe(&format!("random-{seed}"));
-    let count = 1 + random.below(5);
-    for number in 0..count {
-        for version in ["1.0", "2.0"].iter().take(1 + random.below(2)) {
-            let who = format!("WHO = 'w{number} {version}'\n");
-            let mut wheel = Wheel::empty(&format!("w{number}"), version);
+    let count = 1 + random.below(PROJECTS.len());
+    for [name, _] in &PROJECTS[..count] {
+        let mut versions: Vec<&str> = Vec::new();
+        for _ in 0..1 + random.below(3) {
+            let version = random.pick(&VERSIONS);
+            if !versions.contains(&version) {
+                versions.push(version);
+            }
+        }
+        for version in versions {
+            let who = format!("WHO = '{name} {version}'\n");
+            let mut wheel = Wheel::empty(name, version);
             for _ in 0..1 + random.below(3) {
                 let module = random.pick(&MODULES).replace('.', "/");
                 let below = if random.one_in(4) {
@@ -169,31 +222,58 @@ fn random_pex(seed: u64, random: &mut Random) -> Pex {
                 wheel = wheel.only_file(&file, &who);
             }
             if random.one_in(3) {
-                wheel = wheel.tag(random.pick(&["py2.py3-none-any", "cp399-cp399-any"]));
+                wheel = wheel.tag(random.pick(&[
+                    "py2.py3-none-any",
+                    "cp399-cp399-any",
+                    "py38-none-any",
+                    "py30.cp399-none-any",
+                ]));
+            }
+            if random.one_in(4) {
+                wheel = wheel.build_tag(random.pick(&["1", "2", "10_x"]));
+            }
+            if random.one_in(5) {
+                wheel = wheel.metadata(random.pick(&[
+                    "Requires-Python: >=3.8,<4",
+                    "Requires-Python: >=3.12",
+                    "Requires-Python: !=3.11.*",
+                ]));
             }
             for _ in 0..random.below(3) {
-                let mut requirement = format!("w{}", random.below(count));
-                requirement += random.pick(&["", "", "[more]", ">=1", "<2"]);
-                requirement += random.pick(&[
-                    "",
-                    "",
-                    "; extra == 'more'",
-                    "; python_version >= '3'",
-                    "; sys_platform == 'win32'",
-                ]);
+                let mut requirement = random.pick(&PROJECTS[..count])[random.below(2)].to_owned();
+                requirement += random.pick(&SPECIFIERS);
+                requirement += random.pick(&MARKERS);
                 wheel = wheel.requires(&requirement);
             }
             pex = pex.wheel(wheel);
         }
     }
     for _ in 0..1 + random.below(3) {
-        let extra = random.pick(&["", "[more]"]);
-        pex = pex.requires(&format!("w{}{extra}", random.below(count)));
+        let project = random.pick(&PROJECTS[..count])[random.below(2)];
+        let rest = random.pick(&[
+            "",
+            "",
+            "[more]",
+            "[more]",
+            ">=0",
+            "; python_version >= '3.9'",
+        ]);
+        pex = pex.requires(&format!("{project}{rest}"));
+    }
+    if random.one_in(6) {
+        let rest = random.pick(&["", "<2", ">=1"]);
+        pex = pex.info("excluded", json!([format!("{}{rest}", PROJECTS[0][1])]));
+    }
+    if random.one_in(6) {
+        pex = pex.info(
+            "overridden",
+            json!([format!("{}=w0", PROJECTS[count - 1][1])]),
+        );
     }
     if random.one_in(3) {
         pex = pex.source("one.py", "WHO = 'code'\n");
     }
-    if random.one_in(4) {
+    if random.one_in(2) {
         pex = pex.info("ignore_errors", true);
     }
     pex = match random.below(4) {

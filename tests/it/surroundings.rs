@@ -2,7 +2,7 @@
 //! under the original bootstrap.
 
 use crate::fixtures::{Pex, Wheel};
-use crate::harness::pythons::debian;
+use crate::harness::pythons::{debian, second};
 use crate::harness::{Case, PEXBOOT, Stage, Way, ways};
 
 /// A PEX that calls `main` of this text.
@@ -235,5 +235,28 @@ fn info_names_the_hooks_of_the_host_that_do_not_run() {
     let told = String::from_utf8(told.output().unwrap().stdout).unwrap();
     for words in ["host hooks", "--host-site", "site-packages/hook.pth"] {
         assert!(told.contains(words), "{words} in\n{told}");
+    }
+}
+
+/// The bootstrap that runs under `python DIR` starts `DIR/pex` by the Python that it has chosen: where it chose another
+/// one, or PYTHONPATH is set.
+#[test]
+fn a_directory_and_its_pex_can_be_given_to_a_python() {
+    let text = "import os, sys, dep\ndef main():\n    print(sys.argv[1:], sys.version_info[:2], dep.WHO, \
+                os.environ.get('PYTHONPATH'), os.path.basename(os.environ['PEX']))\n";
+    for layout in ["packed", "loose"] {
+        let pex = app(text).layout(layout).build();
+        let python = second("a directory under another Python").unwrap_or(debian());
+        let case = || Case::new(&pex).args(["a"]).env("PYTHONPATH", "/nowhere");
+        case().python(python.path.clone()).agrees().ok();
+        let chosen = case().python(debian().path.clone());
+        let chosen = chosen.env("PEX_PYTHON", python.path.to_str().unwrap());
+        chosen.agrees().ok();
+        let given = case().with(|start, stage| {
+            let pex = stage.path("work/app.pex/pex");
+            start.program(pex).before([&python.path])
+        });
+        given.agrees().ok();
+        given.env("PEX_INHERIT_PATH", "prefer").agrees().ok();
     }
 }

@@ -504,3 +504,11 @@ fn item_84_a_bad_integer_is_refused_in_one_line() {
         });
     });
 }
+
+/// Not on the list: a value that only an interactive session looks at.
+#[test]
+fn a_bad_history_setting_is_no_obstacle_to_an_application() {
+    let pex = Pex::app("bad_history", SAYS).build();
+    let case = Case::new(&pex).env("PEX_INTERPRETER_HISTORY", "yes");
+    case.agrees().ok().prints("app []");
+}
