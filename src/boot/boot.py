@@ -23,9 +23,11 @@ def _boot():
             data = loads(file.read())
     except (OSError, EOFError, ValueError, TypeError):
         import os
-        if os.environ["_PEXBOOT"][0] in "02":
+        if os.environ.get("_PEXBOOT", "1")[0] in "02":
             _repair(os, os.environ["_PEXBOOT"][1:], sys.argv[1:])
         raise
+    if sys.getfilesystemencoding() != "utf-8":
+        _recode(sys, data)
 
     # Where Python was started with -S: what the host's site would have set up, without running any of its hooks.
     import os
@@ -36,11 +38,13 @@ def _boot():
         site.setcopyright()
         site.sethelper()
         site.ENABLE_USER_SITE = not sys.flags.no_user_site
+        # Sets USER_BASE and USER_SITE.
+        site.getusersitepackages()
         if not sys.flags.isolated:
             site.enablerlcompleter()
 
     environ = os.environ
-    note = environ.pop("_PEXBOOT")
+    note = environ.pop("_PEXBOOT", None) or _again(os, environ, here)
     pex = note[1:]
 
     undo = {}
@@ -87,7 +91,7 @@ def _boot():
         if kind == "call":
             function = _callable(sys, what, attrs, venv)
         elif kind == "module":
-            function = _module(what)
+            function = _module(what, () if venv else environ)
         elif kind == "script":
             function = _script(what, attrs)
         elif kind == "interpreter":
@@ -109,7 +113,14 @@ def _boot():
 
     if packing and packing.late:
         packing.make_quietly()
-    return packing or memoryview(b""), function
+    # Under PYTHONINSPECT, which the application may set or delete, a virtual environment exits all the same.
+    return packing or memoryview(b""), function, () if venv else environ
+
+
+def _again(os, environ, here):
+    """What the launcher would have said of P. The application repeats its own command line, sys.orig_argv: reloaders do."""
+    pex = environ.setdefault("PEX", here)
+    return "1" + (pex + "/pex" if os.path.isdir(pex) else pex)
 
 
 def _leave():
@@ -183,6 +194,24 @@ def _pack(sys, here, parts, environ, first):
         return more["Recorder"](here, finder, space, code, damaged, not first)
     except Exception:
         return None
+
+
+def _recode(sys, data):
+    """Paths, which were read as UTF-8, as this Python has them: its file system encoding is another."""
+    encoding, errors = sys.getfilesystemencoding(), sys.getfilesystemencodeerrors()
+
+    def path(value):
+        if isinstance(value, list):
+            return [path(item) for item in value]
+        return value and value.encode("utf-8", "surrogateescape").decode(encoding, errors)
+
+    for name in ("code", "empty", "entries", "extra", "history_file", "main", "path", "site", "venv"):
+        if name in data:
+            data[name] = path(data[name])
+    for pair in data["import_lines"]:
+        pair[0] = path(pair[0])
+    if data["run"][0] == "script":
+        data["run"][2] = path(data["run"][2])
 
 
 def _callable(sys, module, attrs, venv):
@@ -351,19 +380,22 @@ def _format(args, environ):
     return [arg.format(pex=Pex) for arg in args]
 
 
-def _module(name):
-    """Runs a module as `python -m` does."""
+def _module(name, environ=()):
+    """Runs a module as `python -m` does; with PYTHONINSPECT in `environ` in the end, what it leaves can be inspected."""
     # By the time it runs, the boot's functions are no longer to be found by name.
     find, execute = _find_main, _run_main
 
     def run():
         found = find(name)
         if found:
-            return execute(*found)
-        # Everything unusual, the error messages above all, is the business of Python's own.
-        import runpy
+            left = execute(*found)
+        else:
+            # Everything unusual, the error messages above all, is the business of Python's own.
+            import runpy
 
-        runpy.run_module(name, run_name="__main__", alter_sys=True)
+            left = runpy.run_module(name, run_name="__main__", alter_sys=True)
+        if "PYTHONINSPECT" in environ:
+            __import__("sys").modules["__main__"].__dict__.update(left)
 
     return run
 
@@ -402,7 +434,7 @@ def _find_main(name):
 
 
 def _run_main(spec, code):
-    """Runs the code in a `__main__` of its own, as runpy.run_module(alter_sys=True) would."""
+    """Runs the code in a `__main__` of its own, as runpy.run_module(alter_sys=True) would; gives what that holds."""
     import sys
 
     boots = sys.modules["__main__"]
@@ -418,6 +450,7 @@ def _run_main(spec, code):
     )
     try:
         exec(code, main.__dict__)
+        return main.__dict__.copy()
     finally:
         sys.argv[0] = argv0
         sys.modules["__main__"] = boots
@@ -571,4 +604,4 @@ _trace = __import__("posix").environ.get(b"_PEXBOOT_TRACE")
 # `python -i` stays quiet. What is done at the end is held by nothing but the `with`.
 _ready = _traced(_trace) if _trace else _boot()
 with _ready[0]:
-    (lambda result: result is None or __import__("sys").exit(result))(_leave()())
+    (lambda env, result: result is None or "PYTHONINSPECT" in env or __import__("sys").exit(result))(_ready[2], _leave()())

@@ -257,6 +257,16 @@ print(spec, sys.argv, sys.modules['__main__'].__dict__ is globals())
     }
 
     #[test]
+    fn what_a_module_leaves_can_be_inspected() {
+        for (environ, left) in [("('PYTHONINSPECT',)", "True"), ("()", "False")] {
+            let script =
+                format!("_module('package.module', {environ})(); print('spec' in globals())");
+            let (text, success) = with_boot(&script, &[]);
+            assert!(success && text.ends_with(&format!("\n{left}\n")), "{text}");
+        }
+    }
+
+    #[test]
     fn the_collector_is_held_off_and_let_go() {
         let script = "import gc; before = gc.get_threshold(); release = _hold_gc(); held = gc.get_threshold(); release()
 print(before == gc.get_threshold(), held[0] > before[0], held[1:] == before[1:], gc.isenabled())

@@ -12,24 +12,49 @@ def options(path):
                 argv = [os.fsdecode(arg) for arg in cmdline.read().split(b"\0")]
         for index, arg in enumerate(argv):
             if index and os.path.exists(arg) and os.path.samefile(arg, path):
-                return argv[1:index]
+                return argv[1:index], argv[index + 1 :]
     except (AttributeError, OSError):
         pass
-    return []
+    return [], sys.argv[1:]
+
+
+def runs_another(options):
+    # `-m coverage run`, a debugger, whatever calls runpy.run_path: what is run with this file is not Python alone.
+    value = False
+    for option in options:
+        if value:
+            value = False
+        elif option[:1] != "-":
+            return True
+        elif option[:2] != "--":
+            for index, letter in enumerate(option[1:], 2):
+                if letter in "cm":
+                    return True
+                if letter in "WX":
+                    value = index == len(option)
+                    break
+        else:
+            value = option == "--check-hash-based-pycs"
+    return False
 
 
 def start(path):
+    python, args = options(path)
+    if runs_another(python):
+        rest = {}
+        exec(__loader__.get_code("__pex__original"), rest)
+        rest["bootstrap"](path, args, python, "another program runs it")
     argv = [path] + sys.argv[1:]
     env = dict(os.environ)
     if sys.executable:
-        env["_PEXBOOT_CURRENT"] = "\x1f".join([sys.executable] + options(path))
+        env["_PEXBOOT_CURRENT"] = "\x1f".join([sys.executable] + python)
     try:
         os.execve(path, argv, env)
     except OSError as error:
         # No x bit, a noexec mount, another architecture. The rest is in a file of its own: mostly it is not needed.
         rest = {}
         exec(__loader__.get_code("__pex__original"), rest)
-        rest["start"](path, argv, env, options(path), error)
+        rest["start"](path, argv, env, python, error)
 
 
 if __name__ == "__main__":

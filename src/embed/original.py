@@ -20,14 +20,20 @@ def start(path, argv, env, options, error):
             copy(file, HEAD, lambda data: write(fd, data))
         os.execve("/proc/self/fd/%d" % fd, argv, dict(env, _PEXBOOT_FILE=absolute))
     except (AttributeError, OSError) as second:
-        if os.environ.get("PEX_VERBOSE", "0") != "0":
-            sys.stderr.write("pexboot: `%s` cannot be executed (%s; %s): its own bootstrap starts it\n" % (path, error, second))
+        bootstrap(path, argv[1:], options, "it cannot be executed (%s; %s)" % (error, second))
+
+
+def bootstrap(path, args, options, reason):
+    """Starts the archive by its own bootstrap. Does not return."""
+    if os.environ.get("PEX_VERBOSE", "0") != "0":
+        sys.stderr.write("pexboot: `%s`: %s: its own bootstrap starts it\n" % (path, reason))
+    absolute = os.path.join(os.getcwd(), path)
     # The bootstrap takes P from this variable: PEX and argv[0] are as if it had been started from there.
     env = dict(os.environ)
     # The tools would open that file, and take it for no zip.
     if env.get("PEX_TOOLS", "0").lower() not in ("1", "true"):
         env["__PEX_EXE__"] = absolute
-    os.execve(sys.executable, [sys.executable] + options + [original(path)] + argv[1:], env)
+    os.execve(sys.executable, [sys.executable] + options + [original(path)] + args, env)
 
 
 def memory(name):

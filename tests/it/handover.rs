@@ -250,6 +250,25 @@ fn of_another_architecture(pex: &Path) {
     fs::rename(other, pex).unwrap();
 }
 
+/// So do `coverage run app.pex` and others like it.
+#[test]
+fn a_program_that_runs_the_file_runs_it_by_its_own_bootstrap() {
+    let text = "import os, sys, dep\ndef main():\n    \
+                print(dep.WHO, sys.argv[-2:], os.environ['PEX'], 'traced' in os.environ)\n    return 3\n";
+    let pex = Pex::app("run-by-another", text).dep(Wheel::new("dep", "1.0"));
+    let pex = pex.build();
+    let code = "import os, runpy, sys; os.environ['traced'] = ''; runpy.run_path(sys.argv[1], run_name='__main__')";
+    for words in [[PYTHON, "-c", code], [PYTHON, "-B", "tool.py"]] {
+        let case = Case::new(&pex).with(move |start, stage| {
+            stage.write("work/tool.py", code);
+            start.before(words)
+        });
+        let outcome = case.args(["x", "--y"]).agrees();
+        let expected = "dep 1.0 ['x', '--y'] [BOX]/work/app.pex True";
+        outcome.exits(3).prints(expected);
+    }
+}
+
 #[test]
 fn a_file_of_another_architecture_runs_by_its_own_bootstrap() {
     for venv in [false, true] {

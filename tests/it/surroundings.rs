@@ -184,6 +184,48 @@ fn python_options_of_the_caller_are_kept() {
     });
 }
 
+/// Reloaders start `sys.orig_argv` again.
+#[test]
+fn an_application_can_repeat_its_own_command_line() {
+    let text = "import os, sys, dep\ndef main():\n    again = 'AGAIN' in os.environ\n    \
+                print(dep.WHO, sys.argv[1:], again, flush=True)\n    if not again:\n        \
+                os.environ['AGAIN'] = '1'\n        os.execv(sys.executable, [sys.executable] + sys.orig_argv[1:])\n    \
+                return sorted(name for name in os.environ if name.startswith('_PEXBOOT')) or 3\n";
+    let pex = app(text);
+    for pex in [pex.clone().build(), pex.venv().build()] {
+        let outcome = Case::new(&pex).args(["a", "b"]).agrees();
+        let expected = "dep 1.0 ['a', 'b'] False\ndep 1.0 ['a', 'b'] True";
+        outcome.exits(3).prints(expected);
+    }
+}
+
+#[test]
+fn paths_are_found_whatever_the_encoding_of_file_names() {
+    let pex = app("import sys, dep\ndef main():\n    print(dep.WHO, sys.flags.utf8_mode)\n");
+    let pex = pex.build();
+    let case = Case::new(&pex).with(|start, stage| {
+        let home = stage.path("hôme");
+        std::fs::create_dir_all(&home).unwrap();
+        start.env("HOME", home).env("LC_ALL", "C")
+    });
+    let case = case.env("PYTHONCOERCECLOCALE", "0").env("PYTHONUTF8", "0");
+    case.agrees().ok().prints("dep 1.0 0");
+}
+
+#[test]
+fn what_is_to_be_inspected_does_not_exit() {
+    let text =
+        "import os, sys\ndef main():\n    os.environ.pop(*sys.argv[1:], None)\n    return 3\n";
+    let pex = app(text).build();
+    let case = |forget| Case::new(&pex).env("PYTHONINSPECT", "1").args([forget]);
+    case("OTHER").agrees().ok();
+    // Python shows the exit that it was told to hold back, with the frames of either bootstrap.
+    case("PYTHONINSPECT")
+        .ignore_stderr()
+        .agrees()
+        .says("SystemExit: 3");
+}
+
 #[test]
 fn it_runs_on_pypy() {
     let Some(pypy) = crate::harness::pythons::pypy("a start on PyPy") else {
