@@ -3,9 +3,13 @@
 //! The boot itself is the same for every launch with one interpreter; what differs lies beside it in `data`, one
 //! marshalled dict. Marshal is the only format that every Python reads without importing anything.
 
+mod session;
+
 use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
+
+pub use session::Session;
 
 /// The boot's source; an interpreter's probe compiles it.
 pub const SOURCE: &str = include_str!("boot.py");

@@ -213,7 +213,7 @@ pub(super) fn start(parts: &Parts<'_>, report: &mut dyn Report) -> Result<Start,
         ("entries", Py::paths(&needs)),
     ];
     data.push(parts.pack(&run, false));
-    data.extend(parts.session(&run));
+    data.extend(parts.session(&run, Some(&venv.path)));
     Ok(Start {
         argv,
         env: Vec::new(),

@@ -144,7 +144,7 @@ pub(super) fn start(
         ),
     ];
     data.push(parts.pack(&run, bytecode.is_some()));
-    data.extend(parts.session(&run));
+    data.extend(parts.session(&run, None));
 
     let mut argv = vec![interpreter.binary.clone().into_os_string().into_vec()];
     argv.extend(parts.options());
