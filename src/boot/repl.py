@@ -54,9 +54,12 @@ def _summary(os, session, pex):
         starter = _shortest(os, pex)
         lines = ["Running from {}PEX file: {}".format(kind, starter)]
     else:
-        is_file = os.path.isfile(pex)
-        layout = "packed" if os.path.isfile(os.path.join(os.path.dirname(pex) if is_file else pex, ".bootstrap")) else "loose"
-        directory = os.path.dirname(_shortest(os, pex)) if is_file else _shortest(os, pex)
+        directory = os.path.dirname(pex) if os.path.isfile(pex) else pex
+        layout = "packed" if os.path.isfile(os.path.join(directory, ".bootstrap")) else "loose"
+        if directory == pex or session["venv"]:
+            directory = _shortest(os, directory)
+        else:
+            directory = os.path.dirname(_shortest(os, pex))
         starter = os.path.join(directory, "__main__.py")
         lines = ["Running from {} {}PEX directory: {}".format(layout, kind, directory)]
     lines += session["lines"]

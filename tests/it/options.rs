@@ -290,7 +290,7 @@ fn imports_are_timed_where_that_is_asked_for() {
         run.ok()
             .prints("dep 1.0")
             .says("import time:")
-            .says("  dep\n");
+            .says(" dep\n");
     });
     let case = Case::new(&pex).with(|start, _| start.before([PYTHON, "-v"]));
     case.holds(|run| {
@@ -303,7 +303,11 @@ fn imports_are_timed_where_that_is_asked_for() {
 fn a_session_follows_where_python_is_asked_to_inspect() {
     let pex = Pex::empty("options-inspect").source("app.py", "X = 5\nprint('ran')\n");
     let pex = pex.dep(Wheel::new("dep", "1.0")).entry("app").build();
-    let case = || Case::new(&pex).stdin("import dep; print(dep.WHO)\n");
+    // The original shows the exception there by which it ends.
+    let case = || {
+        let case = Case::new(&pex).ignore_stderr();
+        case.stdin("import dep; print(dep.WHO)\n")
+    };
     let flag = case()
         .with(|start, _| start.before([PYTHON, "-i"]))
         .agrees();
