@@ -103,6 +103,9 @@ def _boot():
                     environ[name] = value
             _repair(os, pex, sys.argv[1 + len(inject_args):])
         raise
+    finally:
+        if note[0] in "23":
+            _imported(os, here)
 
     if packing and packing.late:
         packing.make_quietly()
@@ -193,6 +196,14 @@ def _callable(sys, module, attrs, venv):
                 raise
             raise ImportError("Could not resolve {} in {}: {}".format(".".join(attrs), sys.modules[module], error))
     return function
+
+
+def _imported(os, here):
+    """Lets those go on who wait for the bytecode that this start has made (stub/src/turn.rs)."""
+    try:
+        os.unlink(here + "/importing")
+    except OSError:
+        pass
 
 
 def _hold_gc():

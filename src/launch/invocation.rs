@@ -10,6 +10,8 @@ pub const FILE: &str = "_PEXBOOT_FILE";
 pub const CURRENT: &str = "_PEXBOOT_CURRENT";
 /// Set by a boot that met a damaged cache.
 pub const REPAIR: &str = "_PEXBOOT_REPAIR";
+/// Names the lock that the stub has taken for this launch.
+pub const LOCK: &str = "_PEXBOOT_LOCK";
 
 /// One start of one PEX.
 #[derive(Debug, Clone)]
@@ -26,6 +28,8 @@ pub struct Invocation {
     pub current: Option<Current>,
     /// Check what is in the cache and mend it before the launch.
     pub repair: bool,
+    /// Other starts of this launch may be waiting for this one, which has the lock.
+    pub first: bool,
 }
 
 /// A Python that is already running.
@@ -58,6 +62,7 @@ impl Invocation {
         Ok(Invocation {
             current: find(CURRENT).map(|value| Current::parse(value)),
             repair: find(REPAIR).is_some(),
+            first: false,
             pex,
             real,
             args,

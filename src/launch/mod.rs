@@ -22,6 +22,7 @@ mod zipapp;
 use std::convert::Infallible;
 use std::ffi::CString;
 use std::io::Read;
+use std::os::fd::{BorrowedFd, RawFd};
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 #[cfg(feature = "cli")]
@@ -34,7 +35,7 @@ use crate::archive::Seal;
 use crate::exit::ExitCode;
 use crate::launch::replay::hex;
 use crate::plan::Plan;
-use crate::store::{Kind, Store};
+use crate::store::{Inherited, Kind, Store};
 use crate::trace;
 pub use console::Console;
 pub use error::LaunchError;
@@ -118,8 +119,11 @@ pub fn planned(invocation: &Invocation) -> Option<PathBuf> {
 }
 
 /// The engine's whole life: the stub has named P and found no plan that holds. Gives the exit code of a failure.
+///
+/// `inherited` gives the descriptor of a number, if it was open when the process began.
 #[must_use]
-pub fn engine() -> i32 {
+pub fn engine(inherited: fn(RawFd) -> Option<BorrowedFd<'static>>) -> i32 {
+    let lock = std::env::var_os(invocation::LOCK).and_then(|told| Inherited::new(&told, inherited));
     keep_standard_descriptors();
     crate::store::remove_own_copy();
     let mut console = Console::new();
@@ -134,7 +138,8 @@ pub fn engine() -> i32 {
             path: Path::new(&pex).display().to_string(),
             source,
         })
-        .and_then(|invocation| {
+        .and_then(|mut invocation| {
+            invocation.first = lock.is_some();
             // The stub has looked for a plan already, unless it was to be told about.
             if (console.explains() || trace::is_on())
                 && let Some(plan) = replay(&invocation, &mut console)
@@ -143,6 +148,7 @@ pub fn engine() -> i32 {
             }
             let prepared = prepare_surely(&invocation, &mut console, Some(&keep_engine))?;
             keep_engine(prepared.seal.as_ref(), &prepared.store);
+            drop(lock);
             execute(&command(&prepared.plan.exec, &invocation))
         });
     match result {

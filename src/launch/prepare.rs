@@ -20,7 +20,7 @@ use crate::pex::{Pex, PexError};
 use crate::pex_info::InheritPath;
 use crate::plan::{EnvChange, Exec, Input, Inputs, Plan, Value, identity, place};
 use crate::resolve::{self, Selected};
-use crate::store::{Kind, Store};
+use crate::store::{IMPORTING, Kind, Store};
 use crate::trace;
 use crate::unpack::bytecode::SHIPPED;
 use crate::unpack::{self, Unpacked};
@@ -74,6 +74,8 @@ pub(super) struct Start {
     pub data: Option<Py>,
     /// Where it finds bytecode that the PEX brings.
     pub shipped: Option<Py>,
+    /// Whether others may be waiting for what this start imports.
+    pub importing: bool,
     /// What must be there for the command to work.
     pub needs: Vec<PathBuf>,
 }
@@ -394,6 +396,7 @@ fn publish(
         ("data", &data),
     ];
     files.extend(shipped.as_deref().map(|shipped| (SHIPPED, shipped)));
+    files.extend(start.importing.then_some((IMPORTING, &b""[..])));
     files.push(("plan", &encoded));
     home.replace(Kind::Launches, &key, &files)?;
     report.say(1, &|| format!("launch plan: `{}`", directory.display()));
@@ -586,7 +589,10 @@ pub(super) fn seal(pex: &Pex) -> Option<&Seal> {
 /// The boot's file name: the application's own, so that `ps` shows it. PyPy knows bytecode by `.pyc` alone.
 fn boot_name(name: &OsStr, interpreter: &Record) -> Vec<u8> {
     let mut name = name.as_bytes().to_vec();
-    if matches!(name.as_slice(), b"data" | b"plan" | b"pack" | b"shipped") {
+    if matches!(
+        name.as_slice(),
+        b"data" | b"plan" | b"pack" | b"shipped" | b"importing"
+    ) {
         name.extend(b".pex");
     }
     if interpreter.implementation != "cpython" && !name.ends_with(b".pyc") {

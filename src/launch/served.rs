@@ -1,5 +1,7 @@
 //! What the boot gets to serve imports with: from a launch pack, or from bytecode that came with the PEX.
 
+use std::ffi::OsStr;
+
 use crate::boot::{self, Py};
 use crate::launch::dispatch::Run;
 use crate::launch::prepare::Parts;
@@ -20,5 +22,13 @@ impl Parts<'_> {
         };
         let parts = || Py::List(vec![Py::str(boot::PACK), made, Py::Bool(shipped)]);
         ("pack", if served { parts() } else { Py::None })
+    }
+
+    /// Whether those who wait for this start are to wait for its imports as well: they end before the application
+    /// begins, and leave bytecode that no PEX has `shipped`.
+    pub fn importing(&self, run: &Run, shipped: bool) -> bool {
+        let unkept = self.invocation.variable("PYTHONDONTWRITEBYTECODE");
+        let compiles = !shipped && unkept.is_none_or(OsStr::is_empty);
+        self.invocation.first && matches!(run, Run::Call(..)) && compiles
     }
 }

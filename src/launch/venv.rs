@@ -167,6 +167,7 @@ pub(super) fn start(parts: &Parts<'_>, report: &mut dyn Report) -> Result<Start,
                 interpreter: false,
                 data: None,
                 shipped: None,
+                importing: false,
                 needs,
             });
         }
@@ -220,6 +221,7 @@ pub(super) fn start(parts: &Parts<'_>, report: &mut dyn Report) -> Result<Start,
         interpreter: run == Run::Interpreter,
         data: Some(Py::Dict(data)),
         shipped: None,
+        importing: parts.importing(&run, false),
         needs,
     })
 }
@@ -341,6 +343,7 @@ mod tests {
                 .collect(),
             current: None,
             repair: false,
+            first: false,
         }
     }
 

@@ -174,6 +174,7 @@ pub(super) fn start(
         env: Vec::new(),
         interpreter: run == Run::Interpreter,
         data: Some(Py::Dict(data)),
+        importing: parts.importing(&run, bytecode.is_some()),
         shipped: bytecode.map(|(_, share)| share),
     })
 }

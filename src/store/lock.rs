@@ -1,15 +1,20 @@
 //! Advisory locks, one per published thing. They only save doing the same work twice: whoever cannot have one goes on
 //! without, and the rename decides.
 
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 use std::fs::{File, OpenOptions};
 use std::io::IsTerminal;
+use std::os::fd::{BorrowedFd, RawFd};
+use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use fs2::FileExt;
 use nix::errno::Errno;
+use nix::fcntl::{FcntlArg, FdFlag, fcntl};
+use nix::sys::stat::{SFlag, fstat, lstat};
+use pexboot_stub::paths::LOCKS;
 
 use super::{FORMAT, Kind};
 
@@ -42,6 +47,46 @@ pub(super) enum Turn<T> {
     Done(T),
 }
 
+/// The lock of a launch that the stub holds for this process (`stub/src/turn.rs`): others wait for its plan. The descriptor
+/// is closed when the process ends or becomes Python; the lock's file is removed with this.
+#[derive(Debug)]
+pub struct Inherited {
+    path: PathBuf,
+}
+
+impl Inherited {
+    /// What the stub has said of it, `NUMBER:PATH`, if that is so. `inherited` gives the descriptor of that number, if it was
+    /// open when this process began.
+    #[must_use]
+    pub fn new(
+        told: &OsStr,
+        inherited: impl FnOnce(RawFd) -> Option<BorrowedFd<'static>>,
+    ) -> Option<Inherited> {
+        let told = told.as_bytes();
+        let colon = told.iter().position(|&byte| byte == b':')?;
+        let number = std::str::from_utf8(&told[..colon]).ok()?.parse().ok()?;
+        let path = PathBuf::from(OsStr::from_bytes(&told[colon + 1..]));
+        let lock = inherited(number)?;
+        let found = fstat(lock).ok()?;
+        let is_file = found.st_mode & SFlag::S_IFMT.bits() == SFlag::S_IFREG.bits();
+        // Nobody else's file is removed, and no descriptor of the application's is closed, whoever has set the variable.
+        let named = path.parent()?.ends_with(Path::new(FORMAT).join(LOCKS));
+        let same = lstat(&path)
+            .is_ok_and(|there| (there.st_dev, there.st_ino) == (found.st_dev, found.st_ino));
+        if !(is_file && named && (same || found.st_nlink == 0)) {
+            return None;
+        }
+        fcntl(lock, FcntlArg::F_SETFD(FdFlag::FD_CLOEXEC)).ok()?;
+        Some(Inherited { path })
+    }
+}
+
+impl Drop for Inherited {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_file(&self.path);
+    }
+}
+
 /// Where the lock of the entry `name` of `kind` lies.
 pub(super) fn path(root: &Path, kind: Kind, name: &Path) -> PathBuf {
     let mut file = OsString::from(kind.directory());
@@ -49,7 +94,7 @@ pub(super) fn path(root: &Path, kind: Kind, name: &Path) -> PathBuf {
         file.push("-");
         file.push(part);
     }
-    root.join(FORMAT).join("locks").join(file)
+    root.join(FORMAT).join(LOCKS).join(file)
 }
 
 /// Takes the lock at `path` unless another has it. Where locks do not work, there is none to respect.

@@ -12,7 +12,8 @@
 //!     sites/KEY/                 merged import directory
 //!     venvs/KEY/                 the same as a real virtual environment
 //!     originals/FINGERPRINT/     the archive alone, for handing over to its own bootstrap
-//!     launches/KEY/              plan, its Python half, NAME (the boot under the app's own name), launch pack
+//!     launches/KEY/              plan, its Python half, NAME (the boot under the app's own name), launch pack; `importing`
+//!                                while the first start imports
 //!     tmp/                       work in progress; anything here may go when its owner is gone
 //!     locks/
 //! ```
@@ -20,7 +21,8 @@
 //! A published directory has a sibling `NAME.manifest` (see [`manifest`]), which tells a later boot whether the data
 //! survived a power cut.
 //!
-//! Only this module creates or removes anything under a root (Python its `__pycache__` directories and launch packs). What is under its final name is complete: it was built
+//! Only this module creates or removes anything under a root (the stub the lock of a launch, Python its `__pycache__`
+//! directories and launch packs, both the file `importing`). What is under its final name is complete: it was built
 //! in `tmp/` and renamed. Locks only save doing the work twice.
 
 mod error;
@@ -41,6 +43,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Mutex, Once, PoisonError};
 
 pub use error::StoreError;
+pub use lock::Inherited;
 pub use manifest::BootId;
 pub use publish::Work;
 pub use settle::WITH_MANIFEST;
@@ -53,7 +56,7 @@ use error::at;
 use manifest::Manifest;
 use roots::{Candidates, Refusal};
 
-pub use pexboot_stub::paths::FORMAT;
+pub use pexboot_stub::paths::{FORMAT, IMPORTING};
 
 /// What is kept under a root, by the name of its directory.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

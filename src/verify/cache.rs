@@ -21,7 +21,7 @@ use crate::launch::select;
 use crate::pack::Pack;
 use crate::pex::{Layout, Pex};
 use crate::plan::Plan;
-use crate::store::{FORMAT, Kind, Store, WITH_MANIFEST};
+use crate::store::{FORMAT, IMPORTING, Kind, Store, WITH_MANIFEST};
 use crate::unpack::bytecode::SHIPPED;
 use crate::unpack::{self, Unpacked};
 use crate::{site, venv};
@@ -147,7 +147,10 @@ fn launches(home: &Path, records: &[Record], findings: &mut Findings) {
                 if Pack::read(&path).is_none() {
                     faults.push(format!("`{}` is damaged", path.display()));
                 }
-            } else if !["plan", "data", SHIPPED].iter().any(|own| name == *own) {
+            } else if !["plan", "data", SHIPPED, IMPORTING]
+                .iter()
+                .any(|own| name == *own)
+            {
                 faults.push(format!("`{}` should not be there", path.display()));
             }
         }

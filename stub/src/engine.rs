@@ -11,7 +11,7 @@ use pexboot_stub::env;
 use pexboot_stub::inflate::inflate;
 use pexboot_stub::key::hex;
 use pexboot_stub::paths::safety::{Fault, Why};
-use pexboot_stub::paths::{self, Candidate, Kind, below, decimal};
+use pexboot_stub::paths::{self, Candidate, FORMAT, Kind, below, decimal};
 use pexboot_stub::seal::Seal;
 use rustix::fd::{AsFd, OwnedFd};
 use rustix::fs::{FileType, MemfdFlags, Mode, OFlags};
@@ -21,25 +21,32 @@ use crate::entry::{self, Clock, Process};
 use crate::failure::{Code, Failure, reason};
 use crate::file::{File, SELF};
 use crate::machine::{self, c};
+use crate::turn::Lock;
 
 /// No engine is larger, packed or not: 256 MiB.
 const SIZE_MAX: u64 = 256 << 20;
 /// Longest name of a memory file (memfd_create(2)).
 const NAME_MAX: usize = 249;
 
-/// Starts the engine. What comes back is why not. `began` is when this process did, where the launch is traced.
+/// Starts the engine, which gets the lock of the first start, where this is one. What comes back is why not. `began` is
+/// when this process did, where the launch is traced.
 pub fn start(
     process: &Process,
     seal: &Seal,
     file: &File,
     roots: &[Candidate],
     began: Option<[i64; 2]>,
+    lock: Option<&mut Lock>,
 ) -> Failure {
     let variable = [b"_PEXBOOT_FILE=", file.path.as_slice()].concat();
     let mut env = env::with(&process.env, &variable);
     let stamps = began.map(stamps);
     if let Some(stamps) = &stamps {
         env = env::with(&env, stamps);
+    }
+    let lock = lock.and_then(Lock::hand_over);
+    if let Some(lock) = &lock {
+        env = env::with(&env, lock);
     }
     let engine = Engine {
         argv: &process.args,
@@ -143,7 +150,7 @@ impl Engine<'_> {
         let why = b"the engine can't be run from memory: ";
         let mut last = Failure::new(Code::NoRoot, &[why, &reason(refused)]);
         for root in roots.iter().filter(|root| root.kind != Kind::Seed) {
-            let directory = match made(&paths::tmp(&root.path), self.euid) {
+            let directory = match made(&root.path, paths::TMP, self.euid) {
                 Ok(directory) => directory,
                 Err(fault) => {
                     last = distrust(&fault);
@@ -207,14 +214,20 @@ fn unique() -> Vec<u8> {
     .concat()
 }
 
-/// The directory at `path`, safe, without links in its path. What is missing of it is made, for the user alone.
-fn made(path: &[u8], euid: u32) -> Result<Vec<u8>, Fault> {
+/// The directory `name` in the root, safe, without links in its path. What is missing of it is made: the root for the user
+/// alone, which keeps others out; what is in it need not.
+pub fn made(root: &[u8], name: &str, euid: u32) -> Result<Vec<u8>, Fault> {
+    let path = below(root, &[FORMAT.as_bytes(), name.as_bytes()]);
     loop {
-        let fault = match machine::safe(path, euid) {
+        let fault = match machine::safe(&path, euid) {
             Err(fault) if fault.why == Why::Missing => fault,
             result => return result,
         };
-        match rustix::fs::mkdir(c(&fault.path), Mode::RWXU) {
+        let mode = match machine::safe(root, euid) {
+            Ok(_) => Mode::from_raw_mode(0o755),
+            Err(_) => Mode::RWXU,
+        };
+        match rustix::fs::mkdir(c(&fault.path), mode) {
             Ok(()) | Err(Errno::EXIST) => {}
             Err(_) => return Err(fault),
         }

@@ -276,6 +276,14 @@ pub fn complain(text: &[u8]) {
     let _ = rustix::io::write(stderr, text);
 }
 
+/// Writes to stderr where that is a terminal.
+pub fn tell(text: &[u8]) {
+    // SAFETY: as in `complain`.
+    if rustix::termios::isatty(unsafe { rustix::stdio::stderr() }) {
+        complain(text);
+    }
+}
+
 #[panic_handler]
 fn panic(_: &PanicInfo<'_>) -> ! {
     Failure::new(

@@ -2,8 +2,9 @@
 //!
 //! It looks for a launch plan that still holds and executes what the plan says; without one it starts the engine. It
 //! works without a libc and without the standard library, so that a warm start is a dozen system calls in a process of
-//! a few pages. It takes no lock, reads no directory, leaves no descriptor behind, and writes nothing but a plan's time
-//! stamp once a day, and the engine where no memory file can be executed.
+//! a few pages: that takes no lock and writes nothing but a plan's time stamp once a day. Where no plan holds, the lock of
+//! this launch says whether another start is making one; it goes to the engine. No directory is read, no descriptor is
+//! left to the application, and the engine is written only where no memory file can be executed.
 //!
 //! Unsafe code is in [`entry`] and [`memory`] alone.
 
@@ -19,6 +20,7 @@ mod failure;
 mod file;
 mod machine;
 mod memory;
+mod turn;
 mod warm;
 
 use pexboot_stub::env;
@@ -28,6 +30,7 @@ use pexboot_stub::seal::Seal;
 use crate::entry::{Clock, Process};
 use crate::failure::{Code, Failure};
 use crate::file::File;
+use crate::turn::Turn;
 
 /// One launch. What comes back is why there was none.
 fn launch(process: &Process) -> Failure {
@@ -60,8 +63,18 @@ fn launch(process: &Process) -> Failure {
     let told = asked(b"PEX_VERBOSE")
         || began.is_some()
         || env::get(&process.env, b"_PEXBOOT_REPAIR").is_some();
+    let mut lock = None;
     if !told {
         warm::replay(process, &seal, &file, &roots);
+        match Turn::ask(process, &seal, &file, &roots) {
+            Turn::First(held) => lock = Some(held),
+            Turn::Waited => warm::replay(process, &seal, &file, &roots),
+            Turn::Unknown => {}
+        }
     }
-    engine::start(process, &seal, &file, &roots, began)
+    let failure = engine::start(process, &seal, &file, &roots, began, lock.as_mut());
+    if let Some(lock) = lock {
+        lock.remove();
+    }
+    failure
 }

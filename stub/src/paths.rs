@@ -10,6 +10,12 @@ pub mod safety;
 
 /// Directory of the format version below a root.
 pub const FORMAT: &str = "v1";
+/// Directory of locks below that.
+pub const LOCKS: &str = "locks";
+/// Directory of work in progress below that.
+pub const TMP: &str = "tmp";
+/// Name of the file beside a plan whose first start is importing its modules.
+pub const IMPORTING: &str = "importing";
 
 /// A root that may be there.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -119,10 +125,23 @@ pub fn engine(root: &[u8], digest: &[u8; 32]) -> Vec<u8> {
     below(root, &[FORMAT.as_bytes(), b"engine", &key::hex(digest)])
 }
 
-/// Where work in progress lies in `root`.
+/// The lock of the first start of the launch `key`, in the root's directory [`LOCKS`].
 #[must_use]
-pub fn tmp(root: &[u8]) -> Vec<u8> {
-    below(root, &[FORMAT.as_bytes(), b"tmp"])
+pub fn lock(locks: &[u8], key: &[u8; 32]) -> Vec<u8> {
+    below(
+        locks,
+        &[&[b"launches-".as_slice(), &key::hex(key)].concat()],
+    )
+}
+
+/// What stands beside a plan while the first start imports its modules, in `root`.
+#[must_use]
+pub fn importing(root: &[u8], key: &[u8; 32]) -> Vec<u8> {
+    let name = IMPORTING.as_bytes();
+    below(
+        root,
+        &[FORMAT.as_bytes(), b"launches", &key::hex(key), name],
+    )
 }
 
 /// `components` below `directory`.
@@ -272,7 +291,14 @@ mod tests {
             text(engine(b"/r/", &[0; 32])),
             alloc::format!("/r/v1/engine/{zeros}")
         );
-        assert_eq!(text(tmp(b"/")), "/v1/tmp");
+        assert_eq!(
+            text(lock(b"/r/v1/locks", &[0; 32])),
+            alloc::format!("/r/v1/locks/launches-{zeros}")
+        );
+        assert_eq!(
+            text(importing(b"/", &[0; 32])),
+            alloc::format!("/v1/launches/{zeros}/importing")
+        );
         for number in [0, 7, 10, 1000, u32::MAX] {
             assert_eq!(text(decimal(number)), alloc::format!("{number}"));
         }

@@ -52,6 +52,7 @@ pub const PRIVATE: &[&[u8]] = &[
     b"_PEXBOOT",
     b"_PEXBOOT_CURRENT",
     b"_PEXBOOT_FILE",
+    b"_PEXBOOT_LOCK",
     b"_PEXBOOT_REPAIR",
     b"_PEXBOOT_TRACE",
 ];

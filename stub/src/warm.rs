@@ -32,21 +32,10 @@ pub fn replay(process: &Process, seal: &Seal, file: &File, roots: &[Candidate]) 
         args: process.args.get(1..).unwrap_or_default(),
         env: &process.env,
     };
-    let key = |ino| {
-        let subject = Subject {
-            seal,
-            name: file.name(),
-            ino,
-        };
-        key(subject, |name| env::get(&process.env, name.as_bytes()))
-    };
     for root in roots {
         let seed = root.kind == Kind::Seed;
-        let Some(found) = Found::open(
-            root,
-            &key(if seed { 0 } else { identity.ino }),
-            process.euid,
-        ) else {
+        let key = launch_key(process, seal, file, if seed { 0 } else { identity.ino });
+        let Some(found) = Found::open(root, &key, process.euid) else {
             continue;
         };
         let Some(plan) = Plan::decode(&found.bytes) else {
@@ -65,6 +54,16 @@ pub fn replay(process: &Process, seal: &Seal, file: &File, roots: &[Candidate]) 
             );
         }
     }
+}
+
+/// The key of this launch of a file with that inode number.
+pub fn launch_key(process: &Process, seal: &Seal, file: &File, ino: u64) -> [u8; 32] {
+    let subject = Subject {
+        seal,
+        name: file.name(),
+        ino,
+    };
+    key(subject, |name| env::get(&process.env, name.as_bytes()))
 }
 
 fn slices(texts: &[Vec<u8>]) -> Vec<&[u8]> {

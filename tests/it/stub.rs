@@ -4,6 +4,7 @@
 mod engine;
 mod parts;
 mod replay;
+pub mod turn;
 
 use std::ffi::{OsStr, OsString};
 use std::fs::{self, File};

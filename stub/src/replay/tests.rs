@@ -395,6 +395,7 @@ fn a_command_is_the_plan_filled_in() {
             b"_PEXBOOT_FILE=/x",
             b"PEX_MODULE=m",
             b"_PEXBOOT_CURRENT=/y",
+            b"_PEXBOOT_LOCK=3:/z",
             b"A=1",
             b"_PEXBOOT_REPAIR=1",
             b"_PEXBOOT=junk",

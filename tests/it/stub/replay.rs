@@ -72,9 +72,10 @@ fn the_process_stays_the_same() {
     );
 }
 
-/// Which of the first descriptors are open, as a shell finds them; written to `$OUT`.
+/// Which of the first descriptors are open, as a shell finds them, but for the lock that an engine is left; written to
+/// `$OUT`.
 const DESCRIPTORS: &str = "for n in 0 1 2 3 4 5 6 7 8 9 10 11 12; do
-    [ -e /proc/$$/fd/$n ] && open=\"$open $n\"; done; echo \"open:$open\" > \"$OUT\"";
+    [ $n != \"${_PEXBOOT_LOCK%%:*}\" ] && [ -e /proc/$$/fd/$n ] && open=\"$open $n\"; done; echo \"open:$open\" > \"$OUT\"";
 
 /// The descriptors that a shell sees when `start` (a shell command line) starts it with `-c DESCRIPTORS`.
 fn descriptors(scene: &Scene, start: &str, program: &Path) -> String {

@@ -1,5 +1,6 @@
 //! Any number of processes on one root at once.
 
+use std::process::Stdio;
 use std::thread;
 
 use super::*;
@@ -17,6 +18,10 @@ fn cold_starts_of_one_pex_at_once() {
         let start = stage.start();
         at_once(AT_ONCE, |_| silent(&start.run(), SAYS));
         is_sound(&home(&stage), false);
+        assert_eq!(
+            below(&home(&stage).join("locks")),
+            [""; 0].map(PathBuf::from)
+        );
         starts(&start, SAYS);
     }
     coverage::note(&format!(
@@ -99,6 +104,115 @@ fn prune_and_clear_go_on_under_a_load_of_launches() {
     });
     is_sound(&home(&stage), false);
     starts(&stage.start(), SAYS);
+}
+
+#[test]
+fn who_waits_for_the_first_of_many_starts_no_engine() {
+    use fs2::FileExt;
+    let stage = stage("race-first");
+    let home = home(&stage);
+    starts(&stage.start(), SAYS);
+    let launch = entries(&home)
+        .into_iter()
+        .find(|entry| entry.starts_with(home.join("launches")))
+        .expect("a launch");
+    let key = launch.file_name().unwrap().to_str().unwrap();
+    // As another start has it that is not done yet.
+    let lock = fs::File::create(home.join(format!("locks/launches-{key}"))).unwrap();
+    lock.lock_exclusive().unwrap();
+    let aside = stage.path("launch");
+    fs::rename(&launch, &aside).unwrap();
+    // An engine that runs puts itself there.
+    fs::remove_dir_all(home.join("engine")).unwrap();
+    let mut waiting: Vec<_> = (0..16)
+        .map(|_| {
+            let mut command = stage.start().command();
+            command.stdout(Stdio::piped()).stderr(Stdio::piped());
+            command.spawn().unwrap()
+        })
+        .collect();
+    for child in &waiting {
+        crate::stub::turn::waits(child, &home.join(format!("locks/launches-{key}")), true);
+    }
+    fs::rename(&aside, &launch).unwrap();
+    drop(lock);
+    for child in waiting.drain(..) {
+        let output = child.wait_with_output().unwrap();
+        assert_eq!(String::from_utf8_lossy(&output.stderr), "");
+        assert_eq!(String::from_utf8_lossy(&output.stdout).trim_end(), SAYS);
+    }
+    assert!(!home.join("engine").exists(), "an engine was started");
+}
+
+#[test]
+fn many_starts_of_what_cannot_be_prepared_all_say_why() {
+    let pex = Pex::app("race-broken", APP).requires("missing==1").build();
+    let stage = Stage::new(Way::Embedded, &pex);
+    at_once(AT_ONCE, |_| {
+        stage.start().run().refused().says("missing");
+    });
+    assert_eq!(
+        below(&home(&stage).join("locks")),
+        [""; 0].map(PathBuf::from)
+    );
+    assert!(!home(&stage).join("launches").exists());
+}
+
+/// What an application finds in its launch's directory while it is imported, and when it is called.
+const MARKED: &str = "import glob, os\n\
+    def marked():\n    \
+        return bool(glob.glob(os.environ['HOME'] + '/.cache/pexboot/v1/launches/*/importing'))\n\
+    FOUND = marked()\n\
+    def main():\n    \
+        print(FOUND, marked())\n";
+
+#[test]
+fn only_the_first_start_is_marked_and_only_until_it_is_imported() {
+    let pex = Pex::app("race-marked", MARKED).build();
+    for (env, first) in [
+        ("X", "True False"),
+        ("PYTHONDONTWRITEBYTECODE", "False False"),
+    ] {
+        let stage = Stage::new(Way::Embedded, &pex);
+        let start = stage.start().env(env, "1");
+        silent(&start.run(), first);
+        silent(&start.run(), "False False");
+    }
+    let module = Pex::app("race-module", &format!("{MARKED}main()\n"));
+    let stage = Stage::new(Way::Embedded, &module.entry("app").build());
+    silent(&stage.start().run(), "False False");
+}
+
+#[test]
+fn an_import_that_fails_leaves_no_mark() {
+    let pex = Pex::app("race-failing", "import nothing_at_all\n").build();
+    let stage = Stage::new(Way::Embedded, &pex);
+    stage.start().run().exits(1).says("nothing_at_all");
+    let left = below(&home(&stage).join("launches"));
+    assert!(
+        !left.is_empty() && !left.iter().any(|path| path.ends_with("importing")),
+        "{left:?}"
+    );
+}
+
+#[test]
+fn a_mark_that_a_killed_start_has_left_is_nobodys_fault() {
+    let pex = Pex::app("race-killed", "import os, signal\ndef main():\n    print('again')\nif os.environ.get('DIE'):\n    os.kill(os.getpid(), signal.SIGKILL)\n").build();
+    let stage = Stage::new(Way::Embedded, &pex);
+    let run = stage.start().env("DIE", "1").run();
+    assert_eq!(run.signal, Some(9), "{run}");
+    let marks = || {
+        let all = below(&home(&stage).join("launches"));
+        all.iter()
+            .filter(|path| path.ends_with("importing"))
+            .count()
+    };
+    assert_eq!(marks(), 1);
+    silent(&stage.start().run(), "again");
+    assert_eq!(marks(), 1, "it costs no warm start a look");
+    let verify = stage.start().program(crate::harness::PEXBOOT);
+    let run = verify.args(["verify", "--cache"]).args([&stage.pex]).run();
+    assert!(run.ok().stdout.starts_with("whole: "), "{run}");
 }
 
 #[test]

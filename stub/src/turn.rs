@@ -1,0 +1,189 @@
+//! Many first starts at once: one of them prepares, the others wait for its plan.
+//!
+//! Nobody comes here who has found a plan: a warm start takes no lock. The lock only saves doing the same work many
+//! times over. It goes with the process that has it, whoever can't have one goes on without, and nobody waits longer
+//! than [`PATIENCE`] or holds it after waiting: a launch that can't be prepared fails for all of them at the same time,
+//! and not for one after the other.
+
+use alloc::vec::Vec;
+
+use pexboot_stub::paths::safety::Why;
+use pexboot_stub::paths::{self, Candidate, Kind, decimal};
+use pexboot_stub::seal::Seal;
+use rustix::fd::{AsRawFd, OwnedFd};
+use rustix::fs::{FileType, FlockOperation, Mode, OFlags, Stat, Timespec};
+use rustix::io::{Errno, FdFlags};
+
+use crate::engine::made;
+use crate::entry::{self, Clock, Process};
+use crate::file::File;
+use crate::machine::{self, c};
+use crate::warm::launch_key;
+
+/// How long another start may take, in milliseconds.
+const PATIENCE: i64 = 3000;
+/// After how long someone who looks on is told.
+const SILENCE: i64 = 1000;
+/// The longest pause between two looks.
+const PAUSE_MAX: i64 = 10;
+/// Lower numbers are the standard descriptors, which may be closed.
+const NUMBER_MIN: i32 = 3;
+
+/// What came of asking whose turn it is.
+pub enum Turn {
+    /// This start is the first: the others wait for it while it has the lock.
+    First(Lock),
+    /// Another start was the first, and is done, or gone, or takes too long.
+    Waited,
+    /// Where there is no lock, there is none to respect.
+    Unknown,
+}
+
+/// The lock of a launch, held.
+pub struct Lock {
+    file: OwnedFd,
+    path: Vec<u8>,
+}
+
+impl Turn {
+    /// Asks for the turn to prepare this launch, and waits while another start has it.
+    pub fn ask(process: &Process, seal: &Seal, file: &File, roots: &[Candidate]) -> Turn {
+        let Some(stat) = &file.stat else {
+            return Turn::Unknown;
+        };
+        let (key, euid) = (launch_key(process, seal, file, stat.st_ino), process.euid);
+        let Some((root, lock)) = open(roots, &key, euid) else {
+            return Turn::Unknown;
+        };
+        let taken = rustix::fs::flock(&lock.file, FlockOperation::NonBlockingLockExclusive);
+        let links = match rustix::fs::fstat(&lock.file) {
+            Ok(stat) if is_lock(&stat, euid) => stat.st_nlink,
+            _ => return Turn::Unknown,
+        };
+        match taken {
+            // Removed by then: the first was done in this very moment.
+            Ok(()) if links > 0 => return Turn::First(lock),
+            Ok(()) | Err(Errno::AGAIN) => {}
+            Err(_) => return Turn::Unknown,
+        }
+        let mut wait = Wait::new(&lock.path);
+        // Shared, so that those who wait don't wait for each other.
+        let shared = FlockOperation::NonBlockingLockShared;
+        while rustix::fs::flock(&lock.file, shared) == Err(Errno::AGAIN) && wait.goes_on() {}
+        drop(lock.file);
+        // By now it imports its modules, and compiles what every other would compile as well.
+        let marker = c(&paths::importing(root, &key));
+        while rustix::fs::lstat(&*marker).is_ok() {
+            if !wait.goes_on() {
+                // It was killed, or serves while it imports: nobody else is to wait for it.
+                let _ = rustix::fs::unlink(&*marker);
+                break;
+            }
+        }
+        Turn::Waited
+    }
+}
+
+impl Lock {
+    /// What tells the engine of the lock, which stays open for it: `_PEXBOOT_LOCK=NUMBER:PATH`. `None` where it can't.
+    pub fn hand_over(&mut self) -> Option<Vec<u8>> {
+        self.file = rustix::io::fcntl_dupfd_cloexec(&self.file, NUMBER_MIN).ok()?;
+        rustix::io::fcntl_setfd(&self.file, FdFlags::empty()).ok()?;
+        let number = u32::try_from(self.file.as_raw_fd()).ok()?;
+        Some(
+            [
+                b"_PEXBOOT_LOCK=",
+                decimal(number).as_slice(),
+                b":",
+                &self.path,
+            ]
+            .concat(),
+        )
+    }
+
+    /// Takes the lock away: this start has failed.
+    pub fn remove(self) {
+        let _ = rustix::fs::unlink(c(&self.path));
+    }
+}
+
+/// The lock of the launch, in the root that will have its plan. What is missing on the way there is made, as the engine
+/// would make it next.
+fn open<'r>(roots: &'r [Candidate], key: &[u8; 32], euid: u32) -> Option<(&'r [u8], Lock)> {
+    // For writing, since NFS turns the lock into one of bytes, which needs it.
+    let flags =
+        OFlags::RDWR | OFlags::CREATE | OFlags::NOFOLLOW | OFlags::CLOEXEC | OFlags::NONBLOCK;
+    for root in roots.iter().filter(|root| root.kind != Kind::Seed) {
+        let locks = match made(&root.path, paths::LOCKS, euid) {
+            Ok(locks) => locks,
+            // The engine refuses it.
+            Err(fault) if root.kind == Kind::Explicit && fault.why != Why::Missing => return None,
+            Err(_) => continue,
+        };
+        let path = paths::lock(&locks, key);
+        match rustix::fs::open(c(&path), flags, Mode::from_raw_mode(0o644)) {
+            Ok(file) => return Some((&root.path, Lock { file, path })),
+            // The engine goes on to the next root as well.
+            Err(Errno::ROFS | Errno::ACCESS) => {}
+            Err(_) => return None,
+        }
+    }
+    None
+}
+
+/// Whether it is a lock that only the user and root can have made.
+fn is_lock(stat: &Stat, euid: u32) -> bool {
+    machine::file_type(stat) == FileType::RegularFile && machine::trusted(stat, euid)
+}
+
+/// The waiting for another start, bounded.
+struct Wait<'a> {
+    /// What is waited for.
+    lock: &'a [u8],
+    /// Since when, in milliseconds of [`Clock::Monotonic`].
+    since: i64,
+    /// How long the next pause is, in milliseconds.
+    pause: i64,
+    told: bool,
+}
+
+impl Wait<'_> {
+    fn new(lock: &[u8]) -> Wait<'_> {
+        Wait {
+            lock,
+            since: milliseconds(),
+            pause: 1,
+            told: false,
+        }
+    }
+
+    /// Waits a little; false when it has been long enough.
+    fn goes_on(&mut self) -> bool {
+        let waited = milliseconds() - self.since;
+        if waited >= PATIENCE {
+            return false;
+        }
+        if waited >= SILENCE && !self.told {
+            self.told = true;
+            entry::tell(
+                &[
+                    b"pexboot: waiting for another start to finish (`",
+                    self.lock,
+                    b"`)\n",
+                ]
+                .concat(),
+            );
+        }
+        let _ = rustix::thread::nanosleep(&Timespec {
+            tv_sec: 0,
+            tv_nsec: self.pause * 1_000_000,
+        });
+        self.pause = (self.pause * 2).min(PAUSE_MAX);
+        true
+    }
+}
+
+fn milliseconds() -> i64 {
+    let [seconds, nanoseconds] = Clock::Monotonic.now();
+    seconds * 1000 + nanoseconds / 1_000_000
+}
