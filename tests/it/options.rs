@@ -164,10 +164,10 @@ fn every_option_of_python_does_what_it_does_to_python() {
                 oracle => *oracle,
             };
             for stage in &stages {
-                let found = run(stage);
                 if stage.way == Way::Original {
                     continue;
                 }
+                let found = run(stage);
                 let (code, stdout) = python_does(stage, args);
                 match oracle {
                     Original => {
@@ -313,7 +313,8 @@ fn a_session_follows_where_python_is_asked_to_inspect() {
         .agrees();
     flag.ok().prints("ran\ndep 1.0");
     let variable = case().env("PYTHONINSPECT", "1").agrees();
-    variable.ok().prints("ran\ndep 1.0");
+    // Whose exit is asked for by `sys.exit` before Python looks at the variable.
+    variable.ok().prints("ran");
     let interpreter = Pex::empty("options-inspected").dep(Wheel::new("dep", "1.0"));
     for pex in [interpreter.clone().build(), interpreter.venv().build()] {
         let case = Case::new(&pex).args(["-i", "-c", "x = 5"]);
