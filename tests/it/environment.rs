@@ -33,10 +33,10 @@ def main():
             elif here.startswith("bin"):
                 with open(path, "rb") as file:
                     lines = file.read(1000).splitlines()
-                # One that is too long for the system stands behind two lines for the shell.
-                runs = [line for line in lines if line.startswith(b"'''exec'")] or lines[:1]
-                runs = [word.rpartition(b"/")[2].strip(b'"') for word in runs[0].split()] if runs[0][:2] in (b"#!", b"''") else []
-                runs = [word.decode() for word in runs if b"$" not in word and word != b"'''exec'"]
+                # A path that is too long for the system stands in a line for the shell.
+                line = [line for line in lines[:6] if b"/python" in line] or lines[:1]
+                words = [word.strip(b"\"'").rpartition(b"/")[2] for word in line[0].split()]
+                runs = [word.decode() for word in words if word.startswith(b"python3.") or word in (b"-I", b"sh")]
                 say(relative, "executable" if os.access(path, os.X_OK) else "text", *runs)
             else:
                 say(relative)
