@@ -111,11 +111,8 @@ impl Parts<'_> {
     /// Python's options that are not the mode's: those of the PEX, and those that the user gave a Python which ran it.
     /// Without `-x`: it is about the first line of a file, and Python has no such file to read.
     pub fn options(&self) -> Vec<Vec<u8>> {
-        let given = self
-            .invocation
-            .current
-            .iter()
-            .flat_map(|current| &current.options);
+        let current = self.invocation.current.iter();
+        let given = current.flat_map(|current| &current.options);
         let injected = self.main().pex.info.inject_python_args.iter();
         let all: Vec<&[u8]> = injected
             .map(|arg| arg.as_bytes())

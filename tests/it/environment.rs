@@ -36,7 +36,8 @@ def main():
                 # A path that is too long for the system stands in a line for the shell.
                 line = [line for line in lines[:6] if b"/python" in line] or lines[:1]
                 words = [word.strip(b"\"'").rpartition(b"/")[2] for word in line[0].split()]
-                runs = [word.decode() for word in words if word.startswith(b"python3.") or word in (b"-I", b"sh")]
+                words = [b"python" if word.startswith(b"python") else word for word in words]
+                runs = [word.decode() for word in words if word in (b"python", b"-I", b"sh")]
                 say(relative, "executable" if os.access(path, os.X_OK) else "text", *runs)
             else:
                 say(relative)
