@@ -498,6 +498,9 @@ def _interpreter(sys, os, venv):
     """Runs what `python` would have run with these arguments (reference 6.10)."""
     sys.path.insert(0, "")
     args = sys.argv[1:]
+    skip = args[0] == "-x"
+    if skip:
+        del args[0]
     if args[0] in ("-c", "-m") and len(args) < 2:
         sys.stderr.write("Argument expected for the {} option\n".format(args[0]))
         sys.exit(2 if venv else 1)
@@ -505,7 +508,9 @@ def _interpreter(sys, os, venv):
         return _execute("-c <cmd>", args[1], ["-c"] + args[2:], venv)
     if args[0] == "-m":
         sys.argv[:] = args[1:]
-        return _module(args[1])
+        module, _, attrs = args[1].partition(":")
+        # In a virtual environment an entry point will do.
+        return _callable(sys, module, attrs.split("."), venv) if venv and attrs else _module(args[1])
     try:
         if args[0] == "-":
             return _execute("-", sys.stdin.read(), args, venv)
@@ -513,7 +518,9 @@ def _interpreter(sys, os, venv):
         if not os.path.isfile(path):
             path = os.path.join(path, "__main__.py")
         with open(path, "rb") as file:
-            source = file.read()
+            # The end of a line that is skipped stays, and with it the numbers of the others.
+            source = b"\n" if skip and path == args[0] and file.readline() else b""
+            source += file.read()
     except (IOError, OSError) as error:
         if venv:
             raise
@@ -529,7 +536,7 @@ def _repl(data, pex):
     sys.path.insert(0, "")
     space = {"__name__": "pexboot.repl"}
     exec(compile(data["repl"], "<pexboot repl>", "exec", 0, True), space)
-    return lambda: space["run"](data, pex, sys.modules["__main__"])
+    return lambda: space["run"](data["session"], pex, data["history"], data["history_file"])
 
 
 def _damaged(os, entries):

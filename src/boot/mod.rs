@@ -4,9 +4,13 @@
 //! marshalled dict. Marshal is the only format that every Python reads without importing anything. What serves imports and
 //! what makes a launch pack are needed by few starts: they are kept once for each interpreter, in `boot/` of the root.
 
+mod session;
+
 use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
+
+pub use session::Session;
 
 /// The boot's source.
 const SOURCE: &str = include_str!("boot.py");

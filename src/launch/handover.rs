@@ -102,10 +102,12 @@ pub fn exec(
             let tree = unpacked(pex, archive, info.as_deref(), store)?;
             (Some(tree), vec![started_from])
         }
-        Some(archive) if archive.seal().is_some() => (
-            Some(as_file(pex, archive, invocation.name(), store)?),
-            Vec::new(),
-        ),
+        Some(archive) if archive.seal().is_some() || own.is_some() => {
+            let info = own.map(|own| with_members(pex, &own));
+            let name = invocation.name();
+            let file = as_file(pex, archive, info.as_deref(), name, store)?;
+            (Some(file), Vec::new())
+        }
         Some(_) | None => (None, Vec::new()),
     };
     if let Some(others) = others {
@@ -148,7 +150,7 @@ fn bare(
         let embedded = member.archive().filter(|archive| archive.seal().is_some());
         if let Some(archive) = embedded {
             let name = path.file_name().unwrap_or_default();
-            let copy = as_file(&member, archive, name, store)?;
+            let copy = as_file(&member, archive, None, name, store)?;
             inputs.add(Input::Present(place(&copy), 0));
             replaced.get_or_insert_with(|| members.to_vec())[index] = copy;
         }
@@ -156,10 +158,13 @@ fn bare(
     Ok(replaced)
 }
 
-/// PEX-INFO with other members of its own PEX_PATH.
+/// PEX-INFO with other members of its own PEX_PATH, and so with another `pex_hash`: the bootstrap keeps by that name what
+/// it has unpacked.
 fn with_members(pex: &Pex, members: &[PathBuf]) -> Vec<u8> {
     let mut info = pex.info.raw.clone();
     let members: Vec<_> = members.iter().map(|path| path.to_string_lossy()).collect();
+    let hash = Sha256::digest(format!("{:?} {members:?}", info.get("pex_hash")));
+    info.insert("pex_hash".to_owned(), hex(&hash[..20]).into());
     info.insert("pex_paths".to_owned(), members.into());
     info.remove("pex_path");
     serde_json::Value::Object(info).to_string().into_bytes()
@@ -182,21 +187,112 @@ fn unpacked(
     })?)
 }
 
-/// The archive in the root, as a file of the application's name.
+/// The archive in the root, as a file of the application's name; with another PEX-INFO where one is given.
 fn as_file(
     pex: &Pex,
     archive: &Archive,
+    info: Option<&[u8]>,
     name: &OsStr,
     store: &Store,
 ) -> Result<PathBuf, LaunchError> {
     let (original, digest) = original(pex, archive)?;
     let name = name.to_string_lossy();
-    let key = format!("{digest}-{}", hex(&Sha256::digest(name.as_bytes())));
+    let mut hash = Sha256::new_with_prefix(name.as_bytes());
+    hash.update(info.unwrap_or_default());
+    let key = format!("{digest}-{}", hex(&hash.finalize()));
     let directory = store.directory(Kind::Originals, &key, &mut |work| {
         let mut file = Tree::new(work)?.file(&name, true)?;
-        Ok(pieces(&original, &mut |piece| file.write_all(piece))?)
+        let Some(info) = info else {
+            return Ok(pieces(&original, &mut |piece| file.write_all(piece))?);
+        };
+        let mut bytes = Vec::new();
+        pieces(&original, &mut |piece| {
+            bytes.extend(piece);
+            Ok(())
+        })?;
+        replace_info(&mut bytes, info)?;
+        Ok(file.write_all(&bytes)?)
     })?;
     Ok(directory.join(name.as_ref()))
+}
+
+/// Gives a zip another PEX-INFO, stored behind what it holds (APPNOTE 4.3.7, 4.3.12, 4.3.16). It is read into memory for
+/// that, and so bounded: by 4 GiB and 65,534 members, where another form of directory would begin.
+fn replace_info(zip: &mut Vec<u8>, info: &[u8]) -> std::io::Result<()> {
+    const NAME: &[u8] = b"PEX-INFO";
+    const END: usize = 22;
+    const HEADER: usize = 46;
+    let refused = || {
+        std::io::Error::other(
+            "its PEX-INFO cannot be replaced to name members that are embedded; strip those members",
+        )
+    };
+    let short = |zip: &[u8], at: usize| {
+        zip.get(at..at + 2)
+            .map(|bytes| usize::from(u16::from_le_bytes([bytes[0], bytes[1]])))
+    };
+    let long = |zip: &[u8], at: usize| {
+        let bytes = zip.get(at..at + 4)?.try_into().ok()?;
+        usize::try_from(u32::from_le_bytes(bytes)).ok()
+    };
+    let number = |value: usize| {
+        let value = u32::try_from(value).ok().filter(|&value| value < u32::MAX);
+        value.map(u32::to_le_bytes).ok_or_else(refused)
+    };
+
+    // pex writes no comment behind the directory.
+    let end = zip.len().checked_sub(END).ok_or_else(refused)?;
+    let (size, offset) = long(zip, end + 12)
+        .zip(long(zip, end + 16))
+        .ok_or_else(refused)?;
+    let start = end.checked_sub(size).ok_or_else(refused)?;
+    // What stands in front of the zip may or may not count in its offsets.
+    let before = start.checked_sub(offset).ok_or_else(refused)?;
+    if !zip[end..].starts_with(b"PK\x05\x06") || short(zip, end + 10) == Some(0xFFFF) {
+        return Err(refused());
+    }
+    let mut directory = zip.split_off(start);
+    let mut at = 0;
+    loop {
+        let header = directory.get(at..at + HEADER).ok_or_else(refused)?;
+        if !header.starts_with(b"PK\x01\x02") {
+            return Err(refused());
+        }
+        let name = short(header, 28).unwrap_or_default();
+        let behind = [30, 32].map(|field| short(header, field).unwrap_or_default());
+        if directory.get(at + HEADER..at + HEADER + name) == Some(NAME) {
+            // No extra field is needed: it would speak of the old content.
+            directory.drain(at + HEADER + name..at + HEADER + name + behind[0]);
+            directory[at + 30..at + 32].fill(0);
+            break;
+        }
+        at += HEADER + name + behind.iter().sum::<usize>();
+    }
+    let length = number(info.len())?;
+    let sums = [
+        &libdeflater::crc32(info).to_le_bytes()[..],
+        &length,
+        &length,
+    ]
+    .concat();
+    directory[at + 10..at + 12].fill(0);
+    directory[at + 16..at + 28].copy_from_slice(&sums);
+    directory[at + 42..at + 46].copy_from_slice(&number(start - before)?);
+    // The same fields as in the directory's header, in their order; no descriptor follows the data.
+    directory[at + 8] &= !8;
+    let mut local = b"PK\x03\x04".to_vec();
+    local.extend(&directory[at + 6..at + 28]);
+    local.extend(&directory[at + 28..at + 30]);
+    local.extend([0, 0]);
+    local.extend(NAME);
+    local.extend(info);
+    let end = directory.len() - END;
+    let (size, offset) = (number(end)?, number(start - before + local.len())?);
+    directory[end + 12..end + 16].copy_from_slice(&size);
+    directory[end + 16..end + 20].copy_from_slice(&offset);
+    zip.extend(local);
+    zip.extend(directory);
+    Ok(())
 }
 
 /// The archive as it was before embedding, and its digest.

@@ -8,6 +8,8 @@ use std::path::PathBuf;
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use pexboot_stub::options;
+
 use crate::archive::Seal;
 use crate::boot::Py;
 use crate::interpreter::{self, Record, Request};
@@ -107,16 +109,16 @@ impl Parts<'_> {
     }
 
     /// Python's options that are not the mode's: those of the PEX, and those that the user gave a Python which ran it.
-    pub fn options(&self) -> impl Iterator<Item = Vec<u8>> {
-        let given = self
-            .invocation
-            .current
-            .iter()
-            .flat_map(|current| &current.options);
+    /// Without `-x`: it is about the first line of a file, and Python has no such file to read.
+    pub fn options(&self) -> Vec<Vec<u8>> {
+        let current = self.invocation.current.iter();
+        let given = current.flat_map(|current| &current.options);
         let injected = self.main().pex.info.inject_python_args.iter();
-        injected
-            .map(|arg| arg.clone().into_bytes())
-            .chain(given.map(|option| option.as_bytes().to_vec()))
+        let all: Vec<&[u8]> = injected
+            .map(|arg| arg.as_bytes())
+            .chain(given.map(|option| option.as_bytes()))
+            .collect();
+        options::split(&all).options
     }
 }
 

@@ -1,18 +1,37 @@
-//! What the interactive session of a PEX is told: its banner, what `pex` shows there, where its history lies.
+//! What the interactive session of a PEX is told, and where its history lies.
 
-use crate::boot::{self, Py};
+use std::path::Path;
+
+use crate::boot::{self, Py, Session};
 use crate::launch::dispatch::Run;
-use crate::launch::prepare::{Member, Parts};
+use crate::launch::prepare::Parts;
 
 impl Parts<'_> {
-    /// The lines of the interactive session: its banner, and what `pex` tells there; with the history's settings.
-    pub fn session(&self, run: &Run) -> [(&'static str, Py); 5] {
-        let repl = *run == Run::Interpreter;
+    /// The settings of the interactive session, where there may be one; in a virtual environment of that path.
+    pub fn session(&self, run: &Run, venv: Option<&Path>) -> [(&'static str, Py); 4] {
+        if *run != Run::Interpreter {
+            return ["repl", "session", "history", "history_file"].map(|name| (name, Py::None));
+        }
+        let mut requirements: Vec<&str> = Vec::new();
+        let mut wheels: Vec<&str> = Vec::new();
+        for (index, member) in self.members.iter().enumerate() {
+            // Of an environment's members the wheels count alone.
+            if venv.is_none() || index == 0 {
+                requirements.extend(member.pex.info.requirements.iter().map(String::as_str));
+            }
+            wheels.extend(member.selected.iter().map(|wheel| wheel.name.as_str()));
+        }
+        let session = Session {
+            info: &self.main().pex.info,
+            requirements: &once(requirements),
+            wheels: &once(wheels),
+            venv,
+            root: self.store.root(),
+        };
         let file = self.variables.interpreter_history_file.as_ref();
         [
-            ("repl", if repl { Py::str(boot::REPL) } else { Py::None }),
-            ("banner", Py::str(&banner(self.main()))),
-            ("summary", Py::str(&summary(self.main()))),
+            ("repl", Py::str(boot::REPL)),
+            ("session", Py::str(&session.to_json())),
             (
                 "history",
                 Py::Bool(self.variables.interpreter_history.unwrap_or_default()),
@@ -22,38 +41,11 @@ impl Parts<'_> {
     }
 }
 
-fn banner(main: &Member) -> String {
-    let version = main.pex.info.pex_version.as_deref().unwrap_or("");
-    let (requirements, wheels) = (main.pex.info.requirements.len(), main.selected.len());
-    if wheels == 0 {
-        return format!("Pex {version} hermetic environment with no dependencies.");
-    }
-    let plural =
-        |count: usize, word: &str| format!("{count} {word}{}", if count == 1 { "" } else { "s" });
-    format!(
-        "Pex {version} hermetic environment with {} and {}.",
-        plural(requirements, "requirement"),
-        plural(wheels, "activated distribution")
-    )
-}
-
-fn summary(main: &Member) -> String {
-    let mut lines = vec!["Running from PEX file: {pex}".to_owned()];
-    if !main.selected.is_empty() {
-        lines.push("Requirements:".to_owned());
-        lines.extend(
-            main.pex
-                .info
-                .requirements
-                .iter()
-                .map(|requirement| format!("  {requirement}")),
-        );
-        lines.push("Activated Distributions:".to_owned());
-        lines.extend(
-            main.selected
-                .iter()
-                .map(|wheel| format!("  {}", wheel.name)),
-        );
-    }
-    lines.join("\n")
+/// Each one once, where it comes first.
+fn once(items: Vec<&str>) -> Vec<&str> {
+    let mut seen = std::collections::HashSet::new();
+    items
+        .into_iter()
+        .filter(|item| seen.insert(*item))
+        .collect()
 }

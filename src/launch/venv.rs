@@ -216,7 +216,7 @@ pub(super) fn start(parts: &Parts<'_>, report: &mut dyn Report) -> Result<Start,
     let served = parts.pack(&run, false)?;
     data.push(served.data);
     needs.extend(served.directory);
-    data.extend(parts.session(&run));
+    data.extend(parts.session(&run, Some(&venv.path)));
     Ok(Start {
         argv,
         env: Vec::new(),

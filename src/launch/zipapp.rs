@@ -145,7 +145,7 @@ pub(super) fn start(
     ];
     let served = parts.pack(&run, bytecode.is_some())?;
     data.push(served.data);
-    data.extend(parts.session(&run));
+    data.extend(parts.session(&run, None));
 
     let mut argv = vec![interpreter.binary.clone().into_os_string().into_vec()];
     argv.extend(parts.options());

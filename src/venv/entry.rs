@@ -1,31 +1,31 @@
 //! `V/__main__.py` and `V/pex`: the application, for whoever starts the environment and not the PEX; and `V/pex-repl`.
 
 use std::fmt::Write as _;
+use std::path::Path;
 
 use super::image::Image;
 use super::scripts::Shebang;
 use super::{FillIo, Request};
+use crate::boot::Session;
 use crate::pex_info::BinPath;
 
 /// The program, which looks for `SETTINGS`.
 const PROGRAM: &str = include_str!("main.py");
 
-/// `V/pex-repl`: an interactive session whatever the entry point.
-const REPL: &str = "\
-import os
-import sys
-
-for name in (\"PEX_MODULE\", \"PEX_SCRIPT\"):
-    os.environ.pop(name, None)
-os.environ[\"PEX_INTERPRETER\"] = \"1\"
-pex = os.path.join(os.path.dirname(os.path.abspath(__file__)), \"pex\")
-os.execv(sys.executable, [sys.executable] + OPTIONS + [pex])
-";
+/// `V/pex-repl`: an interactive session whatever the entry point; behind `SESSION`.
+const REPL: &str = concat!(
+    include_str!("../boot/repl.py"),
+    "\n\nif __name__ == \"__main__\":\n    \
+     from os import environ\n\n    \
+     history = environ.get(\"PEX_INTERPRETER_HISTORY\", \"0\").lower() in (\"1\", \"true\")\n    \
+     run(SESSION, environ.get(\"PEX\"), history, environ.get(\"PEX_INTERPRETER_HISTORY_FILE\"))\n"
+);
 
 /// These, and the PEX-INFO as it was at rest.
 pub(super) fn make(
     request: &Request<'_>,
     shebang: &Shebang,
+    place: &Path,
     image: &mut Image,
 ) -> Result<(), FillIo> {
     let info = request.info;
@@ -54,8 +54,20 @@ pub(super) fn make(
     image.text("__main__.py", text, true)?;
     image.neighbour("pex", "__main__.py".to_owned())?;
     let mut repl = shebang.lines(b"# -*- coding: utf-8 -*-\n");
-    let options = if shebang.hermetic { "[\"-I\"]" } else { "[]" };
-    repl.extend(format!("OPTIONS = {options}\n\n{REPL}").bytes());
+    let requirements: Vec<&str> = info.requirements.iter().map(String::as_str).collect();
+    let wheels: Vec<&str> = request
+        .wheels
+        .iter()
+        .map(|wheel| wheel.name.as_str())
+        .collect();
+    let session = Session {
+        info,
+        requirements: &requirements,
+        wheels: &wheels,
+        venv: Some(place),
+        root: place,
+    };
+    repl.extend(format!("SESSION = {}\n\n{REPL}", literal(&session.to_json())).bytes());
     image.text("pex-repl", repl, true)?;
     image.text("PEX-INFO", request.info_bytes.to_vec(), false)?;
     Ok(())

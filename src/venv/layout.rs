@@ -46,13 +46,52 @@ impl Layout {
                 python,
             };
         }
+        let mut aliases: Vec<String> = names(&["python", &format!("python{major}")]);
+        if !threads.is_empty() {
+            aliases.push(format!("python{major}.{minor}"));
+        }
         Layout {
             base: python.clone(),
-            aliases: names(&["python", &format!("python{major}")]),
+            aliases,
             site_packages: format!("lib/{python}/site-packages"),
             include: format!("include/{python}"),
             headers,
             python,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Layout;
+    use crate::interpreter::Record;
+
+    fn layout(implementation: &str, free_threaded: Option<bool>) -> Layout {
+        Layout::of(&Record {
+            implementation: implementation.to_owned(),
+            version: (3, 13, 1),
+            free_threaded,
+            ..Record::default()
+        })
+    }
+
+    #[test]
+    fn free_threaded_builds_have_libraries_of_their_own() {
+        let usual = layout("cpython", Some(false));
+        assert_eq!(usual, layout("cpython", None));
+        assert_eq!(usual.site_packages, "lib/python3.13/site-packages");
+        assert_eq!(
+            (usual.base.as_str(), usual.aliases.len()),
+            ("python3.13", 2)
+        );
+        // As `python3.13t -m venv` lays it out (the scheme `venv` of its sysconfig).
+        let free = layout("cpython", Some(true));
+        assert_eq!(free.site_packages, "lib/python3.13t/site-packages");
+        assert_eq!(free.include, "include/python3.13t");
+        assert_eq!(
+            (free.base.as_str(), free.python.as_str()),
+            ("python3.13t", "python3.13t")
+        );
+        assert_eq!(free.aliases, ["python", "python3", "python3.13"]);
     }
 }

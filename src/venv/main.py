@@ -45,6 +45,7 @@ def _main():
         sys.exit(1)
     override, value = overrides[0] if overrides else (None, None)
 
+    history = {name: environ[name] for name in environ if name.startswith("PEX_INTERPRETER_HISTORY")}
     if SETTINGS["strip"]:
         for name in [name for name in environ if name.startswith("PEX_")]:
             if name == "PEX_EXTRA_SYS_PATH":
@@ -67,7 +68,7 @@ def _main():
     elif override == "PEX_INTERPRETER" and value.lower() in ("1", "true"):
         entry_point = None
     if not entry_point:
-        return _python(sys.argv[1:])
+        return _python(sys.argv[1:], history)
     if not override:
         sys.argv[1:1] = _format(SETTINGS["inject_args"])
     module, _, attributes = entry_point.partition(":")
@@ -123,15 +124,19 @@ def _call(module, attributes):
     return function()
 
 
-def _python(args):
+def _python(args, history):
     """The environment's Python with these arguments; the working directory is where it looks first."""
     import os
     import sys
 
     def restart(options, rest):
-        os.environ["PEX_INTERPRETER"] = "1"
+        here = os.path.abspath(__file__)
         command = [sys.executable] + SETTINGS["options"] + options
-        os.execv(sys.executable, command + ([os.path.abspath(__file__)] + rest if rest else []))
+        if rest:
+            os.environ["PEX_INTERPRETER"] = "1"
+            os.execv(sys.executable, command + [here] + rest)
+        os.environ.update(history)
+        os.execv(sys.executable, command + [os.path.join(os.path.dirname(here), "pex-repl")])
 
     sys.path.insert(0, "")
     options = []
@@ -144,7 +149,8 @@ def _python(args):
         sys.exit(2)
     if args[0] == "-m":
         sys.argv = args[1:]
-        return _module(args[1])
+        module, _, attributes = args[1].partition(":")
+        return _call(module, attributes) if attributes else _module(module)
     sys.argv, name = args, args[0]
     if name == "-c":
         sys.argv, name, source = ["-c"] + args[2:], "-c <cmd>", args[1]

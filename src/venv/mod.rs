@@ -176,7 +176,7 @@ fn fill(
     // same name, then the wheels in resolve order.
     let mut image = Image::default();
     skeleton::make(request, layout, place, &mut image)?;
-    entry::make(request, &shebang, &mut image)?;
+    entry::make(request, &shebang, place, &mut image)?;
     image.children(Mode::Copy, request.code, &layout.site_packages)?;
     let installer = wheel::Installer {
         mode: if request.copies {
@@ -206,7 +206,7 @@ fn key(request: &Request<'_>) -> String {
         hash.update((bytes.len() as u64).to_le_bytes());
         hash.update(bytes);
     };
-    field(b"pexboot venv 1");
+    field(b"pexboot venv 2");
     field(request.fingerprint);
     field(interpreter.binary.as_os_str().as_bytes());
     field(interpreter.implementation.as_bytes());

@@ -34,8 +34,12 @@ pub(super) fn make(
     } else {
         image.link(&base, binary)?;
     }
-    for alias in &layout.aliases {
-        image.neighbour(&format!("bin/{alias}"), layout.base.clone())?;
+    for alias in layout.aliases.iter().map(|alias| format!("bin/{alias}")) {
+        if request.info.venv_copies {
+            image.put(Mode::Copy, binary, &alias)?;
+        } else {
+            image.neighbour(&alias, layout.base.clone())?;
+        }
     }
     image.text(SETTINGS, settings(request, place), false)?;
     image.text(

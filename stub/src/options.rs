@@ -8,43 +8,70 @@ use alloc::vec::Vec;
 /// Long options that take the next argument.
 const WITH_VALUE: &[&[u8]] = &[b"--check-hash-based-pycs"];
 
-/// The options for Python, and the arguments for the boot.
+/// What the user's arguments come to.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub struct Split {
+    /// The options for Python.
+    pub options: Vec<Vec<u8>>,
+    /// The arguments for the boot. `-x` is first among them where the file behind it is to lose its first line: the
+    /// boot does that, since Python would take the line from the boot itself.
+    pub args: Vec<Vec<u8>>,
+    /// Whether the last option lacks its value: Python is to say so, and must not take the boot's path for it.
+    pub incomplete: bool,
+}
+
+/// Splits the arguments of an interpreter.
 #[must_use]
-pub fn split(args: &[&[u8]]) -> (Vec<Vec<u8>>, Vec<Vec<u8>>) {
-    let mut options: Vec<Vec<u8>> = Vec::new();
-    let mut boot: Vec<Vec<u8>> = Vec::new();
+pub fn split(args: &[&[u8]]) -> Split {
+    let mut split = Split::default();
+    let mut skips_line = false;
     let mut rest = args;
     while let [arg, behind @ ..] = rest {
-        let letters = match arg.strip_prefix(b"-") {
-            None | Some(b"") => break,
-            Some(letters) => letters,
+        let Some([first, ..]) = arg.strip_prefix(b"-") else {
+            if skips_line && *arg != b"-" {
+                split.args.push(b"-x".to_vec());
+            }
+            break;
         };
         rest = behind;
-        // Letters may share one dash; these four end the group, and what follows them in the word is theirs.
-        let end = letters.iter().position(|letter| b"cmWX".contains(letter));
-        let takes_value = match end.and_then(|end| letters.split_at_checked(end)) {
-            _ if letters.starts_with(b"-") => WITH_VALUE.contains(arg),
-            Some((_, [b'W' | b'X', glued @ ..])) => glued.is_empty(),
-            Some((before, [letter, glued @ ..])) => {
-                if !before.is_empty() {
-                    options.push([b"-", before].concat());
-                }
-                boot.push([b'-', *letter].to_vec());
+        let takes_value = if *first == b'-' {
+            split.options.push(arg.to_vec());
+            WITH_VALUE.contains(arg)
+        } else {
+            // Letters may share one dash; these four end the group, and what follows them in the word is theirs.
+            let end = arg.iter().position(|letter| b"cmWX".contains(letter));
+            let (flags, last) = arg
+                .split_at_checked(end.unwrap_or(arg.len()))
+                .unwrap_or_default();
+            let mut word: Vec<u8> = flags.iter().copied().filter(|&flag| flag != b'x').collect();
+            skips_line |= word.len() < flags.len();
+            let runs = matches!(last, [b'c' | b'm', ..]);
+            if !runs {
+                word.extend(last);
+            }
+            if word.len() > 1 {
+                split.options.push(word);
+            }
+            if let (true, [letter, glued @ ..]) = (runs, last) {
+                split.args.push([b'-', *letter].to_vec());
                 if !glued.is_empty() {
-                    boot.push(glued.to_vec());
+                    split.args.push(glued.to_vec());
                 }
                 break;
             }
-            _ => false,
+            last.len() == 1
         };
-        options.push(arg.to_vec());
-        if takes_value && let [value, behind @ ..] = rest {
-            options.push(value.to_vec());
+        if takes_value {
+            let [value, behind @ ..] = rest else {
+                split.incomplete = true;
+                break;
+            };
+            split.options.push(value.to_vec());
             rest = behind;
         }
     }
-    boot.extend(rest.iter().map(|arg| arg.to_vec()));
-    (options, boot)
+    split.args.extend(rest.iter().map(|arg| arg.to_vec()));
+    split
 }
 
 #[cfg(test)]
@@ -61,7 +88,12 @@ mod tests {
                     .map(|word| word.as_bytes().to_vec())
                     .collect::<Vec<_>>()
             };
-            assert_eq!(split(&args), (words(options), words(boot)), "{line}");
+            let found = split(&args);
+            assert_eq!(
+                (found.options, found.args),
+                (words(options), words(boot)),
+                "{line}"
+            );
         };
         check("", "", "");
         check("-c code -u", "", "-c code -u");
@@ -82,5 +114,26 @@ mod tests {
         );
         check("-i", "-i", "");
         check("-W", "-W", "");
+        check("-x f.py -x", "", "-x f.py -x");
+        check("-Bx -OWerror f.py", "-B -OWerror", "-x f.py");
+        check("-x -", "", "-");
+        check("-xm mod", "", "-m mod");
+        check("-x", "", "");
+        check("-Xx -W x f.py", "-Xx -W x", "f.py");
+        check("-c", "", "-c");
+    }
+
+    #[test]
+    fn an_option_without_its_value_is_incomplete() {
+        let incomplete = |words: &[&str]| {
+            let args: Vec<&[u8]> = words.iter().map(|word| word.as_bytes()).collect();
+            split(&args).incomplete
+        };
+        for words in [&["-W"][..], &["-u", "-BX"], &["--check-hash-based-pycs"]] {
+            assert!(incomplete(words), "{words:?}");
+        }
+        for words in [&["-c"][..], &["-W", "error"], &["-Werror"], &["-x"], &[]] {
+            assert!(!incomplete(words), "{words:?}");
+        }
     }
 }

@@ -225,11 +225,13 @@ pub fn command(exec: &Exec, launch: Launch<'_>) -> Command {
     };
     let mut argv = exec.argv.clone();
     if exec.interpreter {
-        let (options, args) = options::split(launch.args);
+        let split = options::split(launch.args);
         let script = argv.pop();
-        argv.extend(options);
-        argv.extend(script);
-        argv.extend(args);
+        argv.extend(split.options);
+        if !split.incomplete {
+            argv.extend(script);
+            argv.extend(split.args);
+        }
     } else {
         argv.extend(launch.args.iter().map(|arg| arg.to_vec()));
     }

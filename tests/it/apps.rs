@@ -1,5 +1,7 @@
 //! Real applications, each started by its own bootstrap and embedded, cold and warm: same exit code, same output.
 
+mod made;
+
 use crate::fixtures::{App, Built, legacy};
 use crate::harness::{Case, long_tier};
 

@@ -6,7 +6,7 @@
 use std::path::Path;
 use std::process::Command;
 
-use crate::fixtures::{Pex, Wheel};
+use crate::fixtures::{App, Pex, Wheel};
 use crate::harness::{Stage, Way, coverage, is_root};
 
 /// The lines of the first fenced block of this language below a heading.
@@ -153,4 +153,84 @@ fn the_commands_of_airflows_tasks_run() {
     let output = |command: &str| output_of(&stage, Command::new("bash").args(["-c", command]));
     assert!(output(&commands[0]).ends_with("['--day', '2026-01-31']\n"));
     assert_eq!(output(&commands[1]), "dep 1.0 ['2026-01-31']\n");
+}
+
+/// The line of the crontab as cron runs it: by a shell, from the home directory, with four variables and a short PATH.
+#[test]
+fn the_line_of_the_crontab_runs() {
+    let text = "import os, sys, dep\ndef main():\n    opened = [open(name).read() for name in sys.argv[1:] if name[0] == '/']\n    \
+                print(dep.WHO, sys.argv[1::2], opened, os.getcwd() == os.environ['HOME'])\n    \
+                print(sorted(set(os.environ) - {'LC_CTYPE', 'PWD', 'SHLVL', '_', 'OLDPWD'}))\n";
+    let curator = Pex::app("curator", text).dep(Wheel::new("dep", "1.0"));
+    let stage = Stage::new(Way::Embedded, &curator.build());
+    std::fs::create_dir_all(stage.path("bin")).unwrap();
+    stage.place(&curator.build(), &stage.path("bin/curator"));
+    stage.write("etc/curator.yml", "config");
+    stage.write("etc/curator-actions.yml", "actions");
+
+    let lines = block("cron", "console");
+    let entry = lines
+        .iter()
+        .skip_while(|line| *line != "$ crontab -l")
+        .nth(1)
+        .expect("the crontab's line");
+    // Five fields say when; the rest is the command, in which `%` would end it.
+    let mut command = entry.as_str();
+    for _ in 0..5 {
+        let (field, rest) = command.trim_start().split_once(' ').expect("a field");
+        assert!(
+            field.chars().all(|c| "0123456789*/,-".contains(c)),
+            "{entry}"
+        );
+        command = rest;
+    }
+    assert!(!command.contains('%'), "{entry}");
+    let root = stage.root();
+    let command = command
+        .trim_start()
+        .replace("/usr/local/bin/", &format!("{}/bin/", root.display()))
+        .replace("/etc/", &format!("{}/etc/", root.display()));
+    for _ in 0..2 {
+        let output = Command::new("/bin/sh")
+            .args(["-c", &command])
+            .current_dir(stage.home())
+            .env_clear()
+            .env("HOME", stage.home().canonicalize().unwrap())
+            .env("LOGNAME", "root")
+            .env("PATH", "/usr/bin:/bin")
+            .env("SHELL", "/bin/sh")
+            .output()
+            .unwrap();
+        assert_eq!(String::from_utf8_lossy(&output.stderr), "");
+        let told = String::from_utf8_lossy(&output.stdout);
+        let mut told = told.lines();
+        assert_eq!(
+            told.next(),
+            Some("dep 1.0 ['--config', '[ETC]/curator-actions.yml'] ['config', 'actions'] True")
+                .map(|line| line.replace("[ETC]", &format!("{}/etc", root.display())))
+                .as_deref()
+        );
+        assert_eq!(
+            told.next(),
+            Some("['HOME', 'LOGNAME', 'PATH', 'PEX', 'SHELL']")
+        );
+    }
+}
+
+/// Stored members start without inflating, and are what the deflated ones are.
+#[test]
+fn a_pex_built_without_compression_runs_and_is_larger() {
+    let recipe = block("A faster first start", "console");
+    assert!(
+        recipe[0].starts_with("$ pex ") && recipe[0].contains(" --no-compress "),
+        "{recipe:?}"
+    );
+    let built = [App::cowsay(), App::cowsay().with(&["--no-compress"])].map(|app| app.build());
+    let stages = built.each_ref().map(|pex| Stage::new(Way::Embedded, pex));
+    let told = stages
+        .each_ref()
+        .map(|stage| stage.start().args(["-t", "moo"]).run());
+    assert_eq!(told[0].ok().stdout, told[1].ok().stdout);
+    let size = |stage: &Stage| std::fs::metadata(&stage.pex).unwrap().len();
+    assert!(size(&stages[0]) < size(&stages[1]));
 }

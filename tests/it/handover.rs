@@ -187,8 +187,58 @@ fn embedded_members_of_pex_path_are_read_when_a_start_is_handed_over() {
     let outcome = case.normalise(marked).agrees();
     let outcome = outcome.exits(3);
     assert_eq!(outcome.stdout, "APP one 1.0 two 1.0 own own", "{outcome}");
-    let tools = with_members(Case::new(pex).env("PEX_TOOLS", "1"));
-    tools.args(["interpreter"]).agrees().ok();
+    let tools = || with_members(Case::new(pex).env("PEX_TOOLS", "1"));
+    tools().args(["interpreter"]).agrees().ok();
+    // The wheels of both, each known by its name and version.
+    let listed = tools().args(["repository", "info"]).agrees();
+    let listed = &listed.ok().stdout;
+    assert!(
+        listed.contains("one 1.0") && listed.contains("two 1.0"),
+        "{listed}"
+    );
+    let made = tools().with(|start, _| {
+        let words = "rm -rf made; \"$0\" venv made >&2 && exec env -u PEX_TOOLS -u PEX_PATH PEX=x ./made/bin/python -c \
+                     'import one, two; print(one.WHO, two.WHO)'";
+        start.before(["/bin/sh", "-c", words])
+    });
+    made.ignore_stderr().agrees().ok().prints("one 1.0 two 1.0");
+}
+
+/// The zip that the tools read is a zip that others read, with another PEX-INFO alone.
+#[test]
+fn what_the_tools_are_given_is_the_archive_with_other_members() {
+    if !ways().contains(&Way::Embedded) {
+        return;
+    }
+    let member = Pex::empty("zipped")
+        .dep(Wheel::new("zipped", "1.0"))
+        .build();
+    let pex = app("tools-member").info("pex_paths", json!(["zipped.pex"]));
+    let stage = Stage::new(Way::Embedded, &pex.build());
+    stage.place(&member, &stage.path("work/zipped.pex"));
+    let start = stage.start().env("PEX_TOOLS", "1");
+    let info = start.args(["info"]).run();
+    assert!(info.ok().stdout.contains("/zipped.pex\"]"), "{info}");
+    let cached = stage.cached_files();
+    let copy = cached
+        .iter()
+        .find(|file| file.ends_with("app.pex") && file.starts_with("pexboot/v1/originals"));
+    let copy = stage.home().join(".cache").join(copy.expect("the copy"));
+    let compare = "import sys, zipfile, json\nold, new = [zipfile.ZipFile(name) for name in sys.argv[1:]]\n\
+                   assert new.testzip() is None\nassert old.namelist() == new.namelist()\n\
+                   changed = [name for name in old.namelist() if old.read(name) != new.read(name)]\n\
+                   old, new = [json.loads(zip.read('PEX-INFO')) for zip in (old, new)]\n\
+                   print(changed, sorted(key for key in old if old[key] != new.get(key)))";
+    let output = std::process::Command::new(PYTHON)
+        .args(["-c", compare])
+        .args([&pex.build().path, &copy])
+        .output()
+        .unwrap();
+    assert_eq!(
+        String::from_utf8_lossy(&output.stdout),
+        "['PEX-INFO'] ['pex_hash', 'pex_path', 'pex_paths']\n",
+        "{output:?}"
+    );
 }
 
 /// Code that runs before the bootstrap may set what the launch depends on.
