@@ -317,5 +317,7 @@ fn python() -> Record {
         cache_tag: None,
         depends: Vec::new(),
         boot: Vec::new(),
+        finder: Vec::new(),
+        recorder: Vec::new(),
     }
 }

@@ -127,7 +127,7 @@ def _pack(sys, here, parts, environ, first):
 
     if environ.get("PEXBOOT_PACK") == "0":
         return None
-    finder, record, shipped = parts
+    kept, packs, shipped = parts
     shipped = here + "/shipped" if shipped else None
     space = {"__name__": "_frozen_importlib_external"}
     damaged = None
@@ -167,15 +167,19 @@ def _pack(sys, here, parts, environ, first):
             # The first start may still be at it, and who comes along with many others is not to do it as well.
             if time() - posix.stat(here + "/plan").st_mtime < LATE:
                 return None
-        finder = compile(finder, "<frozen importlib._bootstrap_external>", "exec", 0, True)
+        from marshal import loads
+
+        with open(kept + "/finder", "rb") as file:
+            finder = loads(file.read())
         exec(finder, space)
         facts = space["facts"]()
         code = space["install"](shipped, None, None, b"", 0, facts, "", [], {}) if shipped else None
         # With bytecode that was brought the first start of a plan compiles nothing, and leaves the pack to the next.
-        if record is None or facts is None or shipped and first or not posix.access(here, posix.W_OK):
+        if not packs or facts is None or shipped and first or not posix.access(here, posix.W_OK):
             return None
         more = {"__name__": "pexboot"}
-        exec(compile(record, "<pexboot>", "exec", 0, True), more)
+        with open(kept + "/recorder", "rb") as file:
+            exec(loads(file.read()), more)
         return more["Recorder"](here, finder, space, code, damaged, not first)
     except Exception:
         return None

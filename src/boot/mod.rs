@@ -1,23 +1,25 @@
 //! The boot: the few lines of Python that run before the app, and the data they read.
 //!
 //! The boot itself is the same for every launch with one interpreter; what differs lies beside it in `data`, one
-//! marshalled dict. Marshal is the only format that every Python reads without importing anything.
+//! marshalled dict. Marshal is the only format that every Python reads without importing anything. What serves imports and
+//! what makes a launch pack are needed by few starts: they are kept once for each interpreter, in `boot/` of the root.
 
 use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
-/// The boot's source; an interpreter's probe compiles it.
-pub const SOURCE: &str = include_str!("boot.py");
+/// The boot's source.
+const SOURCE: &str = include_str!("boot.py");
 
 /// The interactive session of a PEX without entry point.
 pub const REPL: &str = include_str!("repl.py");
 
-/// The finder of the launch pack and of shipped bytecode.
-pub const PACK: &str = include_str!("pack.py");
+/// What an interpreter's probe compiles: the boot; the finder of the launch pack and of shipped bytecode; what makes a
+/// launch pack.
+pub const SOURCES: [&str; 3] = [SOURCE, include_str!("pack.py"), include_str!("record.py")];
 
-/// What makes a launch pack.
-pub const RECORD: &str = include_str!("record.py");
+/// What [`SOURCES`] are called in a probe's answer, and the last two in `boot/KEY` of a root.
+pub const NAMES: [&str; 3] = ["boot", "finder", "recorder"];
 
 /// A value of Python that the boot reads.
 #[derive(Debug, Clone, PartialEq, Eq)]

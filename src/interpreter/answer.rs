@@ -53,6 +53,10 @@ pub(super) struct Answer {
     pub(super) magic: Vec<u8>,
     /// The boot, compiled.
     pub(super) boot: Vec<u8>,
+    /// The finder of launch packs, compiled.
+    pub(super) finder: Vec<u8>,
+    /// What makes launch packs, compiled.
+    pub(super) recorder: Vec<u8>,
     /// Libraries that are part of it: libpython, libc.
     pub(super) libraries: Vec<PathBuf>,
 }
@@ -98,6 +102,8 @@ impl Answer {
                 "ext-suffix" => answer.ext_suffix = text(value)?,
                 "magic" => answer.magic = value.to_vec(),
                 "boot" => answer.boot = value.to_vec(),
+                "finder" => answer.finder = value.to_vec(),
+                "recorder" => answer.recorder = value.to_vec(),
                 "library" => answer.libraries.push(path(value)),
                 "end" => complete = true,
                 _ => return Err(format!("it answered with an unknown field `{key}`")),

@@ -86,6 +86,10 @@ pub struct Record {
     pub depends: Vec<PathBuf>,
     /// The boot, compiled for it (see `boot`): a `.pyc`. Empty where this Python is too old for the boot.
     pub boot: Vec<u8>,
+    /// The finder of launch packs, compiled for it: a marshalled code object.
+    pub finder: Vec<u8>,
+    /// What makes launch packs, in the same way.
+    pub recorder: Vec<u8>,
 }
 
 /// What the choice depends on besides the machine.

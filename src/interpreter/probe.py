@@ -1,4 +1,4 @@
-# Asked of every Python once, as `PYTHON -I -S -B -c THIS BOOT`: says on stdout what it is.
+# Asked of every Python once, as `PYTHON -I -S -B -c THIS BOOT FINDER RECORDER`: says on stdout what it is.
 #
 # Runs on anything from 2.7 on, so that even a Python that is too old is named in messages. Imports only what is
 # built in, and `site` for its functions (with -S importing it runs nothing): distributions patch where their
@@ -123,11 +123,14 @@ if sys.version_info >= (3, 5):
     if modern and MAGIC_NUMBER is not None and len(sys.argv) > 1:
         import marshal
 
-        source = text(sys.argv[1])
+        # The boot is a hash-based .pyc that is never checked against a source (PEP 552). The finder passes for a part of
+        # Python's own import system, which tracebacks leave out.
+        header = MAGIC_NUMBER + b"\1\0\0\0" + b"\0" * 8
+        names = ("boot", "<pexboot>"), ("finder", "<frozen importlib._bootstrap_external>"), ("recorder", "<pexboot>")
         try:
-            code = compile(source, "<pexboot>", "exec", 0, True, 0)
-            # A hash-based .pyc that is never checked against a source (PEP 552).
-            say("boot", MAGIC_NUMBER + b"\1\0\0\0" + b"\0" * 8 + marshal.dumps(code))
+            for (name, file), source in zip(names, sys.argv[1:]):
+                say(name, header + marshal.dumps(compile(text(source), file, "exec", 0, True, 0)))
+                header = b""
         except SyntaxError:
             pass
 

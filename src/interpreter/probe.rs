@@ -19,6 +19,7 @@ use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
 use nix::unistd::Pid;
 
 use super::answer::Answer;
+use crate::boot::SOURCES;
 
 /// The script that a Python runs.
 pub(super) const SCRIPT: &str = include_str!("probe.py");
@@ -39,19 +40,17 @@ pub(super) struct Output {
     pub(super) stderr: String,
 }
 
-/// Asks the Python at `binary`, which also compiles `boot`. The error is fit for the list of broken interpreters.
+/// Asks the Python at `binary`, which also compiles the [`crate::boot::SOURCES`]. The error is fit for the list of broken interpreters.
 ///
 /// Gives the answer also as it was written, to be kept.
-pub(super) fn ask(binary: &Path, boot: &str) -> Result<(Answer, Vec<u8>), String> {
+pub(super) fn ask(binary: &Path) -> Result<(Answer, Vec<u8>), String> {
     let _step = crate::trace::item("probe", || format!("probe {}", binary.display()));
-    let mut output = run(binary, &["-I", "-S", "-B", "-c", SCRIPT, boot], PATIENCE)?;
+    let asked =
+        |options: &[&'static str]| [options, &["-S", "-B", "-c", SCRIPT], &SOURCES].concat();
+    let mut output = run(binary, &asked(&["-I"]), PATIENCE)?;
     // Before 3.4 there was no -I.
     if output.stdout.is_empty() && output.stderr.contains("nknown option: -I") {
-        output = run(
-            binary,
-            &["-E", "-s", "-S", "-B", "-c", SCRIPT, boot],
-            PATIENCE,
-        )?;
+        output = run(binary, &asked(&["-E", "-s"]), PATIENCE)?;
     }
     let answer = Answer::parse(&output.stdout).map_err(|why| complaint(why, &output.stderr))?;
     Ok((answer, output.stdout))
@@ -284,8 +283,8 @@ mod tests {
                 .unwrap();
             let ignored = u64::from_str_radix(ignored.trim(), 16).unwrap();
             assert_ne!(ignored & (1 << (Signal::SIGCHLD as i32 - 1)), 0);
-            ask(Path::new("/usr/bin/python3"), "pass").unwrap();
-            let error = ask(Path::new("/etc/passwd"), "pass").unwrap_err();
+            ask(Path::new("/usr/bin/python3")).unwrap();
+            let error = ask(Path::new("/etc/passwd")).unwrap_err();
             assert!(error.contains("could not be started"), "{error}");
             return;
         }

@@ -13,6 +13,7 @@ use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 
+use pexboot_stub::checksum::checksum;
 use sha2::{Digest as _, Sha256};
 
 use super::answer::{Answer, Fields, field};
@@ -100,8 +101,8 @@ struct Stored {
 
 impl Stored {
     /// Asks the interpreter at `binary`, a canonical path. `Ok(Err(path))` where it says that it is really another.
-    fn ask(path: &Path, boot: &str) -> Result<Result<Stored, PathBuf>, String> {
-        let (answer, raw) = probe::ask(path, boot)?;
+    fn ask(path: &Path) -> Result<Result<Stored, PathBuf>, String> {
+        let (answer, raw) = probe::ask(path)?;
         if !answer.executable.as_os_str().is_empty() {
             let real = binary::canonical(&answer.executable);
             if real != path {
@@ -249,6 +250,8 @@ impl Stored {
             cache_tag: answer.cache_tag,
             depends: files.collect(),
             boot: answer.boot,
+            finder: answer.finder,
+            recorder: answer.recorder,
         }
     }
 }
@@ -372,7 +375,7 @@ impl<'a> Records<'a> {
                 Ok(Err(real)) => {
                     let behind = match self.load(&real) {
                         Some(stored) => Ok(stored),
-                        None => Stored::ask(&real, crate::boot::SOURCE).and_then(|asked| {
+                        None => Stored::ask(&real).and_then(|asked| {
                             asked.map_err(|other| {
                                 format!(
                                     "`{}` says that it is `{}`",
@@ -423,7 +426,7 @@ impl<'a> Records<'a> {
 
 /// Asks several interpreters, as many at a time as there are processors.
 fn ask_all(paths: &[PathBuf]) -> Vec<Result<Result<Stored, PathBuf>, String>> {
-    let ask = |path: &PathBuf| Stored::ask(path, crate::boot::SOURCE);
+    let ask = |path: &PathBuf| Stored::ask(path);
     let width = std::thread::available_parallelism()
         .map_or(1, usize::from)
         .min(paths.len());
@@ -452,14 +455,14 @@ fn ask_all(paths: &[PathBuf]) -> Vec<Result<Result<Stored, PathBuf>, String>> {
 fn key(path: &Path) -> Option<String> {
     let metadata = fs::metadata(path).ok()?;
     let mut hash = Sha256::new();
-    for part in [
-        HEADER,
-        probe::SCRIPT.as_bytes(),
-        crate::boot::SOURCE.as_bytes(),
-        path.as_os_str().as_bytes(),
-    ] {
+    for part in [HEADER, path.as_os_str().as_bytes()] {
         hash.update((part.len() as u64).to_le_bytes());
         hash.update(part);
+    }
+    // All of this engine's own, and hashing it at each cold start would be most of looking a record up.
+    for text in [probe::SCRIPT].iter().chain(&crate::boot::SOURCES) {
+        hash.update((text.len() as u64).to_le_bytes());
+        hash.update(checksum(text.as_bytes()));
     }
     hash.update(metadata.size().to_le_bytes());
     hash.update(metadata.mtime().to_le_bytes());

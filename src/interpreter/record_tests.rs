@@ -157,6 +157,17 @@ fn the_boot_is_bytecode_that_runs() {
             file.display()
         );
         assert_eq!(python(&path, &code), "<pexboot>");
+        for (code, name) in [
+            (&record.finder, "<frozen importlib._bootstrap_external>"),
+            (&record.recorder, "<pexboot>"),
+        ] {
+            fs::write(&file, code).unwrap();
+            let code = format!(
+                "import marshal; print(marshal.loads(open('{}', 'rb').read()).co_filename)",
+                file.display()
+            );
+            assert_eq!(python(&path, &code), name);
+        }
     }
 }
 

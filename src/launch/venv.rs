@@ -213,7 +213,9 @@ pub(super) fn start(parts: &Parts<'_>, report: &mut dyn Report) -> Result<Start,
         ),
         ("entries", Py::paths(&needs)),
     ];
-    data.push(parts.pack(&run, false));
+    let served = parts.pack(&run, false)?;
+    data.push(served.data);
+    needs.extend(served.directory);
     data.extend(parts.session(&run));
     Ok(Start {
         argv,

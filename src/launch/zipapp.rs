@@ -143,7 +143,8 @@ pub(super) fn start(
             ),
         ),
     ];
-    data.push(parts.pack(&run, bytecode.is_some()));
+    let served = parts.pack(&run, bytecode.is_some())?;
+    data.push(served.data);
     data.extend(parts.session(&run));
 
     let mut argv = vec![interpreter.binary.clone().into_os_string().into_vec()];
@@ -167,7 +168,8 @@ pub(super) fn start(
         .iter()
         .chain(&site.entries)
         .chain(wheels.iter().map(|wheel| &wheel.path))
-        .chain(bytecode.iter().map(|(directory, _)| directory));
+        .chain(bytecode.iter().map(|(directory, _)| directory))
+        .chain(&served.directory);
     Ok(Start {
         needs: needs.cloned().collect(),
         argv,

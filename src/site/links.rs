@@ -6,15 +6,28 @@
 //! does where pip has installed them all, and not to the store. Files in real directories are hard links (to the program
 //! they are where they seem to be); where the file system refuses that (another device, `protected_hardlinks`, too many
 //! links) symbolic ones, which are as good to Python and the dynamic linker.
+//!
+//! Bytecode is shared by all sites wherever it can be: through a link, it is the wheel's; of a real directory that one
+//! wheel brings, `__pycache__` is a link to the wheel's (see `unpack::caches`). Where wheels meet it has no one home, and a
+//! wheel of another root cannot be written to: there it is the site's own, and begins with what is known already (see
+//! [`super::bytecode`]).
 
 use std::io;
 use std::path::{Path, PathBuf};
 
+use super::bytecode::{self, CACHE, Known};
 use super::merge::{Directory, Node, list};
 use crate::store::{FillError, StoreError, Tree};
+use crate::unpack::is_library;
 
-/// Builds `merged` in the fresh directory `root`, which will lie two levels below `home`, as it does now.
-pub(super) fn build(root: &Path, merged: &Directory, home: &Path) -> Result<(), FillError> {
+/// Builds `merged` in the fresh directory `root`, which will lie two levels below `home`, as it does now; with the
+/// bytecode that is known.
+pub(super) fn build(
+    root: &Path,
+    merged: &Directory,
+    home: &Path,
+    known: &Known,
+) -> Result<(), FillError> {
     let at = |path: &Path| {
         let path = path.to_owned();
         move |source| StoreError::Io { path, source }
@@ -22,13 +35,16 @@ pub(super) fn build(root: &Path, merged: &Directory, home: &Path) -> Result<(), 
     let mut builder = Builder {
         tree: Tree::new(root).map_err(at(root))?,
         home,
+        known,
     };
-    Ok(builder.fill("", merged).map_err(at(root))?)
+    builder.fill("", merged).map_err(at(root))?;
+    Ok(builder.adopt("", merged).map_err(at(root))?)
 }
 
 struct Builder<'a> {
     tree: Tree,
     home: &'a Path,
+    known: &'a Known,
 }
 
 impl Builder<'_> {
@@ -47,13 +63,24 @@ impl Builder<'_> {
                         self.file(&path, source)?;
                     }
                 }
-                Node::Shared(directory) => self.real(&path, directory)?,
+                Node::Shared(directory) => {
+                    self.real(&path, directory)?;
+                    self.adopt(&path, directory)?;
+                }
                 Node::Whole {
                     path: source,
                     native,
                 } if *native && holds_native(source)? => {
                     let listed = list(source, *native)?;
                     self.real(&path, &listed)?;
+                    let cache = source.join(CACHE);
+                    let shares = source.starts_with(self.home)
+                        && cache.symlink_metadata().is_ok_and(|found| found.is_dir());
+                    if shares {
+                        self.link(&format!("{path}/{CACHE}"), &cache)?;
+                    } else {
+                        self.adopt(&path, &listed)?;
+                    }
                 }
                 Node::Whole { path: source, .. } => self.link(&path, source)?,
             }
@@ -64,6 +91,15 @@ impl Builder<'_> {
     fn real(&mut self, path: &str, directory: &Directory) -> io::Result<()> {
         self.tree.directory(path)?;
         self.fill(path, directory)
+    }
+
+    /// Gives the directory at `path` a `__pycache__` of its own with the bytecode of its modules that there is, if any.
+    fn adopt(&mut self, path: &str, directory: &Directory) -> io::Result<()> {
+        for (name, source) in bytecode::of(path, directory, self.known) {
+            let below = if path.is_empty() { "" } else { "/" };
+            self.file(&format!("{path}{below}{CACHE}/{name}"), &source)?;
+        }
+        Ok(())
     }
 
     /// A file that is to seem to lie here.
@@ -109,9 +145,4 @@ fn holds_native(directory: &Path) -> io::Result<bool> {
         }
     }
     Ok(false)
-}
-
-/// Whether a file is a shared library by its name: `x.so`, `libx.so.1.2`.
-fn is_library(name: &str) -> bool {
-    name.ends_with(".so") || name.contains(".so.")
 }

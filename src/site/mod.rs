@@ -9,10 +9,12 @@
 //! * it shares an import name or a project with a unit spilled earlier: then it would wrongly overtake that one;
 //! * it lies outside its wheel (a `.pth` line with an absolute path or `..`).
 //!
-//! On disk (see [`links`]) a directory that one wheel alone brings is a link to the store, so that its bytecode is shared
-//! by all sites; where native code lies, where wheels meet, and where a PEX brings bytecode of its own, directories are
-//! real. The same wheels give the same site whatever the interpreter, but for such bytecode.
+//! On disk (see [`links`]) a directory that one wheel alone brings is a link to the store; where native code lies and where
+//! wheels meet directories are real. Either way what Python compiles is shared by all sites: through the link, by a
+//! `__pycache__` that is a link to the wheel's, or, where wheels meet, by taking over what another site has by the time
+//! this one is assembled (see [`bytecode`]). The same wheels give the same site whatever the interpreter.
 
+mod bytecode;
 mod links;
 mod merge;
 mod pth;
@@ -26,6 +28,7 @@ use sha2::{Digest as _, Sha256};
 use crate::store::{Kind, Store, StoreError};
 use crate::unpack::Unpacked;
 
+use bytecode::Known;
 use merge::{Directory, Node};
 use pth::Pth;
 
@@ -73,7 +76,8 @@ pub fn assemble(
         None => {
             let home = home(store.root());
             store.directory(Kind::Sites, &key(wheels, &home), &mut |root| {
-                links::build(root, &merged, &home)
+                let known = Known::in_sites(&home.join(Kind::Sites.directory()));
+                links::build(root, &merged, &home, &known)
             })?
         }
     };
@@ -113,7 +117,7 @@ pub fn rebuild(
         return Ok(None);
     }
     let (merged, _) = plan(&units)?;
-    links::build(work, &merged, home).map_err(StoreError::Fill)?;
+    links::build(work, &merged, home, &Known::default()).map_err(StoreError::Fill)?;
     Ok(Some(key(wheels, home)))
 }
 

@@ -296,6 +296,92 @@ fn pure_python_is_linked_and_native_code_lies_in_real_directories() {
 }
 
 #[test]
+fn bytecode_of_native_wheels_is_kept_in_the_wheel() {
+    let world = World::new();
+    let native: Files<'_> = &[
+        ("native/__init__.py", ""),
+        ("native/lib/libx.so.1", "elf"),
+        ("native/lib/x.py", ""),
+    ];
+    let native = world.wheel("native-1-cp311-cp311-linux_x86_64", native);
+    let cache = |path: &str| native.path.join(path).join("__pycache__");
+    std::fs::create_dir(cache("native")).unwrap();
+    let pure = world.wheel("pure-1", &[("pure.py", "")]);
+    let wheels = [native.clone(), pure];
+    let site = world.assemble(&wheels).entries.remove(0);
+    let shared = site.join("native/__pycache__");
+    assert!(shared.is_symlink() && !site.join("native").is_symlink());
+    std::fs::write(shared.join("x.pyc"), "").unwrap();
+    assert!(cache("native").join("x.pyc").exists());
+    // A wheel without such a directory leaves it to Python to make one in the site.
+    assert!(!site.join("native/lib").is_symlink());
+    assert!(
+        site.join("native/lib/__pycache__")
+            .symlink_metadata()
+            .is_err()
+    );
+
+    // Through a link that leads nowhere nothing could be written: no later boot takes such a site.
+    let name = site.file_name().unwrap().to_str().unwrap();
+    assert!(world.store.verify(Kind::Sites, name));
+    std::fs::remove_dir_all(cache("native")).unwrap();
+    assert!(!world.store.verify(Kind::Sites, name));
+    world.store.set_aside(Kind::Sites, name).unwrap();
+    let site = world.assemble(&wheels).entries.remove(0);
+    assert!(site.join("native/__pycache__").symlink_metadata().is_err());
+}
+
+#[test]
+fn bytecode_where_wheels_meet_is_taken_over_from_another_site() {
+    let world = World::new();
+    let one = world.wheel("one-1", &[("one.py", "1"), ("ns/one.py", "1")]);
+    let two = world.wheel("two-1", &[("two.py", "2"), ("ns/two.py", "2")]);
+    let other = world.wheel("two-2", &[("two.py", "other"), ("ns/two.py", "other")]);
+    let three = world.wheel("three-1", &[("three.py", "3")]);
+    let first = world
+        .assemble(&[one.clone(), two.clone()])
+        .entries
+        .remove(0);
+    let compiled = [
+        "one.tag.pyc",
+        "two.tag.pyc",
+        "two.tag.opt-1.pyc",
+        "two.tag.pyc.123",
+    ];
+    for place in ["__pycache__", "ns/__pycache__"] {
+        std::fs::create_dir(first.join(place)).unwrap();
+        for name in compiled {
+            std::fs::write(first.join(place).join(name), name).unwrap();
+        }
+    }
+    // What was imported from a wheel that lay on the path alone.
+    std::fs::create_dir(three.path.join("__pycache__")).unwrap();
+    std::fs::write(three.path.join("__pycache__/three.tag.pyc"), "").unwrap();
+    let taken = |wheels: &[Unpacked], place: &str| {
+        let site = world.assemble(wheels).entries.remove(0);
+        let mut names: Vec<_> = std::fs::read_dir(site.join(place))
+            .unwrap()
+            .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+            .collect();
+        names.sort();
+        let key = site.file_name().unwrap().to_str().unwrap().to_owned();
+        // Python may replace it; its size is nobody's promise.
+        std::fs::write(site.join(place).join(&names[0]), "replaced").unwrap();
+        assert!(world.store.verify(Kind::Sites, &key));
+        names
+    };
+    let all = [one.clone(), two, three.clone()];
+    let whole = ["one.tag.pyc", "two.tag.opt-1.pyc", "two.tag.pyc"];
+    assert_eq!(taken(&all, "ns/__pycache__"), whole);
+    let mut with_three = vec!["one.tag.pyc", "three.tag.pyc"];
+    with_three.extend(&whole[1..]);
+    assert_eq!(taken(&all, "__pycache__"), with_three);
+    // Another file of the same name has bytecode of its own.
+    let changed = [one, other, three];
+    assert_eq!(taken(&changed, "ns/__pycache__"), ["one.tag.pyc"]);
+}
+
+#[test]
 fn a_root_that_moves_takes_its_sites_along() {
     let world = World::new();
     let files: [(&str, Files<'_>); 2] =

@@ -61,6 +61,8 @@ impl BootId {
     }
 }
 
+/// Where Python keeps bytecode (PEP 3147).
+const CACHE: &str = "__pycache__";
 const MAGIC: &str = "pexboot manifest 1\n";
 const END: &[u8] = b"end\n";
 
@@ -124,6 +126,11 @@ impl Manifest {
     }
 
     fn of_items(mut items: Vec<Item>, boot: BootId) -> Manifest {
+        // Python may replace bytecode that was there from the beginning.
+        items.retain(|item| {
+            let mut above = item.path.components().rev().skip(1);
+            above.all(|part| part.as_os_str() != CACHE)
+        });
         // By bytes: paths compare component by component, which takes five times as long.
         items.sort_by(|one: &Item, other: &Item| {
             let (one, other) = (one.path.as_os_str(), other.path.as_os_str());
@@ -153,7 +160,9 @@ impl Manifest {
                 std::fs::symlink_metadata(root.join(&item.path)).is_ok_and(|status| {
                     status.len() == item.size
                         && if item.link {
-                            status.is_symlink()
+                            // Through one that leads nowhere Python could write no bytecode, ever.
+                            let caches = item.path.file_name().is_some_and(|name| name == CACHE);
+                            status.is_symlink() && (!caches || root.join(&item.path).is_dir())
                         } else {
                             status.is_file()
                         }

@@ -5,11 +5,11 @@
 //!   v1/                          format version; an unknown version is ignored, never deleted
 //!     engine/DIGEST              the engine
 //!     interpreters/KEY           interpreter record
-//!     boot/KEY/                  the boot compiled for one interpreter
+//!     boot/KEY/                  what serves imports from launch packs and what makes them, compiled for one interpreter
 //!     wheels/SHA256/NAME.whl/    one unpacked wheel, named by what was verified while unpacking (see `unpack`)
 //!     code/FINGERPRINT/          user code of a PEX
 //!     bytecode/DIGEST/           bytecode that came in an appendix
-//!     sites/KEY/                 merged import directory
+//!     sites/KEY/                 merged import directory (see `site`)
 //!     venvs/KEY/                 the same as a real virtual environment
 //!     originals/FINGERPRINT/     the archive alone, for handing over to its own bootstrap
 //!     launches/KEY/              plan, its Python half, NAME (the boot under the app's own name), launch pack; `importing`

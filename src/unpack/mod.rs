@@ -5,6 +5,7 @@
 //! Several wheels are unpacked at once, the largest first. Memory stays bounded per worker whatever the members' sizes.
 
 pub mod bytecode;
+mod caches;
 mod chroot;
 mod code;
 mod crew;
@@ -28,6 +29,7 @@ use crate::store::{Kind, Store};
 use crate::trace;
 
 pub use bytecode::Shipped;
+pub(crate) use caches::is_library;
 #[cfg(feature = "cli")]
 pub(crate) use chroot::is_bytecode;
 pub use error::UnpackError;
@@ -226,6 +228,7 @@ impl<'a> Job<'a> {
                 Form::Chroot(chroot) => {
                     let (hash, noted) = chroot.unpack(root, progress, crew)?;
                     self.keep(&chroot.promise, hash)?;
+                    caches::make(root, &noted)?;
                     Ok(Some(noted))
                 }
                 Form::File {
@@ -244,7 +247,9 @@ impl<'a> Job<'a> {
                             why,
                         })?;
                     let plan = plan.get_or_init(|| made);
-                    Ok(Some(plan.install(root, progress, crew)?))
+                    let noted = plan.install(root, progress, crew)?;
+                    caches::make(root, &noted)?;
+                    Ok(Some(noted))
                 }
             })?;
         Ok(path)

@@ -219,13 +219,14 @@ fn unique() -> Vec<u8> {
 pub fn made(root: &[u8], name: &str, euid: u32) -> Result<Vec<u8>, Fault> {
     let path = below(root, &[FORMAT.as_bytes(), name.as_bytes()]);
     loop {
-        let fault = match machine::safe(&path, euid) {
-            Err(fault) if fault.why == Why::Missing => fault,
-            result => return result,
+        let (mode, found) = match machine::safe(root, euid) {
+            // By itself, since a sticky directory may lie above a root and is none.
+            Ok(_) => (Mode::from_raw_mode(0o755), machine::safe(&path, euid)),
+            fault => (Mode::RWXU, fault),
         };
-        let mode = match machine::safe(root, euid) {
-            Ok(_) => Mode::from_raw_mode(0o755),
-            Err(_) => Mode::RWXU,
+        let fault = match found {
+            Err(fault) if fault.why == Why::Missing => fault,
+            found => return found,
         };
         match rustix::fs::mkdir(c(&fault.path), mode) {
             Ok(()) | Err(Errno::EXIST) => {}

@@ -24,8 +24,9 @@ use crate::warm::launch_key;
 const PATIENCE: i64 = 3000;
 /// After how long someone who looks on is told.
 const SILENCE: i64 = 1000;
-/// The longest pause between two looks.
-const PAUSE_MAX: i64 = 10;
+/// The longest pause between two looks, in milliseconds. A look costs some 50 microseconds, which the first start may
+/// need: dozens that look every few milliseconds would keep a processor busy.
+const PAUSE_MAX: i64 = 50;
 /// Lower numbers are the standard descriptors, which may be closed.
 const NUMBER_MIN: i32 = 3;
 
@@ -142,8 +143,6 @@ struct Wait<'a> {
     lock: &'a [u8],
     /// Since when, in milliseconds of [`Clock::Monotonic`].
     since: i64,
-    /// How long the next pause is, in milliseconds.
-    pause: i64,
     told: bool,
 }
 
@@ -152,7 +151,6 @@ impl Wait<'_> {
         Wait {
             lock,
             since: milliseconds(),
-            pause: 1,
             told: false,
         }
     }
@@ -176,9 +174,8 @@ impl Wait<'_> {
         }
         let _ = rustix::thread::nanosleep(&Timespec {
             tv_sec: 0,
-            tv_nsec: self.pause * 1_000_000,
+            tv_nsec: (waited / 2).clamp(1, PAUSE_MAX) * 1_000_000,
         });
-        self.pause = (self.pause * 2).min(PAUSE_MAX);
         true
     }
 }

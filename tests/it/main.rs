@@ -23,6 +23,7 @@ mod pack;
 mod random;
 mod refusals;
 mod seeds;
+mod sharing;
 mod spark;
 mod state;
 mod stub;

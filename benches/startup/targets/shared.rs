@@ -1,6 +1,6 @@
 //! A second PEX with the wheels of a first that has run, and one more: how much its first start writes, against the same
 //! start in an empty root. A file counts once, however many names it has. Bytecode, which Python writes when it
-//! imports, is counted apart from what is unpacked.
+//! imports, and the launch pack, which is a copy of that, are counted apart from what is unpacked.
 
 use std::collections::BTreeMap;
 use std::error::Error;
@@ -45,7 +45,7 @@ pub fn second(bench: &Bench) -> Result<PathBuf, Box<dyn Error>> {
 pub fn measure(stage: &mut Stage) -> Result<Figures, Box<dyn Error>> {
     let first = stage.embedded(FIRST)?;
     let second = Subject::new("second", second(stage.bench)?, &first.args);
-    let mut samples = [const { Vec::new() }; 8];
+    let mut samples = [const { Vec::new() }; 10];
     for _ in 0..stage.repetitions {
         let empty = stage.session.new_place()?;
         let alone = start(stage, &second, &empty)?;
@@ -61,37 +61,42 @@ pub fn measure(stage: &mut Stage) -> Result<Figures, Box<dyn Error>> {
         files,
         bytes,
         bytecode,
+        pack,
         wall,
         files_after,
         bytes_after,
         bytecode_after,
+        pack_after,
         wall_after,
     ] = samples;
     Ok(figures([
         ("alone: files", files),
         ("alone: bytes", bytes),
         ("alone: files of bytecode", bytecode),
+        ("alone: bytes of the launch pack", pack),
         ("alone: wall s", wall),
         ("after the first: files", files_after),
         ("after the first: bytes", bytes_after),
         ("after the first: files of bytecode", bytecode_after),
+        ("after the first: bytes of the launch pack", pack_after),
         ("after the first: wall s", wall_after),
     ]))
 }
 
-/// What a start adds below its place: files and their bytes, and files of bytecode; and its wall time.
-fn start(stage: &mut Stage, subject: &Subject, place: &Path) -> Result<[f64; 4], Box<dyn Error>> {
+/// What a start adds below its place: files and their bytes, files of bytecode, bytes of the launch pack; and its wall
+/// time.
+fn start(stage: &mut Stage, subject: &Subject, place: &Path) -> Result<[f64; 5], Box<dyn Error>> {
     let before = files(place)?;
     let cost = run(&mut [stage.session.command(subject, place)])?;
     let mut added = files(place)?;
     added.retain(|inode, _| !before.contains_key(inode));
-    let (bytecode, others): (Vec<File>, Vec<File>) =
-        added.into_values().partition(|file| file.is_bytecode);
-    let bytes: u64 = others.iter().map(|file| file.bytes).sum();
+    let of = |what: What| added.values().filter(move |file| file.what == what);
+    let bytes = |what: What| of(what).map(|file| file.bytes).sum::<u64>() as f64;
     Ok([
-        others.len() as f64,
-        bytes as f64,
-        bytecode.len() as f64,
+        of(What::Unpacked).count() as f64,
+        bytes(What::Unpacked),
+        of(What::Bytecode).count() as f64,
+        bytes(What::Pack),
         cost.wall,
     ])
 }
@@ -99,7 +104,27 @@ fn start(stage: &mut Stage, subject: &Subject, place: &Path) -> Result<[f64; 4],
 /// A regular file.
 struct File {
     bytes: u64,
-    is_bytecode: bool,
+    what: What,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum What {
+    Unpacked,
+    Bytecode,
+    Pack,
+}
+
+impl What {
+    fn of(path: &Path) -> What {
+        let above = path.ancestors().nth(2).and_then(Path::file_name);
+        if path.extension().is_some_and(|extension| extension == "pyc") {
+            What::Bytecode
+        } else if path.ends_with("pack") && above.is_some_and(|name| name == "launches") {
+            What::Pack
+        } else {
+            What::Unpacked
+        }
+    }
 }
 
 /// All regular files below a directory, by inode.
@@ -113,7 +138,7 @@ fn files(directory: &Path) -> std::io::Result<BTreeMap<u64, File>> {
         } else if metadata.is_file() {
             let file = File {
                 bytes: metadata.len(),
-                is_bytecode: path.extension().is_some_and(|extension| extension == "pyc"),
+                what: What::of(&path),
             };
             found.insert(metadata.ino(), file);
         }
