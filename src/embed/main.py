@@ -9,7 +9,7 @@ def options(path):
     try:
         if argv is None:
             with open("/proc/self/cmdline", "rb") as cmdline:
-                argv = [os.fsdecode(arg) for arg in cmdline.read().split(b"\0")]
+                argv = [os.fsdecode(arg) for arg in cmdline.read().split(b"\0")[:-1]]
         for index, arg in enumerate(argv):
             if index and os.path.exists(arg) and os.path.samefile(arg, path):
                 return argv[1:index], argv[index + 1 :]

@@ -4,9 +4,13 @@ import sys
 
 
 def start(path, argv, env, options, error):
+    bootstrap(path, argv[1:], options, None)
+
+
+def bootstrap(path, args, options, reason):
     """The directory's own bootstrap, to which the link led that stood here. Does not return."""
     main = os.path.join(os.path.dirname(os.path.realpath(path)), "__main__.py")
-    os.execv(sys.executable, [sys.executable] + options + [main] + argv[1:])
+    os.execv(sys.executable, [sys.executable] + options + [main] + args)
 
 
 if __name__ == "__main__":
@@ -15,5 +19,6 @@ if __name__ == "__main__":
     path = __loader__.archive
     if "_PEX_SHOULD_EXIT_BOOTSTRAP_REEXEC" in os.environ:
         # The bootstrap has come here by itself, with the Python that it has chosen: it goes on.
-        start(path, sys.argv, None, native["options"](path), None)
+        python, args = native["options"](path)
+        bootstrap(path, args, python, None)
     native["start"](path)

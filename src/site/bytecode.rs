@@ -10,9 +10,8 @@ use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 
 use super::merge::{Directory, Node};
+use crate::store::CACHE;
 
-/// Where Python keeps bytecode, in the directory of the sources (PEP 3147).
-pub(super) const CACHE: &str = "__pycache__";
 /// So many other sites are looked into.
 const SITES_MAX: usize = 16;
 

@@ -15,9 +15,9 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
-use super::bytecode::{self, CACHE, Known};
+use super::bytecode::{self, Known};
 use super::merge::{Directory, Node, list};
-use crate::store::{FillError, StoreError, Tree};
+use crate::store::{CACHE, FillError, StoreError, Tree};
 use crate::unpack::is_library;
 
 /// Builds `merged` in the fresh directory `root`, which will lie two levels below `home`, as it does now; with the

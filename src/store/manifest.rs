@@ -61,8 +61,8 @@ impl BootId {
     }
 }
 
-/// Where Python keeps bytecode (PEP 3147).
-const CACHE: &str = "__pycache__";
+/// Where Python keeps bytecode, in the directory of the sources (PEP 3147).
+pub const CACHE: &str = "__pycache__";
 const MAGIC: &str = "pexboot manifest 1\n";
 const END: &[u8] = b"end\n";
 

@@ -44,7 +44,7 @@ use std::sync::{Mutex, Once, PoisonError};
 
 pub use error::StoreError;
 pub use lock::Inherited;
-pub use manifest::BootId;
+pub use manifest::{BootId, CACHE};
 pub use publish::Work;
 pub use settle::WITH_MANIFEST;
 pub use tree::Tree;

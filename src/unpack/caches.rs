@@ -8,7 +8,7 @@ use std::collections::HashSet;
 use std::path::Path;
 
 use super::UnpackError;
-use crate::store::{Noted, StoreError, Tree};
+use crate::store::{CACHE, Noted, StoreError, Tree};
 
 /// Makes them in the wheel at `root`, which consists of these files.
 pub(super) fn make(root: &Path, files: &Noted) -> Result<(), UnpackError> {
@@ -30,7 +30,7 @@ pub(super) fn make(root: &Path, files: &Noted) -> Result<(), UnpackError> {
         .collect();
     let mut tree = Tree::new(root).map_err(io)?;
     for directory in native.intersection(&sources) {
-        tree.directory(&format!("{directory}/__pycache__"))
+        tree.directory(&format!("{directory}/{CACHE}"))
             .map_err(io)?;
     }
     Ok(())

@@ -317,6 +317,17 @@ fn a_program_that_runs_the_file_runs_it_by_its_own_bootstrap() {
         let expected = "dep 1.0 ['x', '--y'] [BOX]/work/app.pex True";
         outcome.exits(3).prints(expected);
     }
+    // The same of a directory, whose `pex` is not the file that Python runs in the end.
+    let directory = Pex::app("directory-run-by-another", text);
+    let directory = directory
+        .dep(Wheel::new("dep", "1.0"))
+        .layout("packed")
+        .build();
+    let case = Case::new(&directory).with(move |start, stage| {
+        let pex = stage.path("work/app.pex/pex");
+        start.program(pex).before([PYTHON, "-c", code])
+    });
+    case.args(["x", "--y"]).agrees().exits(3);
 }
 
 #[test]

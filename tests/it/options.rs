@@ -259,7 +259,7 @@ fn options_before_the_file_and_built_in_are_kept() {
     }
     for options in [
         &["-O"][..],
-        &["-b", "-B"],
+        &["-B", "-s"],
         &["-x"],
         &["-X", "utf8", "-s"],
         &["-Wignore"],
@@ -268,7 +268,7 @@ fn options_before_the_file_and_built_in_are_kept() {
             pex("options-built", options).build(),
             pex("options-built", options).venv().build(),
         ] {
-            // The original adds them at each of its starts, so that they may come twice.
+            // The original adds them at each of its starts, so that they may come twice (and `-b` means more then).
             let case = Case::new(&pex).args(["a"]).normalise(|text| {
                 text.replace("['ignore', 'ignore']", "['ignore']")
                     .replace("'a'] [0, 2,", "'a'] [0, 1,")
