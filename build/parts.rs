@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::{env, fs};
 
-use pexboot_stub::seal;
+use pexboot_core::seal;
 use sha2::{Digest, Sha256};
 
 /// What is passed on of the variables that cargo gives a build script, or that steer cargo. The parts must not depend on
@@ -39,7 +39,7 @@ const DROPPED_PREFIXES: &[&str] = &["CARGO", "RUST", "CLIPPY_"];
 const READY: &str = "PEXBOOT_PARTS";
 
 pub fn build() -> Result<(), Box<dyn Error>> {
-    for path in ["src", "stub", "Cargo.toml", "Cargo.lock"] {
+    for path in ["src", "core", "stub", "Cargo.toml", "Cargo.lock"] {
         println!("cargo::rerun-if-changed={path}");
     }
     println!("cargo::rerun-if-env-changed={READY}");

@@ -54,12 +54,12 @@ pub fn metadata(bytes: &[u8]) {
 /// # Panics
 /// When it is not.
 pub fn plan(bytes: &[u8]) {
-    use pexboot_stub::plan::Plan;
+    use pexboot_core::plan::Plan;
     let mut sealed = bytes.to_vec();
     if let Some((head, body)) = sealed.split_at_mut_checked(24) {
         let length = u32::try_from(body.len()).unwrap_or(u32::MAX);
         head[12..16].copy_from_slice(&length.to_le_bytes());
-        let sum = pexboot_stub::checksum::checksum(body);
+        let sum = pexboot_core::checksum::checksum(body);
         head[16..24].copy_from_slice(&sum);
     }
     for bytes in [bytes, &sealed] {

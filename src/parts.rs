@@ -11,7 +11,7 @@ include!(concat!(env!("OUT_DIR"), "/parts.rs"));
 
 #[cfg(test)]
 mod tests {
-    use pexboot_stub::inflate::inflate;
+    use pexboot_core::inflate::inflate;
     use sha2::{Digest as _, Sha256};
 
     use super::{ENGINE, ENGINE_DIGEST, ENGINE_SIZE};

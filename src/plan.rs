@@ -1,4 +1,4 @@
-//! Collects what a launch consulted, and writes the plan (formats in `pexboot_stub::plan`).
+//! Collects what a launch consulted, and writes the plan (formats in `pexboot_core::plan`).
 
 use std::ffi::OsStr;
 use std::fs::Metadata;
@@ -6,7 +6,7 @@ use std::os::unix::ffi::OsStrExt as _;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::Path;
 
-pub use pexboot_stub::plan::{Anchor, EnvChange, Exec, Identity, Input, Place, Plan, Value};
+pub use pexboot_core::plan::{Anchor, EnvChange, Exec, Identity, Input, Place, Plan, Value};
 
 /// The inputs of a launch so far, in the order they were consulted, each once.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]

@@ -3,7 +3,7 @@
 //! Only the layout that the stub is built in is understood (ELF64, little-endian); anything else in front of an archive
 //! is a prefix like any other.
 
-use pexboot_stub::seal::{SEAL_SECTION, SEAL_SIZE, Seal};
+use pexboot_core::seal::{SEAL_SECTION, SEAL_SIZE, Seal};
 
 use super::ArchiveError;
 use super::bytes::{u16_at, u32_at, u64_at};

@@ -34,7 +34,7 @@ pub use error::{ArchiveError, DirectoryFault, MemberFault};
 #[cfg(feature = "cli")]
 pub(crate) use head::seal_offset;
 pub use names::{Tree, safe_relative};
-pub use pexboot_stub::seal::Seal;
+pub use pexboot_core::seal::Seal;
 pub use stamps::Stamp;
 
 use directory::Place;

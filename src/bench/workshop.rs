@@ -280,8 +280,5 @@ fn key(parts: &[&str]) -> String {
         all.update(part.len().to_le_bytes());
         all.update(part);
     }
-    all.finalize()[..8]
-        .iter()
-        .map(|byte| format!("{byte:02x}"))
-        .collect()
+    pexboot_core::hex::hex(&all.finalize()[..8])
 }

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use pexboot_stub::seal::Options;
+use pexboot_core::seal::Options;
 
 use super::error::CliError;
 use crate::embed::{Bytecode, Parts, embed};

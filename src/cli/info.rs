@@ -1,5 +1,6 @@
 //! `pexboot info`: what a PEX is and what it holds.
 
+use pexboot_core::hex::hex;
 use std::fmt::Write as _;
 use std::io::Write as _;
 use std::path::PathBuf;
@@ -263,14 +264,6 @@ fn bytes(size: u64) -> String {
         text.push(digit);
     }
     text + " bytes"
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().fold(String::new(), |mut text, byte| {
-        // Writing to a string does not fail.
-        let _ = write!(text, "{byte:02x}");
-        text
-    })
 }
 
 #[cfg(test)]

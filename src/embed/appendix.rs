@@ -3,7 +3,6 @@
 //! The directory lists every entry of the archive as it was, offsets counted from the start of the file, but for
 //! `__main__.py`, the import hook and their compiled twins: the first two are ours now, the twins would win over them.
 
-use std::fmt::Write as _;
 use std::path::Path;
 
 use super::{Bytecode, EmbedError};
@@ -60,11 +59,7 @@ pub(super) struct Constants<'a> {
 
 impl Constants<'_> {
     fn python(&self) -> String {
-        let hex = self.digest.iter().fold(String::new(), |mut hex, byte| {
-            // Writing to a string does not fail.
-            let _ = write!(hex, "{byte:02x}");
-            hex
-        });
+        let hex = pexboot_core::hex::hex(&self.digest);
         // JSON's text literals are Python's too.
         let root = serde_json::Value::from(String::from_utf8_lossy(self.pex_root)).to_string();
         let (head, archive, added) = (self.head, self.archive, self.added);

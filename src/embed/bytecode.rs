@@ -101,7 +101,7 @@ impl Bytecode {
         let mut index = bytecode::MAGIC.to_vec();
         for (name, bytes) in &modules {
             let digest: [u8; 32] = Sha256::digest(bytes).into();
-            index.extend(pexboot_stub::key::hex(&digest));
+            index.extend(pexboot_core::hex::hex(&digest).bytes());
             index.extend([b" ", name.as_bytes(), b"\0"].concat());
         }
         let prefix = bytecode::PREFIX;

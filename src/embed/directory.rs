@@ -5,7 +5,7 @@
 
 use std::path::{Path, PathBuf};
 
-use pexboot_stub::seal::Options;
+use pexboot_core::seal::Options;
 
 use super::output::Draft;
 use super::{EmbedError, Embedded, Head, Parts};

@@ -22,8 +22,8 @@ use std::os::unix::fs::FileExt as _;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 
-use pexboot_stub::checksum::checksum;
-use pexboot_stub::seal::{Options, SEAL_SIZE, Seal};
+use pexboot_core::checksum::checksum;
+use pexboot_core::seal::{Options, SEAL_SIZE, Seal};
 
 use crate::archive::{Archive, seal_offset};
 use crate::pex::{Layout, Pex};

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use pexboot_stub::seal::Seal;
+use pexboot_core::seal::Seal;
 
 use super::EmbedError;
 use crate::archive::Archive;

@@ -3,7 +3,7 @@
 use std::os::unix::fs::{PermissionsExt as _, symlink};
 use std::process::Command;
 
-use pexboot_stub::seal::SEAL_SECTION;
+use pexboot_core::seal::SEAL_SECTION;
 
 use super::*;
 use crate::archive::testing::{Member, Shape, build, deflated, stored};

@@ -13,15 +13,16 @@ use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 
-use pexboot_stub::checksum::checksum;
+use pexboot_core::checksum::checksum;
 use sha2::{Digest as _, Sha256};
 
 use super::answer::{Answer, Fields, field};
 use super::elf::Elf;
 use super::tags::{self, Traits};
-use super::witness::{Witness, hex};
+use super::witness::Witness;
 use super::{Record, binary, hooks, probe};
 use crate::store::Work;
+use pexboot_core::hex::hex;
 
 /// First line of a stored record; a new form gets a new number.
 const HEADER: &[u8] = b"pexboot record 1\n";

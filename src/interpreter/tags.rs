@@ -228,10 +228,7 @@ mod tests {
             (count, first, third)
         );
         assert_eq!(tags[tags.len() - 1], "py30-none-any");
-        let hash: String = Sha256::digest(tags.join("\n"))
-            .iter()
-            .map(|byte| format!("{byte:02x}"))
-            .collect();
+        let hash = pexboot_core::hex::hex(&Sha256::digest(tags.join("\n")));
         assert_eq!(hash, digest, "{tags:#?}");
     }
 

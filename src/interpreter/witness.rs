@@ -3,8 +3,8 @@
 //! A file is the same while its identity is; a copy of it on another machine, or in another layer of an image, is the
 //! same by size, date in whole seconds and build id (or content, where there is none).
 
+use pexboot_core::hex::hex;
 use std::ffi::OsString;
-use std::fmt::Write as _;
 use std::fs;
 use std::io::Read as _;
 use std::os::unix::ffi::{OsStrExt as _, OsStringExt as _};
@@ -103,16 +103,6 @@ fn proof(path: &Path) -> std::io::Result<Vec<u8>> {
             count => hash.update(&buffer[..count]),
         }
     }
-}
-
-pub(super) fn hex(bytes: &[u8]) -> String {
-    bytes
-        .iter()
-        .fold(String::with_capacity(bytes.len() * 2), |mut text, byte| {
-            // Writing to a string cannot fail.
-            let _ = write!(text, "{byte:02x}");
-            text
-        })
 }
 
 fn unhex(text: &str) -> Option<Vec<u8>> {

@@ -7,6 +7,7 @@
 //! The tools open the file that the variable names, and take no embedded file for a zip: they are given the archive as a
 //! file of its own, under the application's name. So are members of PEX_PATH that are embedded.
 
+use pexboot_core::hex::hex;
 use std::ffi::OsStr;
 use std::io::Write as _;
 use std::os::unix::ffi::OsStringExt;
@@ -18,7 +19,7 @@ use sha2::{Digest, Sha256};
 use crate::archive::{Archive, safe_relative};
 use crate::interpreter::Record;
 use crate::launch::invocation::expand_user;
-use crate::launch::replay::hex;
+
 use crate::launch::{Invocation, LaunchError};
 use crate::pex::{Layout, Pex, PexError};
 use crate::plan::{EnvChange, Exec, Input, Inputs, Value, place};

@@ -19,6 +19,7 @@ mod venv;
 mod warm;
 mod zipapp;
 
+use pexboot_core::hex::hex;
 use std::convert::Infallible;
 use std::ffi::CString;
 use std::io::Read;
@@ -28,12 +29,12 @@ use std::path::Path;
 #[cfg(feature = "cli")]
 use std::path::PathBuf;
 
-use pexboot_stub::replay::{Command, Launch};
+use pexboot_core::replay::{Command, Launch};
 use sha2::{Digest, Sha256};
 
 use crate::archive::Seal;
 use crate::exit::ExitCode;
-use crate::launch::replay::hex;
+
 use crate::plan::Plan;
 use crate::store::{Inherited, Kind, Store};
 use crate::trace;
@@ -83,7 +84,7 @@ fn prepare_surely(
     meanwhile: Option<&prepare::Meanwhile<'_>>,
 ) -> Result<Prepared, LaunchError> {
     use crate::plan::Input;
-    use pexboot_stub::plan::Anchor;
+    use pexboot_core::plan::Anchor;
     let is_there = |input: &Input| match input {
         Input::Present(place, _) if place.anchor == Anchor::Root => {
             Path::new(std::ffi::OsStr::from_bytes(&place.path)).exists()
@@ -217,11 +218,11 @@ pub fn keep_standard_descriptors() {
 
 /// What exactly is executed for this invocation.
 #[must_use]
-pub fn command(exec: &pexboot_stub::plan::Exec, invocation: &Invocation) -> Command {
+pub fn command(exec: &pexboot_core::plan::Exec, invocation: &Invocation) -> Command {
     let env = invocation.environment();
     let env: Vec<&[u8]> = env.iter().map(Vec::as_slice).collect();
     let args: Vec<&[u8]> = invocation.args.iter().map(|arg| arg.as_bytes()).collect();
-    pexboot_stub::replay::command(
+    pexboot_core::replay::command(
         exec,
         Launch {
             pex: invocation.pex.as_os_str().as_bytes(),

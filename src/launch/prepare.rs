@@ -8,13 +8,14 @@ use std::path::PathBuf;
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use pexboot_stub::options;
+use pexboot_core::hex::hex;
+use pexboot_core::options;
 
 use crate::archive::Seal;
 use crate::boot::Py;
 use crate::interpreter::{self, Record, Request};
 use crate::launch::invocation::expand_user;
-use crate::launch::replay::{hex, launch_key};
+use crate::launch::replay::launch_key;
 use crate::launch::{Invocation, LaunchError, Report, handover, venv, zipapp};
 use crate::pex::{Pex, PexError};
 use crate::pex_info::InheritPath;

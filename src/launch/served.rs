@@ -1,15 +1,16 @@
 //! What the boot gets to serve imports with: from a launch pack, or from bytecode that came with the PEX.
 
+use pexboot_core::hex::hex;
 use std::ffi::OsStr;
 use std::path::PathBuf;
 
-use pexboot_stub::checksum::checksum;
+use pexboot_core::checksum::checksum;
 
 use crate::boot::{NAMES, Py};
 use crate::launch::LaunchError;
 use crate::launch::dispatch::Run;
 use crate::launch::prepare::Parts;
-use crate::launch::replay::hex;
+
 use crate::store::{Kind, StoreError, Tree};
 
 impl Parts<'_> {

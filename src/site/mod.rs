@@ -242,8 +242,7 @@ fn key(wheels: &[Unpacked], home: &Path) -> String {
             .for_each(|entry| text(entry.as_bytes()));
         text(b"");
     }
-    let digits = pexboot_stub::key::hex(&hash.finalize().into());
-    digits.into_iter().map(char::from).collect()
+    pexboot_core::hex::hex(&hash.finalize())
 }
 
 /// The directory of the format version in a root.

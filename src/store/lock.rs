@@ -14,7 +14,7 @@ use fs2::FileExt;
 use nix::errno::Errno;
 use nix::fcntl::{FcntlArg, FdFlag, fcntl};
 use nix::sys::stat::{SFlag, fstat, lstat};
-use pexboot_stub::paths::LOCKS;
+use pexboot_core::paths::LOCKS;
 
 use super::{FORMAT, Kind};
 

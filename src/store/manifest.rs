@@ -13,7 +13,6 @@
 //! ```
 
 use std::ffi::OsString;
-use std::fmt::Write as _;
 use std::io::{self, Read};
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::{Path, PathBuf};
@@ -54,10 +53,7 @@ impl BootId {
     }
 
     fn hex(self) -> String {
-        self.0.iter().fold(String::new(), |mut text, byte| {
-            let _ = write!(text, "{byte:02x}");
-            text
-        })
+        pexboot_core::hex::hex(&self.0)
     }
 }
 

@@ -56,7 +56,7 @@ use error::at;
 use manifest::Manifest;
 use roots::{Candidates, Refusal};
 
-pub use pexboot_stub::paths::{FORMAT, IMPORTING};
+pub use pexboot_core::paths::{FORMAT, IMPORTING};
 
 /// What is kept under a root, by the name of its directory.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

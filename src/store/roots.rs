@@ -1,4 +1,4 @@
-//! The roots of this process: where the shared rules (`pexboot_stub::paths`) say they are, asked of the real file system,
+//! The roots of this process: where the shared rules (`pexboot_core::paths`) say they are, asked of the real file system,
 //! and made where they are missing.
 //!
 //! Nothing here is ever removed, and nothing that exists is changed.
@@ -7,10 +7,11 @@ use std::ffi::{OsStr, OsString};
 use std::fs::DirBuilder;
 use std::io;
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
-use std::os::unix::fs::{DirBuilderExt, MetadataExt};
+use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 
-use pexboot_stub::paths::safety::{self, Eyes, Fault, Seen, SeenKind, Why};
+use pexboot_core::machine;
+use pexboot_core::roots::safety::{Fault, Why};
 
 use super::FORMAT;
 
@@ -135,7 +136,7 @@ fn absolute(path: &Path) -> PathBuf {
 
 fn check(path: &Path) -> Result<PathBuf, Fault> {
     let euid = nix::unistd::geteuid().as_raw();
-    safety::check(path.as_os_str().as_bytes(), euid, &Lstat)
+    machine::safe(path.as_os_str().as_bytes(), euid)
         .map(|path| PathBuf::from(OsString::from_vec(path)))
 }
 
@@ -164,31 +165,5 @@ fn refusal(fault: Fault) -> Refusal {
                 .err()
                 .unwrap_or(io::ErrorKind::Other.into()),
         ),
-    }
-}
-
-/// The file system as it is.
-struct Lstat;
-
-impl Eyes for Lstat {
-    fn lstat(&self, path: &[u8]) -> Result<Seen, Why> {
-        match std::fs::symlink_metadata(OsStr::from_bytes(path)) {
-            Ok(status) => Ok(Seen {
-                kind: match () {
-                    () if status.is_dir() => SeenKind::Directory,
-                    () if status.is_symlink() => SeenKind::Link,
-                    () => SeenKind::Other,
-                },
-                mode: status.mode() & 0o7777,
-                uid: status.uid(),
-            }),
-            Err(error) if error.kind() == io::ErrorKind::NotFound => Err(Why::Missing),
-            Err(_) => Err(Why::Unseen),
-        }
-    }
-
-    fn readlink(&self, path: &[u8]) -> Option<Vec<u8>> {
-        let target = std::fs::read_link(OsStr::from_bytes(path)).ok()?;
-        Some(target.into_os_string().into_vec())
     }
 }

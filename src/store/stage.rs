@@ -216,12 +216,7 @@ fn abandoned(path: &Path, local: bool) -> Option<Option<File>> {
 
 /// What every name of this boot begins with.
 fn prefix(boot: BootId) -> String {
-    boot.0
-        .iter()
-        .take(4)
-        .map(|byte| format!("{byte:02x}"))
-        .chain(["-".to_owned()])
-        .collect()
+    format!("{}-", pexboot_core::hex::hex(&boot.0[..4]))
 }
 
 /// A name that nothing in `tmp/` has.

@@ -19,7 +19,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Mutex, OnceLock, PoisonError};
 
 use nix::time::{ClockId, clock_gettime};
-use pexboot_stub::replay::Command;
+use pexboot_core::replay::Command;
 
 use event::Event;
 use file::Place;

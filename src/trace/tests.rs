@@ -44,7 +44,7 @@ fn the_stubs_times_are_read_as_it_writes_them() {
     for (place, number) in bytes.chunks_exact_mut(8).zip(numbers) {
         place.copy_from_slice(&number.to_le_bytes());
     }
-    let hex = pexboot_stub::key::hex(&bytes);
+    let hex = pexboot_core::hex::hex(&bytes).into_bytes();
     assert_eq!(stamps(&hex), Some((3_000_000_007, 4_999_999_999)));
     for wrong in [&hex[1..], b"", &[b'g'; 64]] {
         assert_eq!(stamps(wrong), None);

@@ -17,7 +17,7 @@ mod tests;
 mod wheel_file;
 mod workers;
 
-use std::fmt::Write as _;
+use pexboot_core::hex::hex;
 use std::path::PathBuf;
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -287,13 +287,4 @@ fn is_sha256(fingerprint: &str) -> bool {
         && fingerprint
             .bytes()
             .all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'))
-}
-
-/// Bytes as hexadecimal digits.
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().fold(String::new(), |mut text, byte| {
-        // Writing to a string cannot fail.
-        let _ = write!(text, "{byte:02x}");
-        text
-    })
 }

@@ -23,6 +23,7 @@ mod wheel;
 #[cfg(test)]
 mod tests;
 
+use pexboot_core::hex::hex;
 use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::MetadataExt;
@@ -227,14 +228,4 @@ fn key(request: &Request<'_>) -> String {
     }
     // Half of it is plenty, and leaves scripts a path that the kernel takes in their first line.
     hex(&hash.finalize()[..16])
-}
-
-/// Lower-case hexadecimal.
-fn hex(bytes: &[u8]) -> String {
-    use std::fmt::Write;
-    bytes.iter().fold(String::new(), |mut text, byte| {
-        // Writing to a String cannot fail.
-        let _ = write!(text, "{byte:02x}");
-        text
-    })
 }

@@ -9,6 +9,7 @@
 //! | `wheels`, `code` | the same | every file, byte for byte |
 //! | `sites`, `venvs` | the same, and no link leads nowhere | built once more for each interpreter of the root; every file |
 
+use pexboot_core::hex::hex;
 use std::collections::HashSet;
 use std::os::unix::ffi::OsStrExt as _;
 use std::path::{Path, PathBuf};
@@ -99,7 +100,7 @@ fn engines(home: &Path, findings: &mut Findings) {
     for entry in tree::files(home, Kind::Engine) {
         findings.cached += 1;
         let path = home.join(&entry);
-        let digest = std::fs::read(&path).map(|bytes| tree::hex(&Sha256::digest(bytes)));
+        let digest = std::fs::read(&path).map(|bytes| hex(&Sha256::digest(bytes)));
         let name = entry.file_name().unwrap_or_default();
         if digest.is_ok_and(|digest| name != digest.as_str()) {
             say(
@@ -221,9 +222,7 @@ fn merged(
     let Ok(fingerprint) = pex.fingerprint() else {
         return;
     };
-    let code = home
-        .join(Kind::Code.directory())
-        .join(tree::hex(&fingerprint));
+    let code = home.join(Kind::Code.directory()).join(hex(&fingerprint));
     let name = pex.path.file_name().unwrap_or_default();
     let request = |prompt| venv::Request {
         interpreter: record,

@@ -3,6 +3,7 @@
 //! All are SHA-1: pex makes names of caches of them. What several releases computed differently is accepted in each of
 //! their ways; a way that cannot be known any more (the order in which a directory was listed) is no fault.
 
+use pexboot_core::hex::hex;
 use sha1::Sha1;
 use sha2::Digest;
 
@@ -28,7 +29,7 @@ pub(super) fn pex_hash(pex: &Pex) -> Option<String> {
     let mut hash = Sha1::new();
     hash.update(&text[..start]);
     hash.update(text.get(end..)?);
-    Some(hex(hash))
+    Some(hex(&hash.finalize()))
 }
 
 /// `code_hash`: over the sorted names of the user code run together, then the contents in that order, without bytecode and
@@ -88,7 +89,7 @@ pub(super) fn bootstrap_hash(pex: &Pex) -> Result<Option<String>, PexError> {
             .content
             .copy(bootstrap.archive.as_deref(), &mut hash)?;
     }
-    Ok(Some(hex(hash.0)))
+    Ok(Some(hex(&hash.0.finalize())))
 }
 
 /// Whether the release that built the PEX hashed its bootstrap in an order that does not depend on the file system: from
@@ -118,7 +119,7 @@ pub(super) fn wheel_sha1(pex: &Pex, name: &str) -> Result<String, PexError> {
                 path: wheel.path().to_owned(),
                 source,
             })?;
-            Ok(hex(hash.0))
+            Ok(hex(&hash.0.finalize()))
         }
     }
 }
@@ -134,10 +135,5 @@ fn run_together(members: &[Member], archive: Option<&Archive>) -> Result<String,
     for member in &members {
         member.content.copy(archive, &mut hash)?;
     }
-    Ok(hex(hash.0))
-}
-
-fn hex(hash: Sha1) -> String {
-    let digest = hash.finalize();
-    digest.iter().map(|byte| format!("{byte:02x}")).collect()
+    Ok(hex(&hash.0.finalize()))
 }

@@ -137,8 +137,3 @@ fn same(one: &Path, other: &Path) -> std::io::Result<bool> {
         }
     }
 }
-
-/// Lower-case hexadecimal.
-pub(super) fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
-}

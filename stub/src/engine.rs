@@ -6,13 +6,14 @@
 
 use alloc::vec::Vec;
 
-use pexboot_stub::checksum::checksum;
-use pexboot_stub::env;
-use pexboot_stub::inflate::inflate;
-use pexboot_stub::key::hex;
-use pexboot_stub::paths::safety::{Fault, Why};
-use pexboot_stub::paths::{self, Candidate, FORMAT, Kind, below, decimal};
-use pexboot_stub::seal::Seal;
+use pexboot_core::checksum::checksum;
+use pexboot_core::env;
+use pexboot_core::hex::hex;
+use pexboot_core::inflate::inflate;
+use pexboot_core::paths::{self, FORMAT, below, decimal};
+use pexboot_core::roots::safety::{Fault, Why};
+use pexboot_core::roots::{Candidate, Kind};
+use pexboot_core::seal::Seal;
 use rustix::fd::{AsFd, OwnedFd};
 use rustix::fs::{FileType, MemfdFlags, Mode, OFlags};
 use rustix::io::Errno;
@@ -20,8 +21,8 @@ use rustix::io::Errno;
 use crate::entry::{self, Clock, Process};
 use crate::failure::{Code, Failure, reason};
 use crate::file::{File, SELF};
-use crate::machine::{self, c};
 use crate::turn::Lock;
+use pexboot_core::machine::{self, c};
 
 /// No engine is larger, packed or not: 256 MiB.
 const SIZE_MAX: u64 = 256 << 20;
@@ -72,7 +73,7 @@ fn stamps(began: [i64; 2]) -> Vec<u8> {
     for (place, number) in bytes.as_chunks_mut().0.iter_mut().zip(numbers) {
         *place = number.to_le_bytes();
     }
-    [b"_PEXBOOT_TRACE=".as_slice(), &hex(&bytes)].concat()
+    [b"_PEXBOOT_TRACE=".as_slice(), hex(&bytes).as_bytes()].concat()
 }
 
 struct Engine<'a> {

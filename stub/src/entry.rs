@@ -11,7 +11,7 @@ use core::arch::{asm, global_asm};
 use core::ffi::{CStr, c_char};
 use core::panic::PanicInfo;
 
-use pexboot_stub::seal::{SEAL_SIZE, Seal};
+use pexboot_core::seal::{SEAL_SIZE, Seal};
 use rustix::fd::{AsRawFd, BorrowedFd};
 use rustix::io::Errno;
 

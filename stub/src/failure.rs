@@ -2,7 +2,7 @@
 
 use alloc::vec::Vec;
 
-use pexboot_stub::paths::decimal;
+use pexboot_core::paths::decimal;
 use rustix::io::Errno;
 
 use crate::entry;

@@ -2,15 +2,15 @@
 
 use alloc::vec::Vec;
 
-use pexboot_stub::env;
-use pexboot_stub::paths::below;
+use pexboot_core::env;
+use pexboot_core::paths::below;
 use rustix::fd::AsRawFd;
 use rustix::fs::{Mode, OFlags, Stat};
 use rustix::io::Errno;
 
 use crate::entry::Process;
 use crate::failure::{Code, Failure};
-use crate::machine::{self, c};
+use pexboot_core::machine::{self, c};
 
 /// This very program, as the kernel keeps it.
 pub const SELF: &[u8] = b"/proc/self/exe";
@@ -126,7 +126,7 @@ fn resolved(path: &[u8]) -> Option<Vec<u8>> {
     let number = u32::try_from(file.as_raw_fd()).ok()?;
     let entry = [
         b"/proc/self/fd/",
-        pexboot_stub::paths::decimal(number).as_slice(),
+        pexboot_core::paths::decimal(number).as_slice(),
     ]
     .concat();
     machine::link(&entry)

@@ -18,14 +18,13 @@ mod engine;
 mod entry;
 mod failure;
 mod file;
-mod machine;
 mod memory;
 mod turn;
 mod warm;
 
-use pexboot_stub::env;
-use pexboot_stub::paths;
-use pexboot_stub::seal::Seal;
+use pexboot_core::env;
+use pexboot_core::seal::Seal;
+use pexboot_core::{machine, roots};
 
 use crate::entry::{Clock, Process};
 use crate::failure::{Code, Failure};
@@ -53,7 +52,7 @@ fn launch(process: &Process) -> Failure {
         Ok(file) => file,
         Err(failure) => return failure,
     };
-    let roots = paths::candidates(
+    let roots = roots::candidates(
         |name| env::get(&process.env, name.as_bytes()),
         &seal.pex_root,
         process.euid,

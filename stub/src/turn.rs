@@ -7,9 +7,10 @@
 
 use alloc::vec::Vec;
 
-use pexboot_stub::paths::safety::Why;
-use pexboot_stub::paths::{self, Candidate, Kind, decimal};
-use pexboot_stub::seal::Seal;
+use pexboot_core::paths::{self, decimal};
+use pexboot_core::roots::safety::Why;
+use pexboot_core::roots::{Candidate, Kind};
+use pexboot_core::seal::Seal;
 use rustix::fd::{AsRawFd, OwnedFd};
 use rustix::fs::{FileType, FlockOperation, Mode, OFlags, Stat, Timespec};
 use rustix::io::{Errno, FdFlags};
@@ -17,8 +18,8 @@ use rustix::io::{Errno, FdFlags};
 use crate::engine::made;
 use crate::entry::{self, Clock, Process};
 use crate::file::File;
-use crate::machine::{self, c};
 use crate::warm::launch_key;
+use pexboot_core::machine::{self, c};
 
 /// How long another start may take, in milliseconds.
 const PATIENCE: i64 = 3000;

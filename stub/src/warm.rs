@@ -2,18 +2,19 @@
 
 use alloc::vec::Vec;
 
-use pexboot_stub::env;
-use pexboot_stub::key::{Subject, key};
-use pexboot_stub::paths::{self, Candidate, Kind};
-use pexboot_stub::plan::{Plan, SIZE_MAX};
-use pexboot_stub::replay::{Launch, command, holds};
-use pexboot_stub::seal::Seal;
+use pexboot_core::env;
+use pexboot_core::key::{Subject, key};
+use pexboot_core::paths;
+use pexboot_core::plan::{Plan, SIZE_MAX};
+use pexboot_core::replay::{Launch, command, holds};
+use pexboot_core::roots::{Candidate, Kind};
+use pexboot_core::seal::Seal;
 use rustix::fd::OwnedFd;
 use rustix::fs::{FileType, Timespec, Timestamps, UTIME_NOW};
 
 use crate::entry::{self, Clock, Process};
 use crate::file::File;
-use crate::machine::{self, Machine};
+use pexboot_core::machine::{self, Machine};
 
 /// After so many seconds a plan's time stamp is set anew, so that prune knows what is in use.
 const DAY: i64 = 24 * 60 * 60;
@@ -23,8 +24,7 @@ pub fn replay(process: &Process, seal: &Seal, file: &File, roots: &[Candidate]) 
     let Some(stat) = &file.stat else { return };
     let identity = machine::identity(stat);
     let machine = Machine {
-        pex: &file.path,
-        identity,
+        known: Some((&file.path, identity)),
     };
     let launch = Launch {
         pex: &file.path,

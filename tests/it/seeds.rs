@@ -100,7 +100,7 @@ fn a_warmed_root_serves_another_user_who_writes_nothing() {
 
 /// Whether some plan that was warmed holds beyond this boot: its `boot_id` is all zero.
 fn outlives_the_boot(pex: &Pex) -> bool {
-    /// Where a plan has it (`stub/src/plan/format.rs`).
+    /// Where a plan has it (`core/src/plan/format.rs`).
     const BOOT_ID: std::ops::Range<usize> = 24..40;
     let stage = Stage::new(Way::Embedded, &pex.build());
     let mut warm = Command::new(PEXBOOT);

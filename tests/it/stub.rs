@@ -6,7 +6,7 @@ mod parts;
 mod replay;
 pub mod turn;
 
-use std::ffi::{OsStr, OsString};
+use std::ffi::OsString;
 use std::fs::{self, File};
 use std::io::Write;
 use std::os::unix::ffi::OsStrExt;
@@ -16,10 +16,11 @@ use std::process::{Command, Output, Stdio};
 use std::time::{Duration, SystemTime};
 
 use pexboot::parts::{SEAL_OFFSET, STUB};
-use pexboot_stub::checksum::checksum;
-use pexboot_stub::key::{Subject, hex, key};
-use pexboot_stub::plan::{Anchor, EnvChange, Exec, Identity, Input, Place, Plan, Value};
-use pexboot_stub::seal::{SEAL_SIZE, Seal};
+use pexboot_core::checksum::checksum;
+use pexboot_core::hex::hex;
+use pexboot_core::key::{Subject, key};
+use pexboot_core::plan::{Anchor, EnvChange, Exec, Identity, Input, Place, Plan, Value};
+use pexboot_core::seal::{SEAL_SIZE, Seal};
 use sha2::{Digest, Sha256};
 use tempfile::TempDir;
 
@@ -112,7 +113,7 @@ impl Scene {
                 .find(|(n, _)| n == name)
                 .map(|(_, value)| value.as_bytes())
         });
-        let directory = root.join("v1/launches").join(OsStr::from_bytes(&hex(&key)));
+        let directory = root.join("v1/launches").join(hex(&key));
         fs::create_dir_all(&directory).unwrap();
         let plan = directory.join("plan");
         fs::write(&plan, bytes).unwrap();

@@ -29,7 +29,7 @@ fn told(path: &Path, file: &'static File) -> Option<Inherited> {
 #[test]
 fn the_lock_of_a_launch_is_where_the_stub_looks_for_it() {
     let key = [0xab; 32];
-    let theirs = pexboot_stub::paths::lock(b"/r/v1/locks", &key);
+    let theirs = pexboot_core::paths::lock(b"/r/v1/locks", &key);
     let name = "ab".repeat(32);
     let ours = lock::path(Path::new("/r"), Kind::Launches, Path::new(&name));
     assert_eq!(ours.as_os_str().as_encoded_bytes(), theirs);

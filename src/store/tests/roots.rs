@@ -139,7 +139,7 @@ fn links_lead_to_a_root_that_is_known_by_its_real_path() {
 
 #[test]
 fn the_stub_looks_where_the_engine_does() {
-    use pexboot_stub::paths::{self, Kind};
+    use pexboot_core::roots::{self, Kind};
     use std::os::unix::ffi::OsStrExt;
     if child_root().is_some() {
         let env: Vec<(String, Vec<u8>)> = std::env::vars_os()
@@ -151,7 +151,7 @@ fn the_stub_looks_where_the_engine_does() {
                 .map(|(_, value)| value.as_slice())
         };
         let euid = nix::unistd::geteuid().as_raw();
-        let theirs = paths::candidates(get, b"", euid, || None);
+        let theirs = roots::candidates(get, b"", euid, || None);
         let ours = Candidates::of_process(
             get("PEX_ROOT").map(|root| Path::new(std::ffi::OsStr::from_bytes(root))),
         );

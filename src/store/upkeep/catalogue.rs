@@ -12,7 +12,7 @@ use std::os::unix::fs::MetadataExt;
 use std::path::{Component, Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
-use pexboot_stub::plan::{Input, Plan};
+use pexboot_core::plan::{Input, Plan};
 
 use super::super::{FORMAT, Kind, Store, StoreError, manifest, place};
 

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
-use pexboot_stub::plan::{Anchor, Exec, Input, Place, Plan};
+use pexboot_core::plan::{Anchor, Exec, Input, Place, Plan};
 
 use super::{Catalogue, Limits, Pruned};
 use crate::store::{Kind, Store, Tree};

@@ -34,7 +34,7 @@ fn an_engine_in_the_root_is_used_as_it_is() {
     let scene = Scene::with_engine(b"\0");
     let directory = scene.root().join("v1/engine");
     fs::create_dir_all(&directory).unwrap();
-    let engine = directory.join(OsStr::from_bytes(&hex(&scene.seal.engine_digest)));
+    let engine = directory.join(hex(&scene.seal.engine_digest));
     write_program(&engine, &shell());
     check(&scene.run("echo engine"), 0, "engine\n", "");
 }
@@ -44,7 +44,7 @@ fn an_engine_in_the_root_that_was_cut_short_is_passed_over() {
     let scene = Scene::new();
     let directory = scene.root().join("v1/engine");
     fs::create_dir_all(&directory).unwrap();
-    let engine = directory.join(OsStr::from_bytes(&hex(&scene.seal.engine_digest)));
+    let engine = directory.join(hex(&scene.seal.engine_digest));
     write_program(&engine, b"#!/bin/false\n");
     check(&scene.run("echo engine"), 0, "engine\n", "");
     // The right size, but nothing in it: what a power cut leaves.

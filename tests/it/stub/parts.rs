@@ -1,7 +1,7 @@
 //! What the build made of stub and engine.
 
 use pexboot::parts::{self, SEAL_OFFSET, STUB};
-use pexboot_stub::seal::{SEAL_SIZE, Seal};
+use pexboot_core::seal::{SEAL_SIZE, Seal};
 use sha2::{Digest, Sha256};
 
 /// Program headers of a 64-bit ELF file: type and flags.

@@ -3,7 +3,7 @@
 
 use std::process::{Command, Stdio};
 
-use pexboot_stub::seal::{SEAL_SIZE, Seal};
+use pexboot_core::seal::{SEAL_SIZE, Seal};
 
 use super::*;
 use crate::harness::PEXBOOT;

@@ -226,7 +226,7 @@ fn reboot(stage: &Stage) {
             text[at..at + 32].copy_from_slice(&[b'1'; 32]);
             fs::write(&path, text).unwrap();
         } else if path.ends_with("plan") {
-            let mut plan = pexboot_stub::plan::Plan::decode(&fs::read(&path).unwrap()).unwrap();
+            let mut plan = pexboot_core::plan::Plan::decode(&fs::read(&path).unwrap()).unwrap();
             assert_eq!(plan.boot_id.to_vec(), raw);
             plan.boot_id = [0x11; 16];
             fs::write(&path, plan.encode()).unwrap();

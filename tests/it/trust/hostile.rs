@@ -157,11 +157,11 @@ fn a_file_that_lies_in_its_seal_runs_nothing_of_another() {
     let seal_at = |bytes: &[u8]| {
         let mut at = pexboot::parts::SEAL_OFFSET;
         at = at.min(bytes.len());
-        at..at + pexboot_stub::seal::SEAL_SIZE
+        at..at + pexboot_core::seal::SEAL_SIZE
     };
     let decode = |bytes: &[u8]| {
-        let raw: [u8; pexboot_stub::seal::SEAL_SIZE] = bytes[seal_at(bytes)].try_into().unwrap();
-        pexboot_stub::seal::Seal::decode(&raw).unwrap()
+        let raw: [u8; pexboot_core::seal::SEAL_SIZE] = bytes[seal_at(bytes)].try_into().unwrap();
+        pexboot_core::seal::Seal::decode(&raw).unwrap()
     };
     let mut seal = decode(&bytes);
     seal.fingerprint = decode(&fs::read(&stage.pex).unwrap()).fingerprint;

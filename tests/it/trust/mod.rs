@@ -205,7 +205,7 @@ fn is_sound(home: &Path, leftovers: bool) {
         // A launch without a plan is none: that is how prune begins.
         if let Ok(plan) = fs::read(entry.join("plan")) {
             assert!(
-                pexboot_stub::plan::Plan::decode(&plan).is_some(),
+                pexboot_core::plan::Plan::decode(&plan).is_some(),
                 "{}",
                 entry.display()
             );

@@ -271,7 +271,7 @@ fn a_plan_that_others_could_have_written_is_none() {
         .into_iter()
         .find(|path| path.ends_with("plan"))
         .unwrap();
-    let mut forged = pexboot_stub::plan::Plan::decode(&fs::read(&plan).unwrap()).unwrap();
+    let mut forged = pexboot_core::plan::Plan::decode(&fs::read(&plan).unwrap()).unwrap();
     forged.exec.program = b"/bin/echo".to_vec();
     fs::write(&plan, forged.encode()).unwrap();
     chmod(&plan, 0o666);

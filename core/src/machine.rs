@@ -3,9 +3,9 @@
 use alloc::ffi::CString;
 use alloc::vec::Vec;
 
-use pexboot_stub::paths::safety::{Eyes, Fault, Seen, SeenKind, Why, check};
-use pexboot_stub::plan::Identity;
-use pexboot_stub::replay::World;
+use crate::plan::Identity;
+use crate::replay::World;
+use crate::roots::safety::{Eyes, Fault, Seen, SeenKind, Why, check};
 use rustix::fd::{AsFd, OwnedFd};
 use rustix::fs::{Access, FileType, Mode, OFlags, Stat};
 use rustix::io::Errno;
@@ -100,17 +100,16 @@ impl Eyes for Lstat {
 }
 
 /// The machine for replay.
+#[derive(Debug, Default)]
 pub struct Machine<'a> {
-    /// P, which was looked at already.
-    pub pex: &'a [u8],
-    /// What it is.
-    pub identity: Identity,
+    /// A file that was looked at already (P), and what it is.
+    pub known: Option<(&'a [u8], Identity)>,
 }
 
 impl World for Machine<'_> {
     fn stat(&self, path: &[u8]) -> Option<Identity> {
-        if path == self.pex {
-            return Some(self.identity);
+        if let Some((_, identity)) = self.known.filter(|(known, _)| *known == path) {
+            return Some(identity);
         }
         rustix::fs::stat(c(path)).ok().map(|stat| identity(&stat))
     }

@@ -94,20 +94,6 @@ pub fn key<'e>(subject: Subject<'_>, env: impl Fn(&str) -> Option<&'e [u8]>) -> 
     hash.finalize().into()
 }
 
-/// The key as the name of its directory below `launches/`: 64 hexadecimal digits.
-#[must_use]
-pub fn hex(digest: &[u8; 32]) -> [u8; 64] {
-    const DIGITS: &[u8; 16] = b"0123456789abcdef";
-    let mut out = [0; 64];
-    for (pair, byte) in out.chunks_exact_mut(2).zip(digest) {
-        pair.copy_from_slice(&[
-            DIGITS[usize::from(byte >> 4)],
-            DIGITS[usize::from(byte & 15)],
-        ]);
-    }
-    out
-}
-
 #[cfg(test)]
 mod tests {
     use alloc::vec::Vec;
@@ -186,15 +172,5 @@ mod tests {
             keyed(&seal, "app", 1, &[("PEX_MODULE", "a"), ("PEX_PATH", "b")]),
             keyed(&seal, "app", 1, &[("PEX_MODULE", "ab"), ("PEX_PATH", "")])
         );
-    }
-
-    #[test]
-    fn hex_is_lower_case() {
-        let mut digest = [0; 32];
-        digest[0] = 0xaf;
-        digest[31] = 0x09;
-        let text = hex(&digest);
-        assert!(text.starts_with(b"af00"));
-        assert!(text.ends_with(b"0009"));
     }
 }

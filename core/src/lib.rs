@@ -1,0 +1,22 @@
+//! What decides a launch, for all who start one: stub, engine and command line.
+//!
+//! The seal of a file, the key of its plans, the plan and its replay, where roots are and which can be trusted, and the
+//! machine as these see it. Works without the standard library. Nothing in here writes, and nothing executes.
+
+#![no_std]
+#![deny(unsafe_code)]
+
+extern crate alloc;
+
+pub mod checksum;
+pub mod env;
+pub mod hex;
+pub mod inflate;
+pub mod key;
+pub mod machine;
+pub mod options;
+pub mod paths;
+pub mod plan;
+pub mod replay;
+pub mod roots;
+pub mod seal;
