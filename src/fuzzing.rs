@@ -48,13 +48,13 @@ pub fn metadata(bytes: &[u8]) {
     }
 }
 
-/// A launch plan, as it is, and with the length and checksum that it should have, which no mutation would find; what can
-/// be read is written back the same.
+/// The plans of a key, as they are, and the first with the length and checksum that it should have, which no mutation
+/// would find; what can be read is written back and read as the same.
 ///
 /// # Panics
 /// When it is not.
 pub fn plan(bytes: &[u8]) {
-    use pexboot_core::plan::Plan;
+    use pexboot_core::plan::{Plan, Plans, encode};
     let mut sealed = bytes.to_vec();
     if let Some((head, body)) = sealed.split_at_mut_checked(24) {
         let length = u32::try_from(body.len()).unwrap_or(u32::MAX);
@@ -63,9 +63,8 @@ pub fn plan(bytes: &[u8]) {
         head[16..24].copy_from_slice(&sum);
     }
     for bytes in [bytes, &sealed] {
-        if let Some(plan) = Plan::decode(bytes) {
-            assert_eq!(Plan::decode(&plan.encode()), Some(plan));
-        }
+        let plans: Vec<Plan> = Plans::of(bytes).collect();
+        assert_eq!(Plans::of(&encode(&plans)).collect::<Vec<_>>(), plans);
     }
 }
 

@@ -94,6 +94,7 @@ fn set(list: &mut Vec<Vec<u8>>, name: &[u8], value: &[u8]) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::note::Note;
 
     /// The environment `before` after `changes`, as text.
     fn check(before: &[&str], changes: &[EnvChange], after: &[&str]) {
@@ -101,7 +102,8 @@ mod tests {
         let got = changed(&before, &[b"_OURS"], changes, |value| match value {
             Value::Text(text) => text.clone(),
             Value::RealPex => b"/real".to_vec(),
-            Value::InvokedPex(text) => [text.as_slice(), b"/p"].concat(),
+            Value::InvokedPex => b"/p".to_vec(),
+            Value::Note(note) => note.text(b"/p"),
         });
         let got: Vec<&str> = got
             .iter()
@@ -134,8 +136,12 @@ mod tests {
 
     #[test]
     fn ours_can_be_set_anew() {
-        let set = EnvChange::Set(b"_OURS".to_vec(), Value::InvokedPex(b"0".to_vec()));
-        check(&["_OURS=old", "A=1"], &[set], &["A=1", "_OURS=0/p"]);
+        let note = Note {
+            mends: true,
+            first: false,
+        };
+        let set = EnvChange::Set(b"_OURS".to_vec(), Value::Note(note));
+        check(&["_OURS=old", "A=1"], &[set], &["A=1", "_OURS=m/p"]);
     }
 
     #[test]

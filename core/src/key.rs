@@ -4,10 +4,10 @@ use sha2::{Digest, Sha256};
 
 use crate::seal::Seal;
 
-/// Environment variables that select a launch, by value. `PYTHONPATH` joins by presence alone.
+/// Environment variables that select a launch, by value. `PYTHONPATH` joins by presence alone. Those that only say where
+/// the roots are (HOME, `PEX_ROOT`, ...) are left out: a root may have been filled elsewhere, by another user perhaps. What
+/// a preparation took from such a value, a tilde say, is an input of the plan.
 pub const SELECTING: &[&str] = &[
-    "HOME",
-    "XDG_CACHE_HOME",
     "PEX_COVERAGE",
     "PEX_COVERAGE_FILENAME",
     "PEX_DISABLE_VARIABLES",
@@ -27,7 +27,6 @@ pub const SELECTING: &[&str] = &[
     "PEX_PROFILE_SORT",
     "PEX_PYTHON",
     "PEX_PYTHON_PATH",
-    "PEX_ROOT",
     "PEX_SCRIPT",
     "PEX_TOOLS",
     "PEX_UNZIP",
@@ -35,21 +34,15 @@ pub const SELECTING: &[&str] = &[
     "PEX_VENV_BIN_PATH",
     "PEX_VERBOSE",
     "PEXBOOT_HOST_SITE",
-    "PEXBOOT_SEEDS",
     "PYENV_ROOT",
     "PYENV_VERSION",
     "_PEXBOOT_CURRENT",
 ];
 
-/// Those of [`SELECTING`] that only say where the roots are. A seed was filled elsewhere, by another user perhaps, and
-/// must be found from here: its keys leave them out. (What a preparation took from such a value, a tilde say, goes into
-/// the plan as an input of its own.)
-pub const LOCATING: &[&str] = &["HOME", "XDG_CACHE_HOME", "PEX_ROOT", "PEXBOOT_SEEDS"];
-
 /// The variable that joins by presence alone.
 const PRESENCE: &str = "PYTHONPATH";
 /// Format version of keys: another one, another key.
-const DOMAIN: &[u8] = b"pexboot launch 1\0";
+const DOMAIN: &[u8] = b"pexboot launch 2\0";
 
 /// What a key is made of besides the environment.
 #[derive(Debug, Clone, Copy)]
@@ -58,14 +51,12 @@ pub struct Subject<'a> {
     pub seal: &'a Seal,
     /// The application's name: the last component of P.
     pub name: &'a [u8],
-    /// P's inode number, so that copies of a file do not evict each other; 0 where a seed is asked.
-    pub ino: u64,
 }
 
 /// SHA-256 over the format version, the subject and every selecting variable that `env` has.
 ///
-/// `env` gives a variable's value, `None` where it is not set. For a seed (inode 0) the variables of [`LOCATING`] do
-/// not count.
+/// `env` gives a variable's value, `None` where it is not set. Copies of a file have one key: which file is meant is for
+/// the plan to say.
 #[must_use]
 pub fn key<'e>(subject: Subject<'_>, env: impl Fn(&str) -> Option<&'e [u8]>) -> [u8; 32] {
     /// Every piece goes in with its length, so that no two lists of pieces give the same bytes.
@@ -78,11 +69,7 @@ pub fn key<'e>(subject: Subject<'_>, env: impl Fn(&str) -> Option<&'e [u8]>) -> 
     hash.update(DOMAIN);
     add(&mut hash, &subject.seal.written());
     add(&mut hash, subject.name);
-    hash.update(subject.ino.to_le_bytes());
     for name in SELECTING {
-        if subject.ino == 0 && LOCATING.contains(name) {
-            continue;
-        }
         if let Some(value) = env(name) {
             add(&mut hash, name.as_bytes());
             add(&mut hash, value);
@@ -100,12 +87,11 @@ mod tests {
 
     use super::*;
 
-    fn keyed(seal: &Seal, name: &str, ino: u64, env: &[(&str, &str)]) -> [u8; 32] {
+    fn keyed(seal: &Seal, name: &str, env: &[(&str, &str)]) -> [u8; 32] {
         key(
             Subject {
                 seal,
                 name: name.as_bytes(),
-                ino,
             },
             |wanted| {
                 env.iter()
@@ -123,15 +109,14 @@ mod tests {
             ..Seal::default()
         };
         let mut keys: Vec<[u8; 32]> = alloc::vec![
-            keyed(&seal, "app", 1, &[]),
-            keyed(&other, "app", 1, &[]),
-            keyed(&seal, "app2", 1, &[]),
-            keyed(&seal, "app", 2, &[]),
-            keyed(&seal, "app", 1, &[("PYTHONPATH", "")]),
+            keyed(&seal, "app", &[]),
+            keyed(&other, "app", &[]),
+            keyed(&seal, "app2", &[]),
+            keyed(&seal, "app", &[("PYTHONPATH", "")]),
         ];
         for name in SELECTING {
-            keys.push(keyed(&seal, "app", 1, &[(name, "")]));
-            keys.push(keyed(&seal, "app", 1, &[(name, "1")]));
+            keys.push(keyed(&seal, "app", &[(name, "")]));
+            keys.push(keyed(&seal, "app", &[(name, "1")]));
         }
         let count = keys.len();
         keys.sort_unstable();
@@ -142,35 +127,33 @@ mod tests {
     #[test]
     fn what_does_not_select_a_launch_leaves_its_key_alone() {
         let seal = Seal::default();
-        let bare = keyed(&seal, "app", 1, &[]);
+        let bare = keyed(&seal, "app", &[]);
         assert_eq!(
             bare,
-            keyed(&seal, "app", 1, &[("TERM", "dumb"), ("PATH", "/bin")])
+            keyed(&seal, "app", &[("TERM", "dumb"), ("PATH", "/bin")])
         );
         assert_eq!(
-            keyed(&seal, "app", 1, &[("PYTHONPATH", "a")]),
-            keyed(&seal, "app", 1, &[("PYTHONPATH", "b")]),
+            keyed(&seal, "app", &[("PYTHONPATH", "a")]),
+            keyed(&seal, "app", &[("PYTHONPATH", "b")]),
             "presence alone counts"
         );
     }
 
     #[test]
-    fn a_seed_is_found_from_any_home_and_root() {
+    fn a_root_is_found_from_any_home() {
         let seal = Seal::default();
-        let bare = keyed(&seal, "app", 0, &[]);
-        for name in LOCATING {
-            assert!(SELECTING.contains(name));
-            assert_eq!(bare, keyed(&seal, "app", 0, &[(name, "/x")]));
+        let bare = keyed(&seal, "app", &[]);
+        for name in ["HOME", "XDG_CACHE_HOME", "PEX_ROOT", "PEXBOOT_SEEDS"] {
+            assert_eq!(bare, keyed(&seal, "app", &[(name, "/x")]));
         }
-        assert_ne!(bare, keyed(&seal, "app", 0, &[("PEX_MODULE", "m")]));
     }
 
     #[test]
     fn values_do_not_run_into_each_other() {
         let seal = Seal::default();
         assert_ne!(
-            keyed(&seal, "app", 1, &[("PEX_MODULE", "a"), ("PEX_PATH", "b")]),
-            keyed(&seal, "app", 1, &[("PEX_MODULE", "ab"), ("PEX_PATH", "")])
+            keyed(&seal, "app", &[("PEX_MODULE", "a"), ("PEX_PATH", "b")]),
+            keyed(&seal, "app", &[("PEX_MODULE", "ab"), ("PEX_PATH", "")])
         );
     }
 }

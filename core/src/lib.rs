@@ -1,7 +1,8 @@
 //! What decides a launch, for all who start one: stub, engine and command line.
 //!
 //! The seal of a file, the key of its plans, the plan and its replay, where roots are and which can be trusted, and the
-//! machine as these see it. Works without the standard library. Nothing in here writes, and nothing executes.
+//! machine as these see it. Works without the standard library. Nothing in here writes but a time
+//! stamp, and nothing executes.
 
 #![no_std]
 #![deny(unsafe_code)]
@@ -14,9 +15,11 @@ pub mod hex;
 pub mod inflate;
 pub mod key;
 pub mod machine;
+pub mod note;
 pub mod options;
 pub mod paths;
 pub mod plan;
 pub mod replay;
 pub mod roots;
 pub mod seal;
+pub mod warm;

@@ -5,21 +5,18 @@ use alloc::vec::Vec;
 use crate::hex::hex;
 
 /// Directory of the format version below a root.
-pub const FORMAT: &str = "v1";
+pub const FORMAT: &str = "v2";
 /// Directory of locks below that.
 pub const LOCKS: &str = "locks";
 /// Directory of work in progress below that.
 pub const TMP: &str = "tmp";
-/// Name of the file beside a plan whose first start is importing its modules.
+/// Name of the file in the directory of a launch whose first start is importing its modules.
 pub const IMPORTING: &str = "importing";
 
-/// The plan of the launch `key` in `root`.
+/// The plans of the key `key` in `root`.
 #[must_use]
-pub fn plan(root: &[u8], key: &[u8; 32]) -> Vec<u8> {
-    below(
-        root,
-        &[FORMAT.as_bytes(), b"launches", hex(key).as_bytes(), b"plan"],
-    )
+pub fn plans(root: &[u8], key: &[u8; 32]) -> Vec<u8> {
+    below(root, &[FORMAT.as_bytes(), b"plans", hex(key).as_bytes()])
 }
 
 /// The engine of that digest in `root`.
@@ -31,23 +28,19 @@ pub fn engine(root: &[u8], digest: &[u8; 32]) -> Vec<u8> {
     )
 }
 
-/// The lock of the first start of the launch `key`, in the root's directory [`LOCKS`].
+/// The lock of the first start that makes a plan of the key `key`, in the root's directory [`LOCKS`].
 #[must_use]
 pub fn lock(locks: &[u8], key: &[u8; 32]) -> Vec<u8> {
     below(
         locks,
-        &[&[b"launches-".as_slice(), hex(key).as_bytes()].concat()],
+        &[&[b"plans-".as_slice(), hex(key).as_bytes()].concat()],
     )
 }
 
-/// What stands beside a plan while the first start imports its modules, in `root`.
+/// What stands in the directory of a launch while its first start imports its modules.
 #[must_use]
-pub fn importing(root: &[u8], key: &[u8; 32]) -> Vec<u8> {
-    let name = IMPORTING.as_bytes();
-    below(
-        root,
-        &[FORMAT.as_bytes(), b"launches", hex(key).as_bytes(), name],
-    )
+pub fn importing(launch: &[u8]) -> Vec<u8> {
+    below(launch, &[IMPORTING.as_bytes()])
 }
 
 /// `components` below `directory`.
@@ -90,20 +83,20 @@ mod tests {
         let text = |path: Vec<u8>| String::from_utf8(path).unwrap();
         let zeros = "00".repeat(32);
         assert_eq!(
-            text(plan(b"/r", &[0; 32])),
-            alloc::format!("/r/v1/launches/{zeros}/plan")
+            text(plans(b"/r", &[0; 32])),
+            alloc::format!("/r/v2/plans/{zeros}")
         );
         assert_eq!(
             text(engine(b"/r/", &[0; 32])),
-            alloc::format!("/r/v1/engine/{zeros}")
+            alloc::format!("/r/v2/engine/{zeros}")
         );
         assert_eq!(
-            text(lock(b"/r/v1/locks", &[0; 32])),
-            alloc::format!("/r/v1/locks/launches-{zeros}")
+            text(lock(b"/r/v2/locks", &[0; 32])),
+            alloc::format!("/r/v2/locks/plans-{zeros}")
         );
         assert_eq!(
-            text(importing(b"/", &[0; 32])),
-            alloc::format!("/v1/launches/{zeros}/importing")
+            text(importing(b"/r/v2/launches/x")),
+            "/r/v2/launches/x/importing"
         );
         for number in [0, 7, 10, 1000, u32::MAX] {
             assert_eq!(text(decimal(number)), alloc::format!("{number}"));

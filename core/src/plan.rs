@@ -1,21 +1,47 @@
-//! The launch plan: the complete answer for one launch, with every input it depended on. Its bytes on disk are the
-//! matter of `plan/format.rs`.
+//! The launch plan: the complete answer for one launch, with every input it depended on. Several plans of one key, whose
+//! answers differ, share a file; its bytes are the matter of `plan/format.rs`.
 
 use alloc::vec::Vec;
 
 mod format;
 
-pub use format::SIZE_MAX;
+pub use format::{Plans, SIZE_MAX, encode};
+
+use crate::note::Note;
+
+/// So many plans of one key are kept, the newest first.
+pub const PLANS_MAX: usize = 16;
+/// So many files are known to a plan, the newest first.
+pub const FILES_MAX: usize = 256;
 
 /// A launch plan.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Plan {
+    /// The files whose content was found to be the one that this plan is for: copies share it. At most [`FILES_MAX`].
+    pub files: Vec<Identity>,
+    /// Fingerprint of that content.
+    pub fingerprint: [u8; 32],
+    /// Whether the plan was made for other machines and later boots (`warm`). Such a plan counts in a seed, and in a root
+    /// that can't be written to.
+    pub portable: bool,
+    /// Whether the command ends with the boot of a launch, in the directory of that; else it is complete without one.
+    pub boots: bool,
     /// `boot_id` of the boot that wrote this plan's entries; all zero once they are known to be on disk.
     pub boot_id: [u8; 16],
     /// Everything that was consulted, in the order of the check (cheapest and likeliest to change first).
     pub inputs: Vec<Input>,
     /// What to do when every input holds.
     pub exec: Exec,
+}
+
+impl Plan {
+    /// The directory of the launch, absolute; `None` where the command is complete without one.
+    #[must_use]
+    pub fn launch(&self) -> Option<&[u8]> {
+        let boot = self.exec.argv.last().filter(|_| self.boots)?;
+        let slash = boot.iter().rposition(|&byte| byte == b'/')?;
+        boot.get(..slash)
+    }
 }
 
 /// Where a path of a plan starts, so that a file that moves takes its plan along.
@@ -43,27 +69,48 @@ pub struct Place {
 /// What tells a changed file from an unchanged one. Never the device number: overlayfs, NFS and btrfs change it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Identity {
-    /// Inode number; 0 in a portable identity, where it does not count.
+    /// Inode number.
     pub ino: u64,
     /// Size in bytes.
     pub size: u64,
     /// Modification time, seconds.
     pub mtime: i64,
-    /// Modification time, nanoseconds of the second; not compared in a portable identity.
+    /// Modification time, nanoseconds of the second.
     pub mtime_nsec: u32,
-    /// Change time, seconds; not compared in a portable identity.
+    /// Change time, seconds.
     pub ctime: i64,
-    /// Change time, nanoseconds of the second; not compared in a portable identity.
+    /// Change time, nanoseconds of the second.
     pub ctime_nsec: u32,
+}
+
+impl Identity {
+    /// Whether a change within the same second could leave the identity as it is: the file system keeps whole seconds, and
+    /// the last one has hardly passed at `now` (seconds since 1970).
+    #[must_use]
+    pub fn is_fresh(&self, now: i64) -> bool {
+        self.ctime_nsec == 0 && now.saturating_sub(self.ctime) < 2
+    }
+}
+
+/// What tells a changed file from an unchanged one on any machine. Builders of images set times to what they like: then
+/// the content decides.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Content {
+    /// Size in bytes.
+    pub size: u64,
+    /// Modification time, seconds.
+    pub mtime: i64,
+    /// [`checksum`](crate::checksum::checksum) of the content.
+    pub sum: [u8; 8],
 }
 
 /// One thing that was consulted.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Input {
-    /// P itself has this identity.
-    Pex(Identity),
     /// The file there (links followed) has this identity.
     File(Place, Identity),
+    /// The file there (links followed) has this size, and this time or this content.
+    Content(Place, Content),
     /// Something is there (links followed) with this inode number (0: any).
     Present(Place, u64),
     /// Nothing is there.
@@ -78,6 +125,10 @@ pub enum Input {
     FirstUpward(Vec<u8>, Option<Vec<u8>>),
     /// A variable that is not part of the key has this value, or is not set.
     Variable(Vec<u8>, Option<Vec<u8>>),
+    /// P as invoked, absolute, is this path: the command names it.
+    Pex(Vec<u8>),
+    /// The kernel calls itself so: release and version (uname(2)), a zero byte between.
+    Kernel(Vec<u8>),
 }
 
 /// What is executed.
@@ -118,8 +169,10 @@ pub enum Value {
     Text(Vec<u8>),
     /// P with every link resolved.
     RealPex,
-    /// This text, then P as invoked, absolute.
-    InvokedPex(Vec<u8>),
+    /// P as invoked, absolute.
+    InvokedPex,
+    /// What the boot is told, P in it.
+    Note(Note),
 }
 
 #[cfg(test)]

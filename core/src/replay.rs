@@ -21,6 +21,10 @@ pub trait World {
     fn cwd(&self) -> Option<Vec<u8>>;
     /// `boot_id` of the running kernel.
     fn boot_id(&self) -> Option<[u8; 16]>;
+    /// Checksum of the file there, which has this size, links followed.
+    fn sum(&self, path: &[u8], size: u64) -> Option<[u8; 8]>;
+    /// What the kernel calls itself ([`Input::Kernel`]).
+    fn kernel(&self) -> Vec<u8>;
 }
 
 /// One start of one file.
@@ -51,6 +55,7 @@ pub struct Command {
 pub const PRIVATE: &[&[u8]] = &[
     b"_PEXBOOT",
     b"_PEXBOOT_CURRENT",
+    b"_PEXBOOT_DATA",
     b"_PEXBOOT_FILE",
     b"_PEXBOOT_LOCK",
     b"_PEXBOOT_REPAIR",
@@ -60,7 +65,8 @@ pub const PRIVATE: &[&[u8]] = &[
 /// Where `PATH` points to when it is not set, as execvp of glibc has it.
 const DEFAULT_PATH: &[u8] = b"/bin:/usr/bin";
 
-/// Whether every input of `plan` still holds for this launch.
+/// Whether every input of `plan` still holds for this launch. Which file was started is not looked at here
+/// ([`warm`](crate::warm)).
 #[must_use]
 pub fn holds(plan: &Plan, launch: Launch<'_>, world: &impl World) -> bool {
     let world = &CwdOnce {
@@ -77,12 +83,14 @@ pub fn holds(plan: &Plan, launch: Launch<'_>, world: &impl World) -> bool {
 fn input_holds(input: &Input, launch: Launch<'_>, world: &impl World) -> bool {
     let stat = |place: &Place| locate(place, launch, world).map(|path| world.stat(&path));
     match input {
-        Input::Pex(identity) => world
-            .stat(launch.pex)
-            .is_some_and(|found| same(identity, &found)),
-        Input::File(place, identity) => stat(place)
-            .flatten()
-            .is_some_and(|found| same(identity, &found)),
+        Input::File(place, identity) => stat(place).flatten() == Some(*identity),
+        Input::Content(place, content) => locate(place, launch, world).is_some_and(|path| {
+            world.stat(&path).is_some_and(|found| {
+                found.size == content.size
+                    && (found.mtime == content.mtime
+                        || world.sum(&path, found.size) == Some(content.sum))
+            })
+        }),
         Input::Present(place, ino) => stat(place)
             .flatten()
             .is_some_and(|found| *ino == 0 || found.ino == *ino),
@@ -99,15 +107,8 @@ fn input_holds(input: &Input, launch: Launch<'_>, world: &impl World) -> bool {
         }
         Input::FirstUpward(name, hit) => first_upward(name, world) == *hit,
         Input::Variable(name, value) => env::get(launch.env, name) == value.as_deref(),
-    }
-}
-
-/// Whether the file found is the one recorded. A record with inode 0 is a portable identity.
-fn same(recorded: &Identity, found: &Identity) -> bool {
-    if recorded.ino == 0 {
-        recorded.size == found.size && recorded.mtime == found.mtime
-    } else {
-        recorded == found
+        Input::Pex(path) => launch.pex == path,
+        Input::Kernel(name) => world.kernel() == *name,
     }
 }
 
@@ -212,6 +213,14 @@ impl<W: World> World for CwdOnce<'_, W> {
     fn boot_id(&self) -> Option<[u8; 16]> {
         self.world.boot_id()
     }
+
+    fn sum(&self, path: &[u8], size: u64) -> Option<[u8; 8]> {
+        self.world.sum(path, size)
+    }
+
+    fn kernel(&self) -> Vec<u8> {
+        self.world.kernel()
+    }
 }
 
 /// Fills a plan's [`Exec`] in for this launch: the user's arguments behind its own; the environment without our
@@ -221,7 +230,8 @@ pub fn command(exec: &Exec, launch: Launch<'_>) -> Command {
     let value = |value: &Value| match value {
         Value::Text(text) => text.clone(),
         Value::RealPex => launch.real.to_vec(),
-        Value::InvokedPex(before) => [before, launch.pex].concat(),
+        Value::InvokedPex => launch.pex.to_vec(),
+        Value::Note(note) => note.text(launch.pex),
     };
     let mut argv = exec.argv.clone();
     if exec.interpreter {

@@ -8,7 +8,7 @@
 
 # New container objects between two collections while the application is imported (the usual value: 700 to 2000).
 HOLD = 50000
-# Seconds after the making of a plan in which its launch pack is left to the first start.
+# Seconds after the making of a launch in which its launch pack is left to the first start.
 LATE = 60
 
 
@@ -18,13 +18,16 @@ def _boot():
 
     main = sys.modules["__main__"]
     here = main.__file__.rpartition("/")[0]
+    held = __import__("posix").environ.get(b"_PEXBOOT_DATA")
     try:
-        with open(here + "/data", "rb") as file:
+        # Where nothing could be published, boot and data are memory files that came open; both are closed here.
+        with open(int(held) if held else here + "/data", "rb") as file:
             data = loads(file.read())
     except (OSError, EOFError, ValueError, TypeError):
         import os
-        if os.environ.get("_PEXBOOT", "1")[0] in "02":
-            _repair(os, os.environ["_PEXBOOT"][1:], sys.argv[1:])
+        mends, _, pex = _told(os.environ.get("_PEXBOOT", ""))
+        if mends:
+            _repair(os, pex, sys.argv[1:])
         raise
     if sys.getfilesystemencoding() != "utf-8":
         _recode(sys, data)
@@ -44,8 +47,14 @@ def _boot():
             site.enablerlcompleter()
 
     environ = os.environ
-    note = environ.pop("_PEXBOOT", None) or _again(os, environ, here)
-    pex = note[1:]
+    if held:
+        os.close(int(main.__file__.rpartition("/")[2]))
+        del environ["_PEXBOOT_DATA"]
+    mends, first, pex = _told(environ.pop("_PEXBOOT", ""))
+    if not pex:
+        pex = _again(os, environ, here)
+    if data["temporary"]:
+        _remove_at_end(os, data["temporary"])
 
     undo = {}
     venv = data["venv"]
@@ -65,7 +74,7 @@ def _boot():
     for name, resource in data["bind"]:
         environ[name] = _resource(sys, os, name, resource)
 
-    packing = _pack(sys, here, data["pack"], environ, note[0] in "23") if data["pack"] else None
+    packing = _pack(sys, here, data["pack"], environ, first) if data["pack"] else None
 
     # A spec by this name tells multiprocessing's spawn that there is no main module to import again. In a virtual
     # environment there is one: its own `pex`.
@@ -99,7 +108,7 @@ def _boot():
         else:
             function = _repl(data, pex)
     except (ImportError, OSError, EOFError, ValueError) as error:
-        if note[0] in "02" and (_damaged(os, data["entries"]) or _cut_short(os, data["entries"], error)):
+        if mends and (_damaged(os, data["entries"]) or _cut_short(os, data["entries"], error)):
             for name, value in undo.items():
                 if value is None:
                     environ.pop(name, None)
@@ -108,7 +117,7 @@ def _boot():
             _repair(os, pex, sys.argv[1 + len(inject_args):])
         raise
     finally:
-        if note[0] in "23":
+        if first:
             _imported(os, here)
 
     if packing and packing.late:
@@ -117,10 +126,30 @@ def _boot():
     return packing or memoryview(b""), function, () if venv else environ
 
 
+def _told(note):
+    """What the launcher says of this start (core/src/note.rs): whether P can be started again to mend the cache, whether
+    this is the first start of its launch, and P."""
+    letters, slash, path = note.partition("/")
+    return "m" in letters, "f" in letters, slash + path
+
+
 def _again(os, environ, here):
     """What the launcher would have said of P. The application repeats its own command line, sys.orig_argv: reloaders do."""
     pex = environ.setdefault("PEX", here)
-    return "1" + (pex + "/pex" if os.path.isdir(pex) else pex)
+    return pex + "/pex" if os.path.isdir(pex) else pex
+
+
+def _remove_at_end(os, root):
+    """Removes the root that is this start's alone when the process ends that was started from it."""
+    import atexit
+
+    def remove(started=os.getpid()):
+        if os.getpid() == started:
+            import shutil
+
+            shutil.rmtree(root, True)
+
+    atexit.register(remove)
 
 
 def _leave():
@@ -176,7 +205,7 @@ def _pack(sys, here, parts, environ, first):
             from time import time
 
             # The first start may still be at it, and who comes along with many others is not to do it as well.
-            if time() - posix.stat(here + "/plan").st_mtime < LATE:
+            if time() - posix.stat(here + "/data").st_mtime < LATE:
                 return None
         from marshal import loads
 
@@ -589,7 +618,8 @@ def _cut_short(os, entries, error):
 
 def _repair(os, pex, args):
     """Starts again from the beginning, told to mend the cache. Comes back where the file cannot be executed."""
-    os.environ["_PEXBOOT_REPAIR"] = "1"
+    # The number of this process, which it keeps: what was inherited asks for nothing.
+    os.environ["_PEXBOOT_REPAIR"] = str(os.getpid())
     try:
         os.execv(pex, [pex] + args)
     except OSError:

@@ -4,12 +4,16 @@
 //! marshalled dict. Marshal is the only format that every Python reads without importing anything. What serves imports and
 //! what makes a launch pack are needed by few starts: they are kept once for each interpreter, in `boot/` of the root.
 
+mod data;
+mod run;
 mod session;
 
 use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
+pub use data::{Data, Interactive, Served, SysPath};
+pub use run::Run;
 pub use session::Session;
 
 /// The boot's source.

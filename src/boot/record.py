@@ -67,7 +67,7 @@ class Recorder(object):
         self.before = set(sys.modules)
         self.pid = getpid()
         # Of directories elsewhere that changed since then nobody knows what they held when they were looked into.
-        self.start = stat(here + "/plan").st_mtime_ns
+        self.start = stat(here + "/data").st_mtime_ns
         self.kinds = external.SourceFileLoader, external.ExtensionFileLoader, external.FileFinder
         self.spec = type(sys.__spec__)
         tag = sys.implementation.cache_tag
@@ -181,7 +181,9 @@ class Recorder(object):
     def unchanged(self, directory):
         """The time of a directory that was the same all the while; None of one that may not have been."""
         mtime = stat(directory).st_mtime_ns
-        return mtime if mtime < self.start or directory.startswith(self.home) else None
+        # Where times are whole seconds, or two, what comes within the same one does not show.
+        unseen = 0 if mtime % 10**9 else 2 * 10**9
+        return mtime if mtime + unseen < self.start or directory.startswith(self.home) else None
 
     def look(self, name, spec):
         """What there is to keep of a module: None where an import would not find it again this very way."""

@@ -75,8 +75,8 @@ def roots():
 
 
 def publish(root, path):
-    directory = os.path.join(root, "v1", "originals", DIGEST + "-file")
-    work = os.path.join(root, "v1", "tmp")
+    directory = os.path.join(root, "v2", "originals", DIGEST + "-file")
+    work = os.path.join(root, "v2", "tmp")
     for needed in (directory, work):
         make(needed)
         check(needed)

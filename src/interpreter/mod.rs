@@ -90,6 +90,8 @@ pub struct Record {
     pub finder: Vec<u8>,
     /// What makes launch packs, in the same way.
     pub recorder: Vec<u8>,
+    /// SHA-256 over what tells the content of the binary and of the files beside it, wherever they lie.
+    pub proof: Vec<u8>,
 }
 
 /// What the choice depends on besides the machine.

@@ -207,6 +207,8 @@ impl Stored {
             ..
         } = self;
         let (major, minor, _) = answer.version;
+        let mut proofs = Sha256::new();
+        files.iter().for_each(|file| file.prove(&mut proofs));
         let mut files = files.into_iter().map(|file| file.path);
         let binary = files.next().unwrap_or_default();
         let cpython = answer.implementation == "cpython";
@@ -253,6 +255,7 @@ impl Stored {
             boot: answer.boot,
             finder: answer.finder,
             recorder: answer.recorder,
+            proof: proofs.finalize().to_vec(),
         }
     }
 }

@@ -1,7 +1,7 @@
 //! Files that an interpreter record speaks of: whether they are still what they were.
 //!
 //! A file is the same while its identity is; a copy of it on another machine, or in another layer of an image, is the
-//! same by size, date in whole seconds and build id (or content, where there is none).
+//! same by size and build id (or content, where there is none). Builders of images set dates to what they like.
 
 use pexboot_core::hex::hex;
 use std::ffi::OsString;
@@ -36,7 +36,15 @@ impl Witness {
         })
     }
 
-    /// Whether the file is still the same: by its identity, or as a copy with the same date and proof.
+    /// Adds to `hash` where it lies and what it holds.
+    pub(super) fn prove(&self, hash: &mut Sha256) {
+        for piece in [self.path.as_os_str().as_bytes(), &self.proof] {
+            hash.update((piece.len() as u64).to_le_bytes());
+            hash.update(piece);
+        }
+    }
+
+    /// Whether the file is still the same: by its identity, or as a copy of the same size with the same proof.
     pub(super) fn holds(&self) -> bool {
         let Ok(metadata) = fs::metadata(&self.path) else {
             return false;
@@ -44,7 +52,6 @@ impl Witness {
         let now = identity(&metadata);
         now == self.identity
             || (now.size == self.identity.size
-                && now.mtime == self.identity.mtime
                 && proof(&self.path).is_ok_and(|proof| proof == self.proof))
     }
 

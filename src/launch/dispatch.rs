@@ -1,25 +1,10 @@
 //! What is run: entry point, script, or the PEX as an interpreter (reference 6.2).
 
-use std::path::PathBuf;
-
-use crate::boot::Py;
+use crate::boot::Run;
 use crate::launch::LaunchError;
 use crate::pex_info::PexInfo;
 use crate::resolve::entry_points::EntryPoint;
 use crate::variables::Variables;
-
-/// What the boot runs.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Run {
-    /// A module, as `python -m` would.
-    Module(String),
-    /// A callable: module and attributes.
-    Call(String, Vec<String>),
-    /// A script that came with a wheel: its name and file.
-    Script(String, PathBuf),
-    /// Whatever the arguments say, as `python` itself would.
-    Interpreter,
-}
 
 /// What was asked for, before scripts are looked up in wheels.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -83,19 +68,5 @@ impl From<EntryPoint> for Run {
         } else {
             Run::Call(entry.module, entry.attributes)
         }
-    }
-}
-
-impl Run {
-    /// As the boot reads it: kind, what, and the rest.
-    #[must_use]
-    pub fn to_py(&self) -> Py {
-        let (kind, what, rest) = match self {
-            Run::Module(module) => ("module", Py::str(module), Py::None),
-            Run::Call(module, attrs) => ("call", Py::str(module), Py::strs(attrs)),
-            Run::Script(name, path) => ("script", Py::str(name), Py::path(path)),
-            Run::Interpreter => ("repl", Py::None, Py::None),
-        };
-        Py::List(vec![Py::str(kind), what, rest])
     }
 }

@@ -10,7 +10,7 @@
 use pexboot_core::hex::hex;
 use std::ffi::OsStr;
 use std::io::Write as _;
-use std::os::unix::ffi::OsStringExt;
+use std::os::unix::ffi::{OsStrExt as _, OsStringExt};
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 
@@ -19,24 +19,18 @@ use sha2::{Digest, Sha256};
 use crate::archive::{Archive, safe_relative};
 use crate::interpreter::Record;
 use crate::launch::invocation::expand_user;
-
+use crate::launch::open::Opened;
 use crate::launch::{Invocation, LaunchError};
 use crate::pex::{Layout, Pex, PexError};
 use crate::plan::{EnvChange, Exec, Input, Inputs, Value, place};
 use crate::store::{Kind, Store, Tree};
 use crate::variables::{Mode, Variables};
 
-/// What the native path leaves to the bootstrap, in words for `PEX_VERBOSE`; `None` where nothing was asked for. Without
-/// an interpreter, as far as it can be told before one is chosen.
+/// What the native path leaves to the bootstrap, in words for `PEX_VERBOSE`; `None` where nothing was asked for.
 ///
 /// # Errors
 /// When tools are asked of a PEX that was built without them.
-pub fn reason(
-    pex: &Pex,
-    variables: &Variables,
-    mode: Mode,
-    interpreter: Option<&Record>,
-) -> Result<Option<String>, LaunchError> {
+pub fn reason(pex: &Pex, variables: &Variables, mode: Mode) -> Result<Option<String>, LaunchError> {
     if variables.tools {
         if !pex.info.includes_tools {
             return Err(LaunchError::Refused(
@@ -46,10 +40,6 @@ pub fn reason(
             ));
         }
         return Ok(Some("PEX_TOOLS".to_owned()));
-    }
-    if let Some(interpreter) = interpreter.filter(|interpreter| interpreter.boot.is_empty()) {
-        let (major, minor, _) = interpreter.version;
-        return Ok(Some(format!("a start on Python {major}.{minor}")));
     }
     // A virtual environment knows neither of the last two.
     let reason = if pex.has_preamble() {
@@ -66,18 +56,30 @@ pub fn reason(
     Ok(reason.map(str::to_owned))
 }
 
+/// The same of an interpreter that the boot does not know.
+pub fn too_old(interpreter: &Record) -> Option<String> {
+    let (major, minor, _) = interpreter.version;
+    let unknown = interpreter.boot.is_empty();
+    unknown.then(|| format!("a start on Python {major}.{minor}"))
+}
+
 /// The command that runs the bootstrap, and what it needs of the cache.
 ///
 /// # Errors
 /// When an archive cannot be read or the cache not be written.
 pub fn exec(
     invocation: &Invocation,
-    pex: &Pex,
     interpreter: &Record,
-    variables: &Variables,
-    store: &Store,
-    inputs: &mut Inputs,
+    opened: &mut Opened,
 ) -> Result<Exec, LaunchError> {
+    let Opened {
+        pex,
+        variables,
+        store,
+        inputs,
+        ..
+    } = opened;
+    let (pex, variables, store) = (&*pex, &*variables, &*store);
     let tools = variables.tools;
     let own: Vec<PathBuf> = pex
         .info
@@ -96,7 +98,7 @@ pub fn exec(
                 .map(|option| option.clone().into_vec()),
         );
     }
-    let started_from = EnvChange::Set(b"__PEX_EXE__".to_vec(), Value::InvokedPex(Vec::new()));
+    let started_from = EnvChange::Set(b"__PEX_EXE__".to_vec(), Value::InvokedPex);
     let (tree, mut env) = match pex.archive() {
         Some(archive) if !tools => {
             let info = own.map(|own| with_members(pex, &own));
@@ -123,7 +125,11 @@ pub fn exec(
     }
     let runs = match (&tree, pex.layout) {
         (Some(tree), _) => tree.clone(),
-        (None, Layout::Zipapp) => pex.path.clone(),
+        (None, Layout::Zipapp) => {
+            let path = invocation.pex.as_os_str().as_bytes();
+            inputs.add(Input::Pex(path.to_vec()));
+            pex.path.clone()
+        }
         (None, _) => pex.path.join("__main__.py"),
     };
     argv.push(runs.into_os_string().into_vec());

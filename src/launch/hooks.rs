@@ -3,7 +3,8 @@
 
 use std::path::{Path, PathBuf};
 
-use crate::launch::prepare::{choose, open_store};
+use crate::launch::choose::python;
+use crate::launch::open::open_store;
 use crate::launch::{Console, Invocation, LaunchError, venv, zipapp};
 use crate::pex::Pex;
 use crate::pex_info::InheritPath;
@@ -43,7 +44,7 @@ pub fn hooks(path: &Path) -> Result<Option<Hooks>, LaunchError> {
         return Ok(None);
     }
     let store = open_store(&pex, &variables, &mut Console::new())?;
-    let (interpreter, _) = choose(&invocation, &pex, &variables, true, &store, &mut inputs)?;
+    let (interpreter, _) = python(&invocation, &pex, &variables, true, &store, &mut inputs)?;
     Ok(Some(Hooks {
         python: interpreter.binary,
         silent: interpreter.host_hooks,

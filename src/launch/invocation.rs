@@ -61,7 +61,8 @@ impl Invocation {
         };
         Ok(Invocation {
             current: find(CURRENT).map(|value| Current::parse(value)),
-            repair: find(REPAIR).is_some(),
+            // By the boot of this very process: what was inherited asks for nothing.
+            repair: find(REPAIR).is_some_and(|value| *value == *std::process::id().to_string()),
             first: false,
             pex,
             real,

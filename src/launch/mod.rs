@@ -1,16 +1,20 @@
-//! A launch from top to bottom: replay, else prepare, then exec.
+//! A launch from top to bottom: replay, else prepare, then exec. To prepare is a chain of values:
+//! [`open`] → [`decide`] → [`choose`] → fetch ([`zipapp`], [`venv`]) → [`publish`].
 //!
 //! The stub replays on its own and comes here (through the engine) only when no plan holds; `pexboot run` does both
 //! here, by the same code, for a bare PEX.
 
+mod choose;
 mod console;
+mod decide;
 mod dispatch;
 mod error;
 mod handover;
 #[cfg(feature = "cli")]
 mod hooks;
 mod invocation;
-mod prepare;
+mod open;
+mod publish;
 mod replay;
 mod served;
 mod session;
@@ -19,9 +23,8 @@ mod venv;
 mod warm;
 mod zipapp;
 
-use pexboot_core::hex::hex;
 use std::convert::Infallible;
-use std::ffi::CString;
+use std::ffi::{CString, OsStr};
 use std::io::Read;
 use std::os::fd::{BorrowedFd, RawFd};
 use std::os::unix::ffi::OsStrExt;
@@ -29,25 +32,29 @@ use std::path::Path;
 #[cfg(feature = "cli")]
 use std::path::PathBuf;
 
-use pexboot_core::replay::{Command, Launch};
+use pexboot_core::hex::hex;
+use pexboot_core::plan::Anchor;
+use pexboot_core::replay::Command;
 use sha2::{Digest, Sha256};
 
 use crate::archive::Seal;
 use crate::exit::ExitCode;
-
-use crate::plan::Plan;
+use crate::plan::{Input, Plan};
 use crate::store::{Inherited, Kind, Store};
 use crate::trace;
+#[cfg(feature = "cli")]
+pub(crate) use choose::select;
 pub use console::Console;
 pub use error::LaunchError;
 #[cfg(feature = "cli")]
 pub use hooks::{Hooks, hooks};
 pub use invocation::{Current, Invocation};
-#[cfg(feature = "cli")]
-pub(crate) use prepare::select;
-pub use prepare::{Prepared, prepare};
+pub use publish::Prepared;
 #[cfg(feature = "cli")]
 pub use warm::warm;
+
+use choose::{Chosen, Meanwhile};
+use decide::Way;
 
 /// What a launch has to say to its user.
 pub trait Report {
@@ -77,26 +84,91 @@ fn launch(invocation: &Invocation, report: &mut dyn Report) -> Result<Infallible
     execute(&command(&prepared.plan.exec, invocation))
 }
 
+/// Prepares the launch and publishes its plan; with `meanwhile` as [`choose::choose`] says.
+///
+/// # Errors
+/// When anything it needs is missing, damaged or refused; nothing half-made is left behind.
+fn prepare(
+    invocation: &Invocation,
+    report: &mut dyn Report,
+    meanwhile: Option<&Meanwhile<'_>>,
+) -> Result<Prepared, LaunchError> {
+    let mut opened = open::open(invocation, report)?;
+    let elsewhere = opened.plans_elsewhere(report)?;
+    if let Some((plan, key)) = replay::join(invocation, &opened, elsewhere.as_ref(), report)? {
+        return Ok(Prepared::joined(plan, key, opened, elsewhere));
+    }
+    let decision = decide::decide(invocation, &mut opened)?;
+    let choice = choose::choose(invocation, &mut opened, &decision, meanwhile, report)?;
+    let way = match handover::too_old(&choice.interpreter) {
+        Some(reason) if decision.way.is_native() => Way::HandOver(reason),
+        _ => decision.way,
+    };
+    let others = decision.members;
+    match way {
+        Way::HandOver(reason) => {
+            report.say(1, &|| {
+                format!("{reason} is left to the PEX's own bootstrap")
+            });
+            let _step = trace::step("hand over");
+            let exec = handover::exec(invocation, &choice.interpreter, &mut opened)?;
+            publish::publish_complete(invocation, opened, elsewhere, exec, &choice.interpreter)
+        }
+        Way::Zipapp(how) => {
+            let chosen = choice.of_all(invocation, opened, others)?;
+            warn_noexec(&chosen, report);
+            let fetched = zipapp::fetch(&chosen, &how)?;
+            let command = zipapp::command(&chosen, how, fetched, report)?;
+            publish::publish(chosen, command, elsewhere, report)
+        }
+        Way::Venv(how) => {
+            let chosen = choice.of_all(invocation, opened, others)?;
+            warn_noexec(&chosen, report);
+            let fetched = venv::fetch(&chosen, report)?;
+            let command = venv::command(&chosen, how, fetched)?;
+            publish::publish(chosen, command, elsewhere, report)
+        }
+    }
+}
+
+/// Says before a native library fails to load that none can be loaded from the root.
+fn warn_noexec(chosen: &Chosen<'_>, report: &mut dyn Report) {
+    use nix::sys::statvfs::{FsFlags, statvfs};
+    // The tag says it.
+    let native = |member: &choose::Member| {
+        let mut names = member.selected.iter().map(|wheel| &wheel.name);
+        names.any(|name| !name.ends_with("-any.whl"))
+    };
+    let root = chosen.store.root();
+    if chosen.members.iter().any(native)
+        && statvfs(root).is_ok_and(|found| found.flags().contains(FsFlags::ST_NOEXEC))
+    {
+        report.warn(&format!(
+            "root `{}` is mounted noexec: native libraries cannot be loaded from there; set PEX_ROOT to a directory on \
+             another file system",
+            root.display()
+        ));
+    }
+}
+
 /// Prepares; once more when something that the plan refers to was taken away meanwhile (a prune, a tmp reaper).
 fn prepare_surely(
     invocation: &Invocation,
     report: &mut dyn Report,
-    meanwhile: Option<&prepare::Meanwhile<'_>>,
+    meanwhile: Option<&Meanwhile<'_>>,
 ) -> Result<Prepared, LaunchError> {
-    use crate::plan::Input;
-    use pexboot_core::plan::Anchor;
     let is_there = |input: &Input| match input {
         Input::Present(place, _) if place.anchor == Anchor::Root => {
-            Path::new(std::ffi::OsStr::from_bytes(&place.path)).exists()
+            Path::new(OsStr::from_bytes(&place.path)).exists()
         }
         _ => true,
     };
     let _step = trace::step("prepare");
-    let prepared = prepare::prepare_meanwhile(invocation, report, meanwhile)?;
+    let prepared = prepare(invocation, report, meanwhile)?;
     if prepared.plan.inputs.iter().all(is_there) {
         return Ok(prepared);
     }
-    prepare(invocation, report)
+    prepare(invocation, report, None)
 }
 
 /// The plan of an earlier launch, if every input it depended on still holds.
@@ -114,9 +186,7 @@ fn replay(invocation: &Invocation, report: &mut dyn Report) -> Option<Plan> {
 #[must_use]
 pub fn planned(invocation: &Invocation) -> Option<PathBuf> {
     let plan = replay::find(invocation)?;
-    // The boot, which lies beside it.
-    let boot = PathBuf::from(std::ffi::OsStr::from_bytes(plan.exec.argv.last()?));
-    boot.parent().map(Path::to_owned)
+    Some(PathBuf::from(OsStr::from_bytes(plan.launch()?)))
 }
 
 /// The engine's whole life: the stub has named P and found no plan that holds. Gives the exit code of a failure.
@@ -219,18 +289,9 @@ pub fn keep_standard_descriptors() {
 /// What exactly is executed for this invocation.
 #[must_use]
 pub fn command(exec: &pexboot_core::plan::Exec, invocation: &Invocation) -> Command {
-    let env = invocation.environment();
-    let env: Vec<&[u8]> = env.iter().map(Vec::as_slice).collect();
-    let args: Vec<&[u8]> = invocation.args.iter().map(|arg| arg.as_bytes()).collect();
-    pexboot_core::replay::command(
-        exec,
-        Launch {
-            pex: invocation.pex.as_os_str().as_bytes(),
-            real: invocation.real.as_os_str().as_bytes(),
-            args: &args,
-            env: &env,
-        },
-    )
+    replay::asked_of(invocation, |launch| {
+        pexboot_core::replay::command(exec, launch)
+    })
 }
 
 /// Replaces this process by the command; traced, where that was asked for.

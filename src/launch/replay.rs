@@ -1,77 +1,137 @@
-//! Replay for a PEX that no stub heads: the same check of the same plan, through the standard library.
+//! Replay by the engine and the command line: for a start that is to be told about, for a bare PEX, and for a further copy
+//! of a file whose plan is known. Which plan holds is [`pexboot_core::warm`]'s to say.
 
-use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
-use std::os::unix::fs::MetadataExt;
-use std::path::Path;
 
-use pexboot_core::hex::hex;
-use pexboot_core::key;
-use pexboot_core::machine::{self, Machine};
-use pexboot_core::paths;
-use pexboot_core::plan::Plan;
-use pexboot_core::replay::{Launch, holds};
-use pexboot_core::roots;
+use pexboot_core::machine;
+use pexboot_core::plan::{Identity, Plan};
+use pexboot_core::replay::Launch;
+use pexboot_core::roots::{self, Candidate};
 use pexboot_core::seal::Seal;
+use pexboot_core::warm::{Found, Start};
 
 use crate::archive::Archive;
-use crate::launch::Invocation;
+use crate::launch::open::{Opened, identity_of};
+use crate::launch::publish::{now, record};
+use crate::launch::{Invocation, LaunchError, Report};
+use crate::pex::Pex;
+use crate::store::Store;
 use crate::trace;
 
-/// The key of this launch, in hexadecimal: the name of its directory under `launches/`.
-#[must_use]
-pub fn launch_key(invocation: &Invocation, seal: Option<&Seal>, ino: u64) -> String {
-    hex(&launch_key_bytes(invocation, seal, ino))
-}
-
-fn launch_key_bytes(invocation: &Invocation, seal: Option<&Seal>, ino: u64) -> [u8; 32] {
-    let unsealed = Seal::default();
-    let subject = key::Subject {
-        seal: seal.unwrap_or(&unsealed),
-        name: invocation.name().as_bytes(),
-        ino,
-    };
-    key::key(subject, |name| {
-        invocation.variable(name).map(OsStrExt::as_bytes)
-    })
-}
-
-/// The plan of this invocation, when there is one and every input of it still holds.
-pub fn find(invocation: &Invocation) -> Option<Plan> {
-    let metadata = invocation.pex.metadata().ok()?;
-    let seal = Archive::seal_of(&invocation.pex).ok()?;
-    let pex_root = seal
-        .as_ref()
-        .map(|seal| seal.pex_root.as_slice())
-        .unwrap_or_default();
-    let euid = nix::unistd::geteuid().as_raw();
+/// Lets `ask` ask about this launch.
+pub(super) fn asked_of<T>(invocation: &Invocation, ask: impl FnOnce(Launch<'_>) -> T) -> T {
     let args: Vec<&[u8]> = invocation.args.iter().map(|arg| arg.as_bytes()).collect();
     let env = invocation.environment();
     let env: Vec<&[u8]> = env.iter().map(Vec::as_slice).collect();
-    let launch = Launch {
+    ask(Launch {
         pex: invocation.pex.as_os_str().as_bytes(),
         real: invocation.real.as_os_str().as_bytes(),
         args: &args,
         env: &env,
+    })
+}
+
+/// Lets `ask` ask for this start, as plans are chosen by it.
+fn asked<T>(
+    invocation: &Invocation,
+    seal: Option<&Seal>,
+    identity: Identity,
+    content: Content<'_>,
+    ask: impl FnOnce(&Start<'_>) -> T,
+) -> T {
+    let euid = nix::unistd::geteuid().as_raw();
+    asked_of(invocation, |launch| {
+        ask(&Start {
+            launch,
+            identity,
+            seal,
+            euid,
+            fingerprint: content.fingerprint,
+            checked: content.checked,
+        })
+    })
+}
+
+/// What is known of a file's content.
+struct Content<'a> {
+    fingerprint: &'a dyn Fn() -> Option<[u8; 32]>,
+    checked: bool,
+}
+
+/// The key of this start's plans.
+pub(super) fn key(invocation: &Invocation, seal: Option<&Seal>) -> [u8; 32] {
+    let unknown = Content {
+        fingerprint: &|| None,
+        checked: false,
     };
+    asked(invocation, seal, Identity::default(), unknown, |start| {
+        start.key()
+    })
+}
+
+/// Where the stub looks for plans.
+fn candidates(invocation: &Invocation, seal: Option<&Seal>) -> Vec<Candidate> {
+    let pex_root = seal
+        .map(|seal| seal.pex_root.as_slice())
+        .unwrap_or_default();
+    let euid = nix::unistd::geteuid().as_raw();
     let variable = |name: &str| invocation.variable(name).map(OsStrExt::as_bytes);
     roots::candidates(variable, pex_root, euid, machine::cwd)
-        .iter()
-        .find_map(|root| {
-            let ino = if root.kind == roots::Kind::Seed {
-                0
-            } else {
-                metadata.ino()
-            };
-            let key = launch_key_bytes(invocation, seal.as_ref(), ino);
-            let step = trace::step("plan read");
-            let bytes =
-                crate::regular::read(Path::new(OsStr::from_bytes(&paths::plan(&root.path, &key))))
-                    .ok()?;
-            machine::safe(&root.path, euid).ok()?;
-            let plan = Plan::decode(&bytes)?;
-            drop(step);
-            let _step = trace::step("inputs checked");
-            holds(&plan, launch, &Machine::default()).then_some(plan)
-        })
+}
+
+/// The plan of this invocation, when there is one and every input of it still holds.
+pub(super) fn find(invocation: &Invocation) -> Option<Plan> {
+    let identity = identity_of(&invocation.pex).ok()?;
+    let seal = Archive::seal_of(&invocation.pex).ok()?;
+    let content = Content {
+        fingerprint: &|| Pex::open(&invocation.pex).ok()?.fingerprint().ok(),
+        checked: false,
+    };
+    let roots = candidates(invocation, seal.as_ref());
+    let found = asked(invocation, seal.as_ref(), identity, content, |start| {
+        let _step = trace::step("plans");
+        start.find(&start.key(), &roots)
+    })?;
+    found.stamp(now());
+    Some(found.plan)
+}
+
+/// The plan that another copy of this file has: its content was checked, so this copy joins those that the plan knows.
+///
+/// # Errors
+/// When the root can't be written.
+pub(super) fn join(
+    invocation: &Invocation,
+    opened: &Opened,
+    elsewhere: Option<&Store>,
+    report: &mut dyn Report,
+) -> Result<Option<(Plan, [u8; 32])>, LaunchError> {
+    if invocation.repair {
+        return Ok(None);
+    }
+    let _step = trace::step("plan of a copy");
+    let seal = opened.seal.as_ref();
+    let content = Content {
+        fingerprint: &|| Some(opened.fingerprint),
+        checked: true,
+    };
+    let roots = candidates(invocation, seal);
+    let found = asked(invocation, seal, opened.identity, content, |start| {
+        let key = start.key();
+        start.find(&key, &roots).map(|found| (found, key))
+    });
+    let Some((Found { mut plan, .. }, key)) = found else {
+        return Ok(None);
+    };
+    report.say(1, &|| {
+        "replaying the launch plan of the same content: every input still holds".to_owned()
+    });
+    if !plan.portable && !plan.files.contains(&opened.identity) {
+        let home = elsewhere.unwrap_or(&opened.store);
+        plan.files.insert(0, opened.identity);
+        if home.plans(&key).iter().any(|known| known.exec == plan.exec) {
+            record(home, &key, plan.clone())?;
+        }
+    }
+    Ok(Some((plan, key)))
 }

@@ -1,56 +1,52 @@
 //! What the boot gets to serve imports with: from a launch pack, or from bytecode that came with the PEX.
 
-use pexboot_core::hex::hex;
 use std::ffi::OsStr;
 use std::path::PathBuf;
 
 use pexboot_core::checksum::checksum;
+use pexboot_core::hex::hex;
 
-use crate::boot::{NAMES, Py};
-use crate::launch::LaunchError;
-use crate::launch::dispatch::Run;
-use crate::launch::prepare::Parts;
-
+use crate::boot::{NAMES, Run, Served};
+use crate::launch::choose::Chosen;
 use crate::store::{Kind, StoreError, Tree};
 
-impl Parts<'_> {
+impl Chosen<'_> {
     /// What the boot serves imports with, from a launch pack or from bytecode that the PEX has `shipped`, where it has none
-    /// yet: the directory of the finder and of what makes a pack, whether it makes one, whether there is such bytecode.
-    /// `None` where imports are not served on this Python. A PEX that acts as an interpreter makes no pack, since its every
-    /// start may be another program.
-    pub fn pack(&self, run: &Run, shipped: bool) -> Result<Served, LaunchError> {
+    /// yet. `None` where imports are not served on this Python, or what serves them can't be kept. A PEX that acts as an
+    /// interpreter makes no pack, since its every start may be another program.
+    pub fn serve(&self, run: &Run, shipped: bool) -> Result<Option<Served>, StoreError> {
         let (major, minor, _) = self.interpreter.version;
         let cpython = self.interpreter.implementation == "cpython" && (major, minor) >= (3, 8);
         let packs = *run != Run::Interpreter;
         if !cpython || !(packs || shipped) {
-            return Ok(Served {
-                data: ("pack", Py::None),
-                directory: None,
-            });
+            return Ok(None);
         }
-        let directory = self.keep_finder()?;
-        let parts = vec![Py::path(&directory), Py::Bool(packs), Py::Bool(shipped)];
-        Ok(Served {
-            data: ("pack", Py::List(parts)),
-            directory: Some(directory),
-        })
+        Ok(self.keep_finder()?.map(|kept| Served {
+            kept,
+            packs,
+            shipped,
+        }))
     }
 
     /// The directory of the finder and of what makes packs, compiled for the interpreter. A checksum names them: both are
     /// the interpreter's own answer, and nobody else can write here.
-    fn keep_finder(&self) -> Result<PathBuf, StoreError> {
+    fn keep_finder(&self) -> Result<Option<PathBuf>, StoreError> {
         let files = [&self.interpreter.finder, &self.interpreter.recorder];
         let sums = files.iter().flat_map(|code| checksum(code));
         let key = hex(&sums
             .chain(self.interpreter.magic.clone())
             .collect::<Vec<_>>());
-        self.store.directory(Kind::Boot, &key, &mut |root| {
+        if !self.store.can_write() {
+            return Ok(self.store.find(Kind::Boot, &key));
+        }
+        let fill = &mut |root: &std::path::Path| {
             let mut tree = Tree::new(root)?;
             for (name, code) in NAMES[1..].iter().zip(files) {
                 tree.write(name, code, false)?;
             }
             Ok(())
-        })
+        };
+        self.store.directory(Kind::Boot, &key, fill).map(Some)
     }
 
     /// Whether those who wait for this start are to wait for its imports as well: they end before the application
@@ -60,12 +56,4 @@ impl Parts<'_> {
         let compiles = !shipped && unkept.is_none_or(OsStr::is_empty);
         self.invocation.first && matches!(run, Run::Call(..)) && compiles
     }
-}
-
-/// See [`Parts::pack`].
-pub(super) struct Served {
-    /// What the boot reads.
-    pub data: (&'static str, Py),
-    /// What must be there for it.
-    pub directory: Option<PathBuf>,
 }

@@ -2,15 +2,14 @@
 
 use std::path::Path;
 
-use crate::boot::{self, Py, Session};
-use crate::launch::dispatch::Run;
-use crate::launch::prepare::Parts;
+use crate::boot::{Interactive, Run, Session};
+use crate::launch::choose::Chosen;
 
-impl Parts<'_> {
-    /// The settings of the interactive session, where there may be one; in a virtual environment of that path.
-    pub fn session(&self, run: &Run, venv: Option<&Path>) -> [(&'static str, Py); 4] {
+impl Chosen<'_> {
+    /// The interactive session, where there may be one; in a virtual environment of that path.
+    pub fn session(&self, run: &Run, venv: Option<&Path>) -> Option<Interactive> {
         if *run != Run::Interpreter {
-            return ["repl", "session", "history", "history_file"].map(|name| (name, Py::None));
+            return None;
         }
         let mut requirements: Vec<&str> = Vec::new();
         let mut wheels: Vec<&str> = Vec::new();
@@ -28,16 +27,11 @@ impl Parts<'_> {
             venv,
             root: self.store.root(),
         };
-        let file = self.variables.interpreter_history_file.as_ref();
-        [
-            ("repl", Py::str(boot::REPL)),
-            ("session", Py::str(&session.to_json())),
-            (
-                "history",
-                Py::Bool(self.variables.interpreter_history.unwrap_or_default()),
-            ),
-            ("history_file", file.map_or(Py::None, |path| Py::path(path))),
-        ]
+        Some(Interactive {
+            told: session.to_json(),
+            history: self.variables.interpreter_history.unwrap_or_default(),
+            history_file: self.variables.interpreter_history_file.clone(),
+        })
     }
 }
 

@@ -7,9 +7,9 @@ use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Component, Path, PathBuf};
 
-use crate::boot::Py;
-use crate::launch::dispatch::Run;
-use crate::launch::prepare::{Parts, Start};
+use crate::boot::{Data, Run, SysPath};
+use crate::launch::choose::Chosen;
+use crate::launch::publish::{Boot, Command};
 use crate::launch::{Invocation, LaunchError, Report};
 use crate::pex::Layout;
 use crate::pex_info::{BinPath, PexInfo};
@@ -117,38 +117,64 @@ fn bin_path(info: &PexInfo, invocation: &Invocation) -> Result<BinPath, LaunchEr
     })
 }
 
-/// How the application is started.
-pub(super) fn start(parts: &Parts<'_>, report: &mut dyn Report) -> Result<Start, LaunchError> {
-    let invocation = parts.invocation;
-    let main = parts.main();
-    let info = &main.pex.info;
+/// How it is to run.
+pub(super) struct Decision {
+    bin_path: BinPath,
+    target: Target,
+    /// Whether the PEX's `inject_args` belong to what runs.
+    inject: bool,
+}
+
+/// Decides what runs.
+///
+/// # Errors
+/// When a variable that chooses it can't be understood, or two contradict each other.
+pub(super) fn decide(info: &PexInfo, invocation: &Invocation) -> Result<Decision, LaunchError> {
     let bin_path = bin_path(info, invocation)?;
     let (target, inject) = target(info, invocation)?;
+    Ok(Decision {
+        bin_path,
+        target,
+        inject,
+    })
+}
 
-    let wheels = parts.wheels()?;
-    let code = trace::timed("code", || {
-        unpack::code(&main.pex, &main.fingerprint, &parts.store)
-    })?;
+/// What was brought into the store for it.
+pub(super) struct Fetched {
+    venv: Venv,
+    /// What must be there for it.
+    needs: Vec<PathBuf>,
+}
+
+/// Brings the virtual environment into the store, and what it is made of.
+///
+/// # Errors
+/// When something is damaged, or the store can't be written.
+pub(super) fn fetch(chosen: &Chosen<'_>, report: &mut dyn Report) -> Result<Fetched, LaunchError> {
+    let (main, store) = (chosen.main(), &chosen.store);
+    let info = &main.pex.info;
+    let wheels = chosen.wheels()?;
+    let code = trace::timed("code", || unpack::code(&main.pex, &main.fingerprint, store))?;
     let copies = info.venv_site_packages_copies || main.pex.layout == Layout::Loose;
-    let step = trace::step("venv");
-    let venv = venv::assemble(
-        &Request {
-            interpreter: parts.interpreter,
-            fingerprint: &main.fingerprint,
-            info,
-            info_bytes: &main.pex.info_bytes,
-            wheels: &wheels,
-            code: &code,
-            copies,
-            prompt: invocation.name(),
-        },
-        &parts.store,
-    )?;
-    drop(step);
+    let venv = trace::timed("venv", || {
+        venv::assemble(
+            &Request {
+                interpreter: &chosen.interpreter,
+                fingerprint: &main.fingerprint,
+                info,
+                info_bytes: &main.pex.info_bytes,
+                wheels: &wheels,
+                code: &code,
+                copies,
+                prompt: chosen.invocation.name(),
+            },
+            store,
+        )
+    })?;
     report.say(1, &|| {
         format!("virtual environment: `{}`", venv.path.display())
     });
-    if parts.variables.emit_warnings.unwrap_or(info.emit_warnings) {
+    if chosen.variables.emit_warnings.unwrap_or(info.emit_warnings) {
         for clash in &venv.clashes {
             report.warn(clash);
         }
@@ -157,74 +183,79 @@ pub(super) fn start(parts: &Parts<'_>, report: &mut dyn Report) -> Result<Start,
     if !copies {
         needs.extend(wheels.iter().map(|wheel| wheel.path.clone()));
     }
-    let run = match target {
+    Ok(Fetched { venv, needs })
+}
+
+/// How the application is started.
+///
+/// # Errors
+/// When there is no such script or resource.
+pub(super) fn command(
+    chosen: &Chosen<'_>,
+    decision: Decision,
+    fetched: Fetched,
+) -> Result<Command, LaunchError> {
+    let Fetched { venv, mut needs } = fetched;
+    let main = chosen.main();
+    let info = &main.pex.info;
+    let run = match decision.target {
         Target::Boot(run) => run,
         Target::Script(name) => {
             let program = script(&venv, &name)?;
-            return Ok(Start {
-                argv: vec![program.clone().into_os_string().into_vec()],
-                env: environment(parts, &venv, bin_path)?,
+            return Ok(Command {
+                argv: vec![program.into_os_string().into_vec()],
+                env: environment(chosen, &venv, decision.bin_path)?,
                 interpreter: false,
-                data: None,
-                shipped: None,
-                importing: false,
                 needs,
+                boot: None,
             });
         }
     };
 
     let mut argv = vec![venv.python.clone().into_os_string().into_vec()];
-    argv.extend(parts.options());
+    argv.extend(chosen.options());
     if info.venv_hermetic_scripts {
         argv.push(b"-I".to_vec());
     }
-    let around = match bin_path {
-        BinPath::False => (Py::None, Py::None),
-        BinPath::Prepend => (Py::path(&venv.bin), Py::None),
-        BinPath::Append => (Py::None, Py::path(&venv.bin)),
-    };
-    let nothing = || Py::List(Vec::new());
-    let mut data = vec![
-        ("venv", Py::path(&venv.path)),
-        ("path", Py::List(vec![around.0, around.1])),
-        ("extra", nothing()),
-        ("import_lines", nothing()),
-        ("strip", Py::Bool(info.strip_pex_env)),
-        ("inject_env", Py::pairs(&info.inject_env)),
-        ("bind", Py::pairs(&info.bind_resource_paths)),
-        (
-            "inject_args",
-            Py::strs(if inject {
-                info.inject_args.as_slice()
-            } else {
-                &[]
-            }),
-        ),
-        ("run", run.to_py()),
-        ("main", Py::path(&venv.path.join("pex"))),
-        // Behind the real path of P.
-        (
-            "argv0",
-            Py::str(if main.pex.layout == Layout::Zipapp {
-                ""
-            } else {
-                "/pex"
-            }),
-        ),
-        ("entries", Py::paths(&needs)),
-    ];
-    let served = parts.pack(&run, false)?;
-    data.push(served.data);
-    needs.extend(served.directory);
-    data.extend(parts.session(&run, Some(&venv.path)));
-    Ok(Start {
+    let bin = |place| (decision.bin_path == place).then(|| venv.bin.clone());
+    let entries = needs.clone();
+    let pack = chosen.serve(&run, false)?;
+    needs.extend(pack.iter().map(|pack| pack.kept.clone()));
+    Ok(Command {
         argv,
         env: Vec::new(),
         interpreter: run == Run::Interpreter,
-        data: Some(Py::Dict(data)),
-        shipped: None,
-        importing: parts.importing(&run, false),
         needs,
+        boot: Some(Boot {
+            data: Data {
+                path: SysPath::Venv {
+                    path: venv.path.clone(),
+                    before: bin(BinPath::Prepend),
+                    behind: bin(BinPath::Append),
+                    argv0: match main.pex.layout {
+                        Layout::Zipapp => "",
+                        _ => "/pex",
+                    },
+                },
+                extra: Vec::new(),
+                import_lines: Vec::new(),
+                strip: info.strip_pex_env,
+                inject_env: info.inject_env.clone(),
+                bind: info.bind_resource_paths.clone(),
+                inject_args: match decision.inject {
+                    true => info.inject_args.clone(),
+                    false => Vec::new(),
+                },
+                session: chosen.session(&run, Some(&venv.path)),
+                main: venv.path.join("pex"),
+                entries,
+                pack,
+                temporary: chosen.store.temporary().map(Into::into),
+                run: run.clone(),
+            },
+            shipped: None,
+            importing: chosen.importing(&run, false),
+        }),
     })
 }
 
@@ -248,11 +279,11 @@ fn script(venv: &Venv, name: &str) -> Result<PathBuf, LaunchError> {
 
 /// What the boot does to the environment, for a script that runs without it (reference 3.4, 7.3).
 fn environment(
-    parts: &Parts<'_>,
+    chosen: &Chosen<'_>,
     venv: &Venv,
     bin_path: BinPath,
 ) -> Result<Vec<EnvChange>, LaunchError> {
-    let info = &parts.main().pex.info;
+    let info = &chosen.main().pex.info;
     let text = |value: &[u8]| Value::Text(value.to_vec());
     let bytes = |path: &Path| path.as_os_str().as_bytes().to_vec();
     let mut changes = vec![EnvChange::Set(
@@ -265,7 +296,7 @@ fn environment(
         BinPath::Append => changes.push(EnvChange::Append(b"PATH".to_vec(), bytes(&venv.bin))),
     }
     if info.strip_pex_env {
-        if let Some(extra) = parts.invocation.variable("PEX_EXTRA_SYS_PATH") {
+        if let Some(extra) = chosen.invocation.variable("PEX_EXTRA_SYS_PATH") {
             changes.push(EnvChange::Set(
                 b"__PEX_EXTRA_SYS_PATH__".to_vec(),
                 text(extra.as_bytes()),
@@ -280,7 +311,7 @@ fn environment(
         ));
     }
     for (name, resource) in &info.bind_resource_paths {
-        let path = self::resource(parts, venv, name, resource)?;
+        let path = self::resource(chosen, venv, name, resource)?;
         changes.push(EnvChange::Set(
             name.clone().into_bytes(),
             Value::Text(bytes(&path)),
@@ -291,7 +322,7 @@ fn environment(
 
 /// A resource on `sys.path` as it will be.
 fn resource(
-    parts: &Parts<'_>,
+    chosen: &Chosen<'_>,
     venv: &Venv,
     name: &str,
     resource: &str,
@@ -305,7 +336,7 @@ fn resource(
              relative to the `sys.path`."
         )));
     }
-    parts
+    chosen
         .interpreter
         .stdlib
         .iter()

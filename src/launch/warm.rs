@@ -1,98 +1,70 @@
 //! Warm: everything that a first start would do, and what starts after it would, ahead of them (`pexboot warm`).
 //!
-//! The launch is prepared as ever. Its plan is published a second time, under the key and with the identities by which a
-//! seed is asked: a root that was filled in an image is found by any user, on any node, from any home. All modules that
-//! the launch may import are compiled, since nobody will be able to later on; the bytecode is not checked against the
-//! source (PEP 552), whose time stamps images change. In the end all of it is on disk.
+//! The launch is prepared as ever. Its plan is published a second time, with inputs by which any machine can tell them: a
+//! root that was filled in an image is found by any user, on any node, from any home. All modules that the launch may
+//! import are compiled, since nobody will be able to later on; the bytecode is not checked against the source (PEP 552),
+//! whose time stamps images change. In the end all of it is on disk.
 
 use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-use crate::launch::replay::launch_key;
-use crate::launch::{Invocation, LaunchError, Prepared, Report, prepare};
-use crate::pex::{Pex, PexError};
-use crate::plan::{EnvChange, Identity, Input, Plan, Value};
-use crate::store::Kind;
+use pexboot_core::machine::Machine;
+use pexboot_core::note::Note;
+use pexboot_core::plan::Content;
+use pexboot_core::replay::{World as _, locate};
+
+use crate::launch::publish::{record, with_note};
+use crate::launch::replay::asked_of;
+use crate::launch::{Invocation, LaunchError, Prepared, Report, prepare_surely};
+use crate::plan::{Input, Plan};
 
 /// Prepares the launch for all who will find this root.
 ///
 /// # Errors
-/// As [`prepare()`]; and when what was prepared cannot be compiled or brought to the disk.
+/// As a start; and when what was prepared cannot be compiled or brought to the disk.
 pub fn warm(invocation: &Invocation, report: &mut dyn Report) -> Result<Prepared, LaunchError> {
-    let prepared = prepare(invocation, report)?;
+    let prepared = prepare_surely(invocation, report, None)?;
+    prepared.store.must_write()?;
     compile(&prepared)?;
-    let key = launch_key(invocation, prepared.seal.as_ref(), 0);
-    let mut plan = portable(&prepared.plan);
-    if prepared
-        .pexes
-        .iter()
-        .map(|path| asks_for_the_kernel(path))
-        .any(|found| found.unwrap_or(true))
-    {
-        // Another kernel may answer otherwise: as every plan that a start publishes, this one holds until the next boot.
-        plan.boot_id = prepared.plan.boot_id;
-    }
-    prepared
-        .store
-        .replace(Kind::Launches, &key, &[("plan", &plan.encode())])?;
+    prepared.store.settle()?;
+    let note = Note {
+        mends: prepared.seal.is_some(),
+        first: false,
+    };
+    let plan = Plan {
+        boot_id: [0; 16],
+        ..with_note(prepared.plan.clone(), note)
+    };
+    record(&prepared.store, &prepared.key, portable(&plan, invocation))?;
+    // The stricter one comes first: it is the one to ask where its files are.
+    record(&prepared.store, &prepared.key, plan)?;
     prepared.store.settle()?;
     Ok(prepared)
 }
 
-/// Whether some marker of the PEX may look at the kernel's release or version (`platform.release()`, PEP 508).
-fn asks_for_the_kernel(path: &Path) -> Result<bool, PexError> {
-    let names = |text: &[u8]| {
-        [
-            &b"platform_release"[..],
-            b"platform_version",
-            b"platform.version",
-        ]
-        .iter()
-        .any(|name| text.windows(name.len()).any(|window| window == *name))
-    };
-    let pex = Pex::open(path)?;
-    if names(&pex.info_bytes) {
-        return Ok(true);
-    }
-    for (wheel, _) in &pex.info.distributions {
-        match pex.metadata(wheel) {
-            Ok(metadata) if names(&metadata) => return Ok(true),
-            // One that is listed and not there cannot be chosen.
-            Ok(_) | Err(PexError::NoWheel { .. }) => {}
-            Err(error) => return Err(error),
-        }
-    }
-    Ok(false)
-}
-
-/// The plan as a seed has it: believed wherever the files that it speaks of are as large and as old.
-fn portable(plan: &Plan) -> Plan {
-    let identity = |identity: &Identity| Identity {
-        size: identity.size,
-        mtime: identity.mtime,
-        ..Identity::default()
-    };
+/// The plan as a seed has it: believed wherever the files that it speaks of are as large, and as old or the same.
+fn portable(plan: &Plan, invocation: &Invocation) -> Plan {
     let inputs = plan.inputs.iter().map(|input| match input {
-        Input::Pex(found) => Input::Pex(identity(found)),
-        Input::File(place, found) => Input::File(place.clone(), identity(found)),
+        Input::File(place, found) => {
+            let path = asked_of(invocation, |launch| locate(place, launch, &Machine));
+            let sum = path.and_then(|path| Machine.sum(&path, found.size));
+            let content = Content {
+                size: found.size,
+                mtime: found.mtime,
+                sum: sum.unwrap_or_default(),
+            };
+            Input::Content(place.clone(), content)
+        }
         Input::Present(place, _) => Input::Present(place.clone(), 0),
         other => other.clone(),
     });
-    let mut exec = plan.exec.clone();
-    for change in &mut exec.env {
-        // Nobody's first start.
-        if let EnvChange::Set(_, Value::InvokedPex(note)) = change
-            && let Some(note) = note.first_mut()
-        {
-            *note &= !2;
-        }
-    }
     Plan {
-        boot_id: [0; 16],
+        files: Vec::new(),
+        portable: true,
         inputs: inputs.collect(),
-        exec,
+        ..plan.clone()
     }
 }
 

@@ -1,36 +1,81 @@
 //! Zipapp mode: the base interpreter, with user code and the site of the wheels on `sys.path`.
 
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
+use std::path::PathBuf;
 
-use crate::boot::Py;
-use crate::launch::dispatch::{self, Run, Target};
-use crate::launch::prepare::{Member, Parts, Start, seal};
+use crate::boot::{Data, Py, Run, SysPath};
+use crate::launch::choose::{Chosen, Member};
+use crate::launch::dispatch::{self, Target};
+use crate::launch::publish::{Boot, Command};
 use crate::launch::{Invocation, LaunchError, Report};
 use crate::pex::{Layout, Pex};
-use crate::pex_info::InheritPath;
+use crate::pex_info::{InheritPath, PexInfo};
 use crate::resolve::{self, Selected};
-use crate::site;
+use crate::site::{self, Site};
 use crate::trace;
 use crate::unpack::{self, Shipped, Unpacked};
-use crate::variables::Mode;
+use crate::variables::{Mode, Variables};
 
-/// How the application is started.
-pub(super) fn start(
-    parts: &Parts<'_>,
+/// How it is to run.
+pub(super) struct Decision {
     inherit: InheritPath,
-    report: &mut dyn Report,
-) -> Result<Start, LaunchError> {
-    let Parts {
-        invocation,
-        variables,
-        interpreter,
-        members,
-        store,
-    } = parts;
-    let mut wheels = parts.wheels()?;
-    let main = parts.main();
+    what: What,
+    /// Whether the PEX's `inject_args` belong to what runs.
+    inject: bool,
+}
+
+/// What is to run.
+enum What {
+    /// This.
+    Run(Run),
+    /// The script of that name, which a wheel may bring.
+    Script(String),
+}
+
+/// Decides what runs.
+///
+/// # Errors
+/// When script and entry point are both named, or an entry point is none.
+pub(super) fn decide(
+    info: &PexInfo,
+    variables: &Variables,
+    inherit: InheritPath,
+) -> Result<Decision, LaunchError> {
+    let (target, inject) = dispatch::target(info, variables)?;
+    let what = match target {
+        Target::Interpreter => What::Run(Run::Interpreter),
+        Target::Entry(entry) => What::Run(dispatch::entry_point(&entry)?),
+        Target::Script(name) => What::Script(name),
+    };
+    Ok(Decision {
+        inherit,
+        what,
+        inject,
+    })
+}
+
+/// What was brought into the store for it.
+pub(super) struct Fetched {
+    wheels: Vec<Unpacked>,
+    /// Directories of user code, first to last, and those of them that hold no module.
+    code: Vec<PathBuf>,
+    empty: Vec<PathBuf>,
+    /// Those of them that a repair can make again.
+    unpacked: Vec<PathBuf>,
+    site: Site,
+    /// Where bytecode lies that came with the PEX, and what the boot reads of it.
+    bytecode: Option<(PathBuf, Py)>,
+}
+
+/// Brings wheels, user code, site and bytecode into the store.
+///
+/// # Errors
+/// When something is damaged, or the store can't be written.
+pub(super) fn fetch(chosen: &Chosen<'_>, decision: &Decision) -> Result<Fetched, LaunchError> {
+    let mut wheels = chosen.wheels()?;
+    let (main, store) = (chosen.main(), &chosen.store);
     let step = trace::step("code");
-    let mut shipped = Shipped::find(&main.pex, interpreter)?;
+    let mut shipped = Shipped::find(&main.pex, &chosen.interpreter)?;
     if let Some(shipped) = &mut shipped {
         // The wheels of the PEX that was started come first.
         for wheel in wheels.iter().take(main.selected.len()) {
@@ -38,9 +83,8 @@ pub(super) fn start(
         }
     }
     let (mut code, mut empty) = (Vec::new(), Vec::new());
-    // Directories in the root, which repair can make again.
     let mut unpacked = Vec::new();
-    for (index, member) in members.iter().enumerate() {
+    for (index, member) in chosen.members.iter().enumerate() {
         if runs_in_place(&member.pex) {
             code.insert(0, member.pex.path.clone());
             continue;
@@ -55,7 +99,7 @@ pub(super) fn start(
         }
         code.insert(0, directory);
     }
-    if inherit == InheritPath::Fallback {
+    if decision.inherit == InheritPath::Fallback {
         // Each entry goes in front of all the others there, so the last one is first (reference 6.5).
         wheels.reverse();
         wheels.iter_mut().for_each(|wheel| wheel.entries.reverse());
@@ -68,91 +112,63 @@ pub(super) fn start(
             }
         })
     })?;
-    let step = trace::step("bytecode");
-    let bytecode = shipped.map(|shipped| shipped.keep(store)).transpose()?;
-    drop(step);
-
-    let (target, inject) = dispatch::target(&parts.main().pex.info, variables)?;
-    let run = match target {
-        Target::Interpreter => Run::Interpreter,
-        Target::Entry(entry) => dispatch::entry_point(&entry)?,
-        Target::Script(name) => script(&name, members, &wheels)?,
+    let _step = trace::step("bytecode");
+    // Without it Python compiles.
+    let bytecode = match shipped.filter(|shipped| shipped.can_be_had(store)) {
+        Some(shipped) => Some(shipped.keep(store)?),
+        None => None,
     };
+    Ok(Fetched {
+        wheels,
+        code,
+        empty,
+        unpacked,
+        site,
+        bytecode,
+    })
+}
 
-    let hermetic = inherit == InheritPath::False;
+/// How the application is started.
+///
+/// # Errors
+/// When there is no such script.
+pub(super) fn command(
+    chosen: &Chosen<'_>,
+    decision: Decision,
+    fetched: Fetched,
+    report: &mut dyn Report,
+) -> Result<Command, LaunchError> {
+    let Fetched {
+        wheels,
+        code,
+        empty,
+        unpacked,
+        site,
+        bytecode,
+    } = fetched;
+    let Chosen {
+        invocation,
+        variables,
+        interpreter,
+        members,
+        ..
+    } = chosen;
+    let run = match decision.what {
+        What::Run(run) => run,
+        What::Script(name) => script(&name, members, &wheels)?,
+    };
+    let info = &chosen.main().pex.info;
+    let hermetic = decision.inherit == InheritPath::False;
     let python_path = invocation.variable("PYTHONPATH").is_some();
     let isolated =
         hermetic && python_path && variables.inherit_path.unwrap_or_default() == InheritPath::False;
-    let host_site = host_site(invocation, &parts.main().pex);
-    let info = &parts.main().pex.info;
-
-    let mut data = vec![
-        ("venv", Py::None),
-        ("code", Py::paths(&code)),
-        ("empty", Py::paths(&empty)),
-        ("extra", Py::strs(&variables.extra_sys_path)),
-        ("site", Py::paths(&site.entries)),
-        (
-            "inherit",
-            Py::str(match inherit {
-                InheritPath::False => "false",
-                InheritPath::Prefer => "prefer",
-                InheritPath::Fallback => "fallback",
-            }),
-        ),
-        (
-            "import_lines",
-            Py::List(
-                site.import_lines
-                    .iter()
-                    .map(|(directory, line)| Py::List(vec![Py::path(directory), Py::str(line)]))
-                    .collect(),
-            ),
-        ),
-        ("strip", Py::Bool(info.strip_pex_env)),
-        ("inject_env", Py::pairs(&info.inject_env)),
-        ("bind", Py::pairs(&info.bind_resource_paths)),
-        (
-            "inject_args",
-            Py::strs(if inject {
-                info.inject_args.as_slice()
-            } else {
-                &[]
-            }),
-        ),
-        ("run", run.to_py()),
-        (
-            "main",
-            Py::path(
-                &code
-                    .last()
-                    .map(|code| code.join("__main__.py"))
-                    .unwrap_or_default(),
-            ),
-        ),
-        ("argv0", Py::None),
-        (
-            "entries",
-            Py::paths(
-                wheels
-                    .iter()
-                    .map(|wheel| &wheel.path)
-                    .chain(&unpacked)
-                    .chain(&site.entries)
-                    .chain(bytecode.iter().map(|(directory, _)| directory)),
-            ),
-        ),
-    ];
-    let served = parts.pack(&run, bytecode.is_some())?;
-    data.push(served.data);
-    data.extend(parts.session(&run, None));
 
     let mut argv = vec![interpreter.binary.clone().into_os_string().into_vec()];
-    argv.extend(parts.options());
+    argv.extend(chosen.options());
     if isolated {
         argv.push(b"-I".to_vec());
     }
-    if hermetic && !host_site {
+    if hermetic && !host_site(invocation, &chosen.main().pex) {
         argv.push(b"-S".to_vec());
         for hook in &interpreter.host_hooks {
             report.say(1, &|| {
@@ -164,20 +180,61 @@ pub(super) fn start(
         }
     }
 
+    let (bytecode, shipped) = bytecode.unzip();
+    let pack = chosen.serve(&run, bytecode.is_some())?;
+    let paths = wheels.iter().map(|wheel| &wheel.path);
     let needs = code
         .iter()
         .chain(&site.entries)
-        .chain(wheels.iter().map(|wheel| &wheel.path))
-        .chain(bytecode.iter().map(|(directory, _)| directory))
-        .chain(&served.directory);
-    Ok(Start {
-        needs: needs.cloned().collect(),
+        .chain(paths.clone())
+        .chain(&bytecode)
+        .chain(pack.as_ref().map(|pack| &pack.kept));
+    let needs = needs.cloned().collect();
+    let entries = paths
+        .chain(&unpacked)
+        .chain(&site.entries)
+        .chain(&bytecode)
+        .cloned()
+        .collect();
+    let importing = chosen.importing(&run, bytecode.is_some());
+    let session = chosen.session(&run, None);
+    let main = code.last().map(|code| code.join("__main__.py"));
+    Ok(Command {
         argv,
         env: Vec::new(),
         interpreter: run == Run::Interpreter,
-        data: Some(Py::Dict(data)),
-        importing: parts.importing(&run, bytecode.is_some()),
-        shipped: bytecode.map(|(_, share)| share),
+        needs,
+        boot: Some(Boot {
+            data: Data {
+                path: SysPath::Zipapp {
+                    code,
+                    empty,
+                    site: site.entries,
+                    inherit: match decision.inherit {
+                        InheritPath::False => "false",
+                        InheritPath::Prefer => "prefer",
+                        InheritPath::Fallback => "fallback",
+                    },
+                },
+                extra: variables.extra_sys_path.clone(),
+                import_lines: site.import_lines,
+                strip: info.strip_pex_env,
+                inject_env: info.inject_env.clone(),
+                bind: info.bind_resource_paths.clone(),
+                inject_args: match decision.inject {
+                    true => info.inject_args.clone(),
+                    false => Vec::new(),
+                },
+                run,
+                main: main.unwrap_or_default(),
+                entries,
+                pack,
+                session,
+                temporary: chosen.store.temporary().map(Into::into),
+            },
+            shipped,
+            importing,
+        }),
     })
 }
 
@@ -223,7 +280,7 @@ fn script(name: &str, members: &[Member], wheels: &[Unpacked]) -> Result<Run, La
 
 /// Whether the host's `site` is to run, as the original lets it.
 pub(super) fn host_site(invocation: &Invocation, pex: &Pex) -> bool {
-    let sealed = seal(pex).is_some_and(|seal| seal.options.host_site);
+    let sealed = pex.seal().is_some_and(|seal| seal.options.host_site);
     match invocation
         .variable("PEXBOOT_HOST_SITE")
         .map(OsStrExt::as_bytes)

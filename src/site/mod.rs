@@ -68,11 +68,16 @@ pub fn assemble(
     // One directory alone is its own site.
     if units.len() < 2 {
         units.iter().for_each(|unit| seen(&unit.path, &unit.path));
-        return Ok(alone(units));
+        return Ok(apart(units));
     }
     let (merged, places) = plan(&units)?;
     let site = match beside(wheels, store) {
         Some(site) => site,
+        // A path of all units is the truth.
+        None if !store.can_write() => {
+            units.iter().for_each(|unit| seen(&unit.path, &unit.path));
+            return Ok(apart(units));
+        }
         None => {
             let home = home(store.root());
             store.directory(Kind::Sites, &key(wheels, &home), &mut |root| {
@@ -199,8 +204,8 @@ fn units(wheels: &[Unpacked]) -> Result<Vec<Unit>, StoreError> {
     Ok(units)
 }
 
-/// The site of at most one unit.
-fn alone(units: Vec<Unit>) -> Site {
+/// The site of units each of which is a path entry of its own.
+fn apart(units: Vec<Unit>) -> Site {
     let mut site = Site::default();
     for unit in units {
         let lines = unit.lines.into_iter().map(|line| (unit.path.clone(), line));

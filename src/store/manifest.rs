@@ -27,7 +27,7 @@ impl BootId {
     /// On disk, whatever boot it is.
     pub const ON_DISK: BootId = BootId([0; 16]);
     /// No boot: of an entry so marked nothing is taken on trust.
-    const UNKNOWN: BootId = BootId([0xff; 16]);
+    pub(super) const UNKNOWN: BootId = BootId([0xff; 16]);
 
     /// The running boot.
     #[must_use]

@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! ROOT/                          0700
-//!   v1/                          format version; an unknown version is ignored, never deleted
+//!   v2/                          format version; an unknown version is ignored, never deleted
 //!     engine/DIGEST              the engine
 //!     interpreters/KEY           interpreter record
 //!     boot/KEY/                  what serves imports from launch packs and what makes them, compiled for one interpreter
@@ -12,8 +12,9 @@
 //!     sites/KEY/                 merged import directory (see `site`)
 //!     venvs/KEY/                 the same as a real virtual environment
 //!     originals/FINGERPRINT/     the archive alone, for handing over to its own bootstrap
-//!     launches/KEY/              plan, its Python half, NAME (the boot under the app's own name), launch pack; `importing`
-//!                                while the first start imports
+//!     launches/ID/               named by what it is: NAME (the boot under the app's own name), its data, launch pack;
+//!                                `importing` while the first start imports
+//!     plans/KEY                  what the starts of one key depended on, and the launch that each leads to
 //!     tmp/                       work in progress; anything here may go when its owner is gone
 //!     locks/
 //! ```
@@ -26,6 +27,7 @@
 //! in `tmp/` and renamed. Locks only save doing the work twice.
 
 mod error;
+mod launches;
 mod lock;
 mod manifest;
 mod publish;
@@ -43,6 +45,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Mutex, Once, PoisonError};
 
 pub use error::StoreError;
+pub use launches::LAUNCH_FILES;
 pub use lock::Inherited;
 pub use manifest::{BootId, CACHE};
 pub use publish::Work;
@@ -81,6 +84,8 @@ pub enum Kind {
     Originals,
     /// `launches/`
     Launches,
+    /// `plans/`
+    Plans,
 }
 
 impl Kind {
@@ -98,13 +103,17 @@ impl Kind {
             Kind::Venvs => "venvs",
             Kind::Originals => "originals",
             Kind::Launches => "launches",
+            Kind::Plans => "plans",
         }
     }
 
     /// Whether its entries have a manifest. The others check themselves when they are read: the engine by its digest,
-    /// interpreter records and launch plans by their checksums.
+    /// interpreter records and plans by their checksums, launches by what they are to hold.
     const fn has_manifest(self) -> bool {
-        !matches!(self, Kind::Engine | Kind::Interpreters | Kind::Launches)
+        !matches!(
+            self,
+            Kind::Engine | Kind::Interpreters | Kind::Launches | Kind::Plans
+        )
     }
 }
 
@@ -213,6 +222,26 @@ impl Store {
         self.writable.as_deref().unwrap_or(&self.refused.0)
     }
 
+    /// Whether there is a root to write to.
+    #[must_use]
+    pub fn can_write(&self) -> bool {
+        self.writable.is_some()
+    }
+
+    /// Says why there is no root to write to, where something has to be written.
+    ///
+    /// # Errors
+    /// When there is none.
+    pub fn must_write(&self) -> Result<(), StoreError> {
+        self.writable().map(drop)
+    }
+
+    /// The root that is this start's alone, where no other could be had: it goes with the start.
+    #[must_use]
+    pub fn temporary(&self) -> Option<&Path> {
+        None
+    }
+
     /// The boot that entries are written in.
     #[must_use]
     pub fn boot_id(&self) -> BootId {
@@ -264,8 +293,7 @@ impl Store {
         let manifest = manifest::path_of(&path);
         let trusted = !self.distrust
             && status.is_dir()
-            && manifest::boot_of(&manifest)
-                .is_some_and(|boot| boot == self.boot || boot == BootId::ON_DISK);
+            && manifest::boot_of(&manifest).is_some_and(|boot| self.is_sure_of(boot));
         if trusted {
             return Some(path);
         }
@@ -285,6 +313,11 @@ impl Store {
                 None
             }
         }
+    }
+
+    /// Whether what that boot wrote is whole when it is there.
+    fn is_sure_of(&self, boot: BootId) -> bool {
+        boot == BootId::ON_DISK || (boot == self.boot && boot != BootId::UNKNOWN)
     }
 
     /// Whether every file of the published entry `name` of `kind` is there with its size; true for kinds that check
@@ -325,11 +358,16 @@ impl Store {
             .find(|path| path.symlink_metadata().is_ok())
     }
 
+    /// Notes that what lies at `path` was found damaged.
+    fn discarded_now(&self, path: &Path) {
+        self.lock_discarded().push(path.to_owned());
+    }
+
     /// Sets aside what is at `path` unless another start has put something new there since it was judged.
     fn discard_if_same(&self, path: &Path, ino: u64) {
         let Some(root) = &self.writable else { return };
         if std::fs::symlink_metadata(path).is_ok_and(|status| status.ino() == ino) {
-            self.lock_discarded().push(path.to_owned());
+            self.discarded_now(path);
             // Where this fails, publishing meets it again and says so.
             let _ = stage::discard(path, &tmp(root), self.boot);
         }

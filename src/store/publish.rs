@@ -12,7 +12,7 @@ use super::error::at;
 use super::lock::{self, Lock, Turn};
 use super::manifest::{self, Manifest};
 use super::stage::{self, Staged};
-use super::{Fill, FillError, Kind, Noted, Store, StoreError, Tree, place, tmp};
+use super::{Fill, FillError, Kind, Noted, Store, StoreError, place, tmp};
 
 /// Waiting longer for what takes milliseconds is waiting in vain.
 const SHORTLY: Duration = Duration::from_secs(3);
@@ -135,50 +135,6 @@ impl Store {
         self.write_by(&target, true, write)
     }
 
-    /// Publishes a directory of small files, replacing what is there under that name (a launch: plan written last).
-    ///
-    /// The name is never without a directory, and none is ever mixed from two. (A reader that goes by name may still
-    /// meet the old plan and then the new data; they differ only where the answer changed.)
-    ///
-    /// # Errors
-    /// When the system refuses.
-    pub fn replace(
-        &self,
-        kind: Kind,
-        name: &str,
-        files: &[(&str, &[u8])],
-    ) -> Result<PathBuf, StoreError> {
-        let root = self.writable()?;
-        let target = place(root, kind, name);
-        self.sweep(root);
-        let mut staged = Staged::directory(&tmp(root), self.boot).map_err(at(&tmp(root)))?;
-        let mut tree = Tree::new(staged.path()).map_err(at(staged.path()))?;
-        for (name, bytes) in files {
-            tree.write(name, bytes, false)
-                .map_err(at(&target.join(name)))?;
-        }
-        make_parent(&target)?;
-        if kind.has_manifest() {
-            let manifest =
-                Manifest::of_directory(staged.path(), self.boot).map_err(at(staged.path()))?;
-            self.write(&manifest::path_of(&target), &manifest.encode())?;
-        }
-        // Each round lost is another process's success.
-        for _ in 0..16 {
-            match staged.publish(&target) {
-                Ok(()) => return Ok(target),
-                Err(error) if is_occupied(&error) => {}
-                Err(error) => return Err(at(&target)(error)),
-            }
-            if exchange(staged.path(), &target).is_ok() {
-                // What was there is in `tmp/` now, and goes with `staged`.
-                return Ok(target);
-            }
-            stage::discard(&target, &tmp(root), self.boot).map_err(at(&target))?;
-        }
-        Err(at(&target)(io::Error::from(Errno::EBUSY)))
-    }
-
     /// The root to write to.
     pub(super) fn writable(&self) -> Result<&Path, StoreError> {
         let (path, why) = &self.refused;
@@ -217,13 +173,13 @@ impl Store {
     }
 
     /// Removes what killed processes left, once.
-    fn sweep(&self, root: &Path) {
+    pub(super) fn sweep(&self, root: &Path) {
         self.swept.call_once(|| stage::sweep(&tmp(root), self.boot));
     }
 }
 
 /// Makes the directories above an entry.
-fn make_parent(target: &Path) -> Result<(), StoreError> {
+pub(super) fn make_parent(target: &Path) -> Result<(), StoreError> {
     let Some(parent) = target.parent() else {
         return Ok(());
     };
@@ -241,17 +197,4 @@ fn is_occupied(error: &io::Error) -> bool {
         errno,
         Some(Errno::EEXIST | Errno::ENOTEMPTY | Errno::ENOTDIR | Errno::EISDIR)
     )
-}
-
-/// Swaps two directories at once, so that the name is never without one.
-#[cfg(all(target_os = "linux", target_env = "gnu"))]
-fn exchange(one: &Path, other: &Path) -> Result<(), Errno> {
-    use nix::fcntl::{AT_FDCWD, RenameFlags, renameat2};
-    renameat2(AT_FDCWD, one, AT_FDCWD, other, RenameFlags::RENAME_EXCHANGE)
-}
-
-/// Swaps two directories at once: not to be had here, so the old one is moved away first.
-#[cfg(not(all(target_os = "linux", target_env = "gnu")))]
-fn exchange(_one: &Path, _other: &Path) -> Result<(), Errno> {
-    Err(Errno::ENOSYS)
 }

@@ -4,7 +4,7 @@ use std::fs::File;
 use std::path::Path;
 
 use super::error::at;
-use super::manifest::{self, Manifest};
+use super::manifest::{self, BootId, Manifest};
 use super::{Kind, Store, StoreError, place};
 
 /// The kinds whose entries have manifests.
@@ -36,9 +36,14 @@ impl Store {
             .into_iter()
             .filter(|path| manifest::boot_of(path) == Some(self.boot))
             .filter_map(|path| Some((Manifest::read(&path)?, path)))
+            // Without a boot's number nobody knows who wrote it.
+            .filter(|(manifest, path)| {
+                self.boot != BootId::UNKNOWN || manifest.holds(&path.with_extension(""))
+            })
             .collect();
         let directory = File::open(root).map_err(at(root))?;
         nix::unistd::syncfs(&directory).map_err(|errno| at(root)(errno.into()))?;
+        self.settle_launches(root)?;
         for (manifest, path) in found {
             self.write(&path, &manifest.on_disk().encode())?;
         }

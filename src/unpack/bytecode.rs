@@ -120,6 +120,12 @@ impl<'a> Shipped<'a> {
         }))
     }
 
+    /// Whether it lies in the store, or can be put there.
+    #[must_use]
+    pub fn can_be_had(&self, store: &Store) -> bool {
+        store.can_write() || store.find(Kind::Bytecode, &self.key).is_some()
+    }
+
     /// Notes where a wheel of this file was unpacked.
     pub fn lies(&mut self, wheel: &str, path: &Path) {
         self.wheels.push((path.to_owned(), wheel.to_owned()));

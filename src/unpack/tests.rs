@@ -172,7 +172,7 @@ fn a_broken_promise_publishes_nothing() {
         error.to_string().contains("damaged or was tampered with"),
         "{error}"
     );
-    let root = world.store.root().join("v1");
+    let root = world.store.root().join("v2");
     assert_eq!(std::fs::read_dir(root.join("tmp")).unwrap().count(), 0);
     assert!(!root.join("wheels").exists());
 }

@@ -4,15 +4,17 @@
 //! |---|---|---|
 //! | `engine` | is what its name says | |
 //! | `interpreters` | its own digest, and that it can be read | |
-//! | `launches` | plan and launch pack can be read, the boot is that of an interpreter of the root | |
+//! | `plans` | every one can be read | |
+//! | `launches` | the launch pack can be read, the boot is that of an interpreter of the root, nothing more | |
 //! | `boot`, `bytecode`, `originals` | its manifest: nothing missing, nothing more, every size | |
 //! | `wheels`, `code` | the same | every file, byte for byte |
 //! | `sites`, `venvs` | the same, and no link leads nowhere | built once more for each interpreter of the root; every file |
 
 use pexboot_core::hex::hex;
+use pexboot_core::plan::{Plan, Plans, encode};
 use std::collections::HashSet;
-use std::os::unix::ffi::OsStrExt as _;
-use std::path::{Path, PathBuf};
+use std::ffi::OsString;
+use std::path::Path;
 
 use sha2::{Digest as _, Sha256};
 
@@ -21,9 +23,7 @@ use crate::interpreter::{self, Record};
 use crate::launch::select;
 use crate::pack::Pack;
 use crate::pex::{Layout, Pex};
-use crate::plan::Plan;
-use crate::store::{FORMAT, IMPORTING, Kind, Store, WITH_MANIFEST};
-use crate::unpack::bytecode::SHIPPED;
+use crate::store::{FORMAT, Kind, LAUNCH_FILES, Store, WITH_MANIFEST};
 use crate::unpack::{self, Unpacked};
 use crate::{site, venv};
 
@@ -32,6 +32,7 @@ pub(super) fn check(pex: &Pex, scratch: &Store, cache: &Store, findings: &mut Fi
     let home = cache.root().join(FORMAT);
     let records = records(&home, findings);
     engines(&home, findings);
+    plans(&home, findings);
     launches(&home, &records, findings);
     for kind in WITH_MANIFEST {
         for entry in tree::entries(&home, kind) {
@@ -111,7 +112,20 @@ fn engines(home: &Path, findings: &mut Findings) {
     }
 }
 
-/// Launches: their plans, and the boots beside them.
+/// The plans of every key: that they can be read.
+fn plans(home: &Path, findings: &mut Findings) {
+    for entry in tree::files(home, Kind::Plans) {
+        findings.cached += 1;
+        let path = home.join(entry);
+        let bytes = std::fs::read(&path).unwrap_or_default();
+        let plans: Vec<Plan> = Plans::of(&bytes).collect();
+        if encode(&plans) != bytes {
+            say(vec![format!("`{}` is damaged", path.display())], findings);
+        }
+    }
+}
+
+/// Launches: the boot, and what lies beside it.
 fn launches(home: &Path, records: &[Record], findings: &mut Findings) {
     let boots: HashSet<&[u8]> = records
         .iter()
@@ -121,46 +135,31 @@ fn launches(home: &Path, records: &[Record], findings: &mut Findings) {
         findings.cached += 1;
         let launch = home.join(entry);
         let mut faults = Vec::new();
-        let plan = launch.join("plan");
-        // One without a plan is none, and serves nobody.
-        let Ok(bytes) = std::fs::read(&plan) else {
-            continue;
-        };
-        let Some(plan) = Plan::decode(&bytes) else {
-            say(vec![format!("`{}` is damaged", plan.display())], findings);
-            continue;
-        };
-        let argv: Vec<PathBuf> = plan
-            .exec
-            .argv
-            .iter()
-            .map(|word| PathBuf::from(std::ffi::OsStr::from_bytes(word)))
-            .collect();
-        let boot = argv.iter().find(|word| word.parent() == Some(&launch));
-        for name in tree::list(&launch) {
-            let path = launch.join(&name);
-            if boot == Some(&path) {
-                let same = std::fs::read(&path).is_ok_and(|bytes| boots.contains(bytes.as_slice()));
+        let (own, named): (Vec<OsString>, Vec<OsString>) = tree::list(&launch)
+            .into_iter()
+            .partition(|name| LAUNCH_FILES.iter().any(|own| name == own));
+        match named.as_slice() {
+            [] => faults.push(format!("`{}` has no boot", launch.display())),
+            [name, more @ ..] => {
+                let boot = launch.join(name);
+                let same = std::fs::read(&boot).is_ok_and(|bytes| boots.contains(bytes.as_slice()));
                 if !same && !boots.is_empty() {
-                    faults.push(format!("`{}` is no interpreter's boot", path.display()));
+                    faults.push(format!("`{}` is no interpreter's boot", boot.display()));
                 }
-            } else if name == "pack" {
-                if Pack::read(&path).is_none() {
-                    faults.push(format!("`{}` is damaged", path.display()));
+                for name in more {
+                    let path = launch.join(name);
+                    faults.push(format!("`{}` should not be there", path.display()));
                 }
-            } else if !["plan", "data", SHIPPED, IMPORTING]
-                .iter()
-                .any(|own| name == *own)
-            {
-                faults.push(format!("`{}` should not be there", path.display()));
             }
         }
-        if let Some(boot) = boot {
-            for needed in [boot, &launch.join("data")] {
-                if !needed.is_file() {
-                    faults.push(format!("`{}` is missing", needed.display()));
-                }
-            }
+        let has = |name: &str| own.iter().any(|own| own == name);
+        let pack = launch.join("pack");
+        if has("pack") && Pack::read(&pack).is_none() {
+            faults.push(format!("`{}` is damaged", pack.display()));
+        }
+        if !has("data") {
+            let data = launch.join("data");
+            faults.push(format!("`{}` is missing", data.display()));
         }
         say(faults, findings);
     }

@@ -11,6 +11,8 @@ use core::arch::{asm, global_asm};
 use core::ffi::{CStr, c_char};
 use core::panic::PanicInfo;
 
+use pexboot_core::env;
+use pexboot_core::paths::decimal;
 use pexboot_core::seal::{SEAL_SIZE, Seal};
 use rustix::fd::{AsRawFd, BorrowedFd};
 use rustix::io::Errno;
@@ -71,6 +73,15 @@ const AT_SECURE: usize = 23;
 const AT_EXECFN: usize = 31;
 
 impl Process {
+    /// Whether the boot of this very process has asked for a repair, by its number: one that somebody else has set, or
+    /// inherited, asks for nothing.
+    pub fn repairs(&self) -> bool {
+        env::get(&self.env, b"_PEXBOOT_REPAIR").is_some_and(|asked| {
+            let number = rustix::process::getpid().as_raw_nonzero().get();
+            u32::try_from(number).is_ok_and(|number| asked == decimal(number))
+        })
+    }
+
     /// # Safety
     /// `stack` is the stack pointer at process entry, and what it points to is never written to.
     unsafe fn from_stack(stack: *const usize) -> Process {

@@ -59,15 +59,21 @@ fn launch(process: &Process) -> Failure {
         machine::cwd,
     );
     // A launch that is asked to explain itself or to be traced takes the engine's way: it replays too, and says so.
-    let told = asked(b"PEX_VERBOSE")
-        || began.is_some()
-        || env::get(&process.env, b"_PEXBOOT_REPAIR").is_some();
+    let told = asked(b"PEX_VERBOSE") || began.is_some() || process.repairs();
     let mut lock = None;
-    if !told {
-        warm::replay(process, &seal, &file, &roots);
-        match Turn::ask(process, &seal, &file, &roots) {
+    if !told && let Some(start) = warm::start(process, &seal, &file) {
+        let key = start.key();
+        if let Some(found) = start.find(&key, &roots) {
+            warm::execute(&found, &start);
+        }
+        match Turn::ask(&key, process.euid, &roots) {
             Turn::First(held) => lock = Some(held),
-            Turn::Waited => warm::replay(process, &seal, &file, &roots),
+            Turn::Waited(mut wait) => {
+                if let Some(found) = start.find(&key, &roots) {
+                    wait.for_imports(&found.plan);
+                    warm::execute(&found, &start);
+                }
+            }
             Turn::Unknown => {}
         }
     }

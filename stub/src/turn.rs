@@ -8,17 +8,15 @@
 use alloc::vec::Vec;
 
 use pexboot_core::paths::{self, decimal};
+use pexboot_core::plan::Plan;
 use pexboot_core::roots::safety::Why;
 use pexboot_core::roots::{Candidate, Kind};
-use pexboot_core::seal::Seal;
 use rustix::fd::{AsRawFd, OwnedFd};
 use rustix::fs::{FileType, FlockOperation, Mode, OFlags, Stat, Timespec};
 use rustix::io::{Errno, FdFlags};
 
 use crate::engine::made;
-use crate::entry::{self, Clock, Process};
-use crate::file::File;
-use crate::warm::launch_key;
+use crate::entry::{self, Clock};
 use pexboot_core::machine::{self, c};
 
 /// How long another start may take, in milliseconds.
@@ -36,7 +34,7 @@ pub enum Turn {
     /// This start is the first: the others wait for it while it has the lock.
     First(Lock),
     /// Another start was the first, and is done, or gone, or takes too long.
-    Waited,
+    Waited(Wait),
     /// Where there is no lock, there is none to respect.
     Unknown,
 }
@@ -48,13 +46,9 @@ pub struct Lock {
 }
 
 impl Turn {
-    /// Asks for the turn to prepare this launch, and waits while another start has it.
-    pub fn ask(process: &Process, seal: &Seal, file: &File, roots: &[Candidate]) -> Turn {
-        let Some(stat) = &file.stat else {
-            return Turn::Unknown;
-        };
-        let (key, euid) = (launch_key(process, seal, file, stat.st_ino), process.euid);
-        let Some((root, lock)) = open(roots, &key, euid) else {
+    /// Asks for the turn to make a plan of this key, and waits while another start has it.
+    pub fn ask(key: &[u8; 32], euid: u32, roots: &[Candidate]) -> Turn {
+        let Some(lock) = open(roots, key, euid) else {
             return Turn::Unknown;
         };
         let taken = rustix::fs::flock(&lock.file, FlockOperation::NonBlockingLockExclusive);
@@ -68,21 +62,11 @@ impl Turn {
             Ok(()) | Err(Errno::AGAIN) => {}
             Err(_) => return Turn::Unknown,
         }
-        let mut wait = Wait::new(&lock.path);
+        let mut wait = Wait::new(lock.path);
         // Shared, so that those who wait don't wait for each other.
         let shared = FlockOperation::NonBlockingLockShared;
         while rustix::fs::flock(&lock.file, shared) == Err(Errno::AGAIN) && wait.goes_on() {}
-        drop(lock.file);
-        // By now it imports its modules, and compiles what every other would compile as well.
-        let marker = c(&paths::importing(root, &key));
-        while rustix::fs::lstat(&*marker).is_ok() {
-            if !wait.goes_on() {
-                // It was killed, or serves while it imports: nobody else is to wait for it.
-                let _ = rustix::fs::unlink(&*marker);
-                break;
-            }
-        }
-        Turn::Waited
+        Turn::Waited(wait)
     }
 }
 
@@ -111,7 +95,7 @@ impl Lock {
 
 /// The lock of the launch, in the root that will have its plan. What is missing on the way there is made, as the engine
 /// would make it next.
-fn open<'r>(roots: &'r [Candidate], key: &[u8; 32], euid: u32) -> Option<(&'r [u8], Lock)> {
+fn open(roots: &[Candidate], key: &[u8; 32], euid: u32) -> Option<Lock> {
     // For writing, since NFS turns the lock into one of bytes, which needs it.
     let flags =
         OFlags::RDWR | OFlags::CREATE | OFlags::NOFOLLOW | OFlags::CLOEXEC | OFlags::NONBLOCK;
@@ -124,7 +108,7 @@ fn open<'r>(roots: &'r [Candidate], key: &[u8; 32], euid: u32) -> Option<(&'r [u
         };
         let path = paths::lock(&locks, key);
         match rustix::fs::open(c(&path), flags, Mode::from_raw_mode(0o644)) {
-            Ok(file) => return Some((&root.path, Lock { file, path })),
+            Ok(file) => return Some(Lock { file, path }),
             // The engine goes on to the next root as well.
             Err(Errno::ROFS | Errno::ACCESS) => {}
             Err(_) => return None,
@@ -139,20 +123,34 @@ fn is_lock(stat: &Stat, euid: u32) -> bool {
 }
 
 /// The waiting for another start, bounded.
-struct Wait<'a> {
+pub struct Wait {
     /// What is waited for.
-    lock: &'a [u8],
+    lock: Vec<u8>,
     /// Since when, in milliseconds of [`Clock::Monotonic`].
     since: i64,
     told: bool,
 }
 
-impl Wait<'_> {
-    fn new(lock: &[u8]) -> Wait<'_> {
+impl Wait {
+    fn new(lock: Vec<u8>) -> Wait {
         Wait {
             lock,
             since: milliseconds(),
             told: false,
+        }
+    }
+
+    /// Waits while the first start of this plan's launch imports its modules, and compiles what every other would compile as
+    /// well.
+    pub fn for_imports(&mut self, plan: &Plan) {
+        let Some(launch) = plan.launch() else { return };
+        let marker = c(&paths::importing(launch));
+        while rustix::fs::lstat(&*marker).is_ok() {
+            if !self.goes_on() {
+                // It was killed, or serves while it imports: nobody else is to wait for it.
+                let _ = rustix::fs::unlink(&*marker);
+                break;
+            }
         }
     }
 
@@ -166,8 +164,8 @@ impl Wait<'_> {
             self.told = true;
             entry::tell(
                 &[
-                    b"pexboot: waiting for another start to finish (`",
-                    self.lock,
+                    b"pexboot: waiting for another start to finish (`".as_slice(),
+                    &self.lock,
                     b"`)\n",
                 ]
                 .concat(),

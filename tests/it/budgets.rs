@@ -237,7 +237,7 @@ fn plan_size(stage: &Stage) -> u64 {
     let files = stage.cached_files();
     let plan = files
         .iter()
-        .find(|file| file.ends_with("plan"))
+        .find(|file| file.parent().is_some_and(|above| above.ends_with("plans")))
         .expect("a plan");
     fs::metadata(stage.home().join(".cache").join(plan))
         .unwrap()
@@ -246,7 +246,7 @@ fn plan_size(stage: &Stage) -> u64 {
 
 /// Files and bytes of what wheels and user code contain, as they lie in the store.
 fn content(stage: &Stage) -> (u64, u64) {
-    let store = stage.home().join(".cache/pexboot/v1");
+    let store = stage.home().join(".cache/pexboot/v2");
     let unpacked = ["wheels", "code"].map(|kind| files_below(&store.join(kind)));
     let content: Vec<PathBuf> = unpacked
         .into_iter()
@@ -316,7 +316,7 @@ fn instructions_of_the_engine() {
     let stage = warmed(&pex(1, 1), &[]);
     stage.place(&pex(3, 10), &stage.path("work/other.pex"));
     fs::rename(stage.path("work/other.pex"), &stage.pex).unwrap();
-    let engines = stage.home().join(".cache/pexboot/v1/engine");
+    let engines = stage.home().join(".cache/pexboot/v2/engine");
     let mut engines = files_below(&engines).into_iter();
     let engine = engines
         .find(|file| file.extension().is_none())

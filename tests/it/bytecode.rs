@@ -73,7 +73,7 @@ fn a_first_start_compiles_nothing() {
     let plain = Stage::new(Way::Embedded, &pex);
     plain.start().run().ok();
     let sites = |stage: &Stage| {
-        let sites = fs::read_dir(stage.home().join(".cache/pexboot/v1/code")).unwrap();
+        let sites = fs::read_dir(stage.home().join(".cache/pexboot/v2/code")).unwrap();
         let mut names: Vec<_> = sites.map(|site| site.unwrap().file_name()).collect();
         names.sort();
         names

@@ -222,7 +222,7 @@ fn what_the_tools_are_given_is_the_archive_with_other_members() {
     let cached = stage.cached_files();
     let copy = cached
         .iter()
-        .find(|file| file.ends_with("app.pex") && file.starts_with("pexboot/v1/originals"));
+        .find(|file| file.ends_with("app.pex") && file.starts_with("pexboot/v2/originals"));
     let copy = stage.home().join(".cache").join(copy.expect("the copy"));
     let compare = "import sys, zipfile, json\nold, new = [zipfile.ZipFile(name) for name in sys.argv[1:]]\n\
                    assert new.testzip() is None\nassert old.namelist() == new.namelist()\n\

@@ -44,7 +44,7 @@ fn sample() -> Built {
 
 /// The packs in the cache of this machine.
 fn packs(stage: &Stage) -> Vec<PathBuf> {
-    let launches = stage.home().join(".cache/pexboot/v1/launches");
+    let launches = stage.home().join(".cache/pexboot/v2/launches");
     let launches = fs::read_dir(launches).into_iter().flatten().flatten();
     launches
         .map(|launch| launch.path().join("pack"))
@@ -272,7 +272,7 @@ fn what_is_put_before_a_module_shadows_it() {
     start().run().ok().prints("packed packed packed");
     // In the same directory a package goes before a module.
     let single = cached(&stage, "single.py");
-    let site = fs::read_dir(stage.home().join(".cache/pexboot/v1/sites")).unwrap();
+    let site = fs::read_dir(stage.home().join(".cache/pexboot/v2/sites")).unwrap();
     let sites = site.flatten().map(|site| site.path());
     let site = sites
         .into_iter()
@@ -342,7 +342,7 @@ fn only_the_process_itself_makes_a_pack_and_only_at_its_end() {
 /// A server, say, that is always killed: its first start leaves no pack, any later one does before it serves.
 /// Lets the minute pass in which the pack is left to the first start.
 fn as_if_planned_earlier(stage: &Stage) {
-    let path = cached(stage, "plan");
+    let path = cached(stage, "data");
     let plan = fs::File::options().append(true).open(path).unwrap();
     let earlier = SystemTime::now() - Duration::from_secs(120);
     plan.set_modified(earlier).unwrap();

@@ -1,5 +1,6 @@
 //! `pexboot warm`: a root that is filled ahead, read by others, and never written.
 
+use pexboot_core::plan::{Input, Plan, Plans};
 use std::fs;
 use std::os::unix::fs::{PermissionsExt as _, lchown};
 use std::path::Path;
@@ -98,22 +99,20 @@ fn a_warmed_root_serves_another_user_who_writes_nothing() {
     assert_eq!(stage.cached_files(), Vec::<std::path::PathBuf>::new());
 }
 
-/// Whether some plan that was warmed holds beyond this boot: its `boot_id` is all zero.
-fn outlives_the_boot(pex: &Pex) -> bool {
-    /// Where a plan has it (`core/src/plan/format.rs`).
-    const BOOT_ID: std::ops::Range<usize> = 24..40;
+/// The plans that warming this PEX leaves: the one for where it was made, and the one for anywhere.
+fn warmed(pex: &Pex) -> [Plan; 2] {
     let stage = Stage::new(Way::Embedded, &pex.build());
     let mut warm = Command::new(PEXBOOT);
     warm.arg("warm").arg(&stage.pex).env_clear();
     let warmed = warm.env("PATH", "/usr/bin:/bin").env("HOME", stage.home());
     assert!(warmed.status().unwrap().success());
-    let files = stage.cached_files().into_iter();
-    let plans = files.filter(|file| file.file_name().is_some_and(|name| name == "plan"));
-    let plans: Vec<_> = plans
-        .map(|plan| fs::read(stage.home().join(".cache").join(plan)).unwrap())
-        .collect();
-    assert_eq!(plans.len(), 2, "one for this file and one for all");
-    plans.iter().any(|plan| plan[BOOT_ID] == [0; 16])
+    let plans = stage.cached_files().into_iter();
+    let mut plans =
+        plans.filter(|file| file.parent().is_some_and(|above| above.ends_with("plans")));
+    let bytes = fs::read(stage.home().join(".cache").join(plans.next().unwrap())).unwrap();
+    assert_eq!(plans.next(), None);
+    let plans: Vec<Plan> = Plans::of(&bytes).collect();
+    plans.try_into().unwrap()
 }
 
 #[test]
@@ -122,7 +121,16 @@ fn what_asks_for_the_kernel_is_resolved_again_by_the_next() {
         let wheel = Wheel::new("lib", "1.0").requires(&format!("other; {marker}"));
         Pex::app("kernel", "def main():\n    pass\n").dep(wheel)
     };
-    assert!(outlives_the_boot(&pex("python_version < '3'")));
-    assert!(!outlives_the_boot(&pex("platform_release == 'none'")));
-    assert!(!outlives_the_boot(&pex("'none' in platform_version")));
+    let asks = |marker: &str| {
+        let [strict, portable] = warmed(&pex(marker));
+        assert!(portable.portable && !strict.portable);
+        [strict, portable].map(|plan| {
+            assert_eq!(plan.boot_id, [0; 16], "it outlives this boot");
+            let kernel = |input: &Input| matches!(input, Input::Kernel(_));
+            plan.inputs.iter().any(kernel)
+        })
+    };
+    assert_eq!(asks("python_version < '3'"), [false; 2]);
+    assert_eq!(asks("platform_release == 'none'"), [true; 2]);
+    assert_eq!(asks("'none' in platform_version"), [true; 2]);
 }

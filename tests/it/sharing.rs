@@ -79,7 +79,7 @@ fn at_home(run: &Outcome) {
         panic!("{run}");
     };
     let place = file.strip_suffix("native/deep/inner.py").unwrap();
-    assert!(place.contains("/v1/sites/"), "{run}");
+    assert!(place.contains("/v2/sites/"), "{run}");
     assert!(
         cached.starts_with(&format!("{place}native/deep/__pycache__/")),
         "{run}"
@@ -178,7 +178,7 @@ fn each_interpreter_has_bytecode_of_its_own_in_one_place() {
         assert!(
             found
                 .iter()
-                .all(|path| path.starts_with("pexboot/v1/wheels")),
+                .all(|path| path.starts_with("pexboot/v2/wheels")),
             "{found:?}"
         );
     }

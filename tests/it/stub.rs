@@ -19,7 +19,7 @@ use pexboot::parts::{SEAL_OFFSET, STUB};
 use pexboot_core::checksum::checksum;
 use pexboot_core::hex::hex;
 use pexboot_core::key::{Subject, key};
-use pexboot_core::plan::{Anchor, EnvChange, Exec, Identity, Input, Place, Plan, Value};
+use pexboot_core::plan::{Anchor, EnvChange, Exec, Identity, Input, Place, Plan, Value, encode};
 use pexboot_core::seal::{SEAL_SIZE, Seal};
 use sha2::{Digest, Sha256};
 use tempfile::TempDir;
@@ -96,16 +96,11 @@ impl Scene {
         self
     }
 
-    /// Puts a plan for `app` under `root`; the result is its path.
-    fn plan_at(&self, root: &Path, app: &Path, seed: bool, bytes: &[u8]) -> PathBuf {
+    /// Puts the plans of `app` under `root`; the result is their file.
+    fn plans_at(&self, root: &Path, app: &Path, bytes: &[u8]) -> PathBuf {
         let subject = Subject {
             seal: &self.seal,
             name: app.file_name().unwrap().as_bytes(),
-            ino: if seed {
-                0
-            } else {
-                fs::metadata(app).unwrap().ino()
-            },
         };
         let key = key(subject, |name| {
             self.env
@@ -113,15 +108,37 @@ impl Scene {
                 .find(|(n, _)| n == name)
                 .map(|(_, value)| value.as_bytes())
         });
-        let directory = root.join("v1/launches").join(hex(&key));
-        fs::create_dir_all(&directory).unwrap();
-        let plan = directory.join("plan");
-        fs::write(&plan, bytes).unwrap();
-        plan
+        let plans = root.join("v2/plans").join(hex(&key));
+        fs::create_dir_all(plans.parent().unwrap()).unwrap();
+        fs::write(&plans, bytes).unwrap();
+        plans
+    }
+
+    /// The plan with the file that it is for, as bytes.
+    fn encoded(&self, plan: &Plan) -> Vec<u8> {
+        let files = vec![identity(&self.app)];
+        encode(&[Plan {
+            files,
+            ..plan.clone()
+        }])
     }
 
     fn plan(&self, plan: &Plan) -> PathBuf {
-        self.plan_at(&self.root(), &self.app, false, &plan.encode())
+        self.plans_at(&self.root(), &self.app, &self.encoded(plan))
+    }
+
+    /// A plan whose launch is being imported by its first start: puts it there, and gives what says so.
+    fn importing(&self) -> PathBuf {
+        let launch = self.root().join("v2/launches/x");
+        fs::create_dir_all(&launch).unwrap();
+        let marker = launch.join("importing");
+        fs::write(&marker, "").unwrap();
+        let boot = launch.join("boot").into_os_string().into_encoded_bytes();
+        let mut plan = plan("echo replayed \"$@\"");
+        plan.boots = true;
+        plan.exec.argv[3] = boot;
+        self.plan(&plan);
+        marker
     }
 
     fn command(&self, program: &Path) -> Command {

@@ -219,8 +219,7 @@ fn a_cold_and_a_warm_start_from_the_first_instruction_to_the_entry_point() {
     assert_eq!(wheels, names);
 
     let warm = traced(&stage, &[]);
-    warm.is(WARM)
-        .within("replay", &["plan read", "inputs checked"]);
+    warm.is(WARM).within("replay", &["plans"]);
     assert!(!warm.has("prepare") && warm.of("unpack").is_empty());
     for trace in [cold, warm] {
         trace

@@ -1,15 +1,16 @@
-//! A plan as bytes, little-endian:
+//! The plans of a key as bytes, little-endian:
 //!
 //! ```text
 //!    0   8  magic
 //!    8   4  version of this format
-//!   12   4  length of the body
-//!   16   8  checksum of the body
-//!   24      the body: boot_id, the inputs, program, argv, changes to the environment
+//!   12      the plans, newest first, one behind the other:
+//!             0   4  length of the body
+//!             4   8  checksum of the body
+//!            12      the body: files, fingerprint, two flags, boot_id, the inputs, program, argv, changes to the environment
 //! ```
 //!
 //! A list is its length (4 bytes) and its items, a text its length (4 bytes) and its bytes, a choice one byte and what
-//! belongs to it. No text holds a zero byte: each ends up in a system call.
+//! belongs to it. No text holds a zero byte: each ends up in a system call. (The kernel's name alone may.)
 //!
 //! Reading takes any bytes: what is damaged, short, long or of another version is no plan, and memory stays within a
 //! small multiple of what was read. The checksum is against accidents; against others the root is guarded by who may
@@ -18,58 +19,80 @@
 
 use alloc::vec::Vec;
 
-use super::{Anchor, EnvChange, Exec, Identity, Input, Place, Plan, Value};
+use super::{Anchor, Content, EnvChange, Exec, Identity, Input, Place, Plan, Value};
 use crate::checksum::checksum;
+use crate::note::Note;
 
-/// No plan is larger: 16 MiB.
+/// No file of plans is larger: 16 MiB.
 pub const SIZE_MAX: usize = 16 << 20;
 
-const MAGIC: [u8; 8] = *b"pexplan\0";
-const VERSION: u32 = 1;
-/// Bytes in front of the body.
-const HEADER: usize = 24;
+const MAGIC: [u8; 8] = *b"pexplans";
+const VERSION: u32 = 2;
 
-impl Plan {
-    /// The plan as bytes: magic, version, checksum, body.
-    ///
-    /// What holds a zero byte in one of its texts, or is larger than [`SIZE_MAX`], is not read back.
-    #[must_use]
-    pub fn encode(&self) -> Vec<u8> {
-        let mut body = Vec::new();
-        body.extend_from_slice(&self.boot_id);
-        write_list(&mut body, &self.inputs, write_input);
-        write_text(&mut body, &self.exec.program);
-        write_list(&mut body, &self.exec.argv, |out, text| {
-            write_text(out, text)
-        });
-        body.push(u8::from(self.exec.interpreter));
-        write_list(&mut body, &self.exec.env, write_change);
-
-        let mut out = Vec::with_capacity(HEADER + body.len());
-        out.extend_from_slice(&MAGIC);
-        out.extend_from_slice(&VERSION.to_le_bytes());
+/// The plans as bytes.
+///
+/// A plan that holds a zero byte in one of its texts, and any in a file larger than [`SIZE_MAX`], is not read back.
+#[must_use]
+pub fn encode(plans: &[Plan]) -> Vec<u8> {
+    let mut out = Vec::new();
+    out.extend_from_slice(&MAGIC);
+    out.extend_from_slice(&VERSION.to_le_bytes());
+    for plan in plans {
+        let body = body(plan);
         write_length(&mut out, body.len());
         out.extend_from_slice(&checksum(&body));
         out.extend_from_slice(&body);
-        out
     }
+    out
+}
 
-    /// Reads what [`Plan::encode`] wrote; `None` for anything else (another version, short, damaged).
+fn body(plan: &Plan) -> Vec<u8> {
+    let mut out = Vec::new();
+    write_list(&mut out, &plan.files, write_identity);
+    out.extend_from_slice(&plan.fingerprint);
+    out.push(u8::from(plan.portable));
+    out.push(u8::from(plan.boots));
+    out.extend_from_slice(&plan.boot_id);
+    write_list(&mut out, &plan.inputs, write_input);
+    write_text(&mut out, &plan.exec.program);
+    write_list(&mut out, &plan.exec.argv, |out, text| write_text(out, text));
+    out.push(u8::from(plan.exec.interpreter));
+    write_list(&mut out, &plan.exec.env, write_change);
+    out
+}
+
+/// The plans in the bytes that [`encode`] wrote, each read when it is asked for. One that is damaged is left out; bytes of
+/// another version hold none.
+#[derive(Debug)]
+pub struct Plans<'a>(Reader<'a>);
+
+impl<'a> Plans<'a> {
+    /// The plans in `bytes`.
     #[must_use]
-    pub fn decode(bytes: &[u8]) -> Option<Plan> {
-        if bytes.len() > SIZE_MAX {
-            return None;
-        }
+    pub fn of(bytes: &'a [u8]) -> Plans<'a> {
         let mut reader = Reader(bytes);
-        if reader.take()? != MAGIC || reader.u32()? != VERSION {
-            return None;
+        let known = bytes.len() <= SIZE_MAX
+            && reader.take() == Some(MAGIC)
+            && reader.u32() == Some(VERSION);
+        Plans(Reader(if known { reader.0 } else { b"" }))
+    }
+}
+
+impl Iterator for Plans<'_> {
+    type Item = Plan;
+
+    fn next(&mut self) -> Option<Plan> {
+        loop {
+            let length = self.0.length()?;
+            let sum = self.0.take()?;
+            let (body, rest) = self.0.0.split_at_checked(length)?;
+            self.0 = Reader(rest);
+            if checksum(body) == sum
+                && let Some(plan) = Reader(body).plan()
+            {
+                return Some(plan);
+            }
         }
-        let length = reader.length()?;
-        let sum = reader.take()?;
-        if reader.0.len() != length || checksum(reader.0) != sum {
-            return None;
-        }
-        reader.body()
     }
 }
 
@@ -121,9 +144,12 @@ fn write_identity(out: &mut Vec<u8>, identity: &Identity) {
 
 fn write_input(out: &mut Vec<u8>, input: &Input) {
     match input {
-        Input::Pex(identity) => {
+        Input::Content(place, content) => {
             out.push(0);
-            write_identity(out, identity);
+            write_place(out, place);
+            out.extend_from_slice(&content.size.to_le_bytes());
+            out.extend_from_slice(&content.mtime.to_le_bytes());
+            out.extend_from_slice(&content.sum);
         }
         Input::File(place, identity) => {
             out.push(1);
@@ -159,6 +185,14 @@ fn write_input(out: &mut Vec<u8>, input: &Input) {
             write_text(out, name);
             write_option(out, value.as_ref());
         }
+        Input::Pex(path) => {
+            out.push(9);
+            write_text(out, path);
+        }
+        Input::Kernel(name) => {
+            out.push(8);
+            write_text(out, name);
+        }
     }
 }
 
@@ -169,10 +203,8 @@ fn write_value(out: &mut Vec<u8>, value: &Value) {
             write_text(out, text);
         }
         Value::RealPex => out.push(1),
-        Value::InvokedPex(before) => {
-            out.push(2);
-            write_text(out, before);
-        }
+        Value::InvokedPex => out.push(2),
+        Value::Note(note) => out.extend_from_slice(&[3, note.bits()]),
     }
 }
 
@@ -210,6 +242,7 @@ fn write_change(out: &mut Vec<u8>, change: &EnvChange) {
 }
 
 /// What is left to read. Every method is `None` when the bytes do not hold it.
+#[derive(Debug)]
 struct Reader<'a>(&'a [u8]);
 
 impl Reader<'_> {
@@ -239,11 +272,15 @@ impl Reader<'_> {
         usize::try_from(self.u32()?).ok()
     }
 
-    fn text(&mut self) -> Option<Vec<u8>> {
+    fn bytes(&mut self) -> Option<Vec<u8>> {
         let length = self.length()?;
-        let (text, rest) = self.0.split_at_checked(length)?;
+        let (bytes, rest) = self.0.split_at_checked(length)?;
         self.0 = rest;
-        (!text.contains(&0)).then(|| text.to_vec())
+        Some(bytes.to_vec())
+    }
+
+    fn text(&mut self) -> Option<Vec<u8>> {
+        self.bytes().filter(|text| !text.contains(&0))
     }
 
     /// Grows with what is really there: a length that lies costs nothing.
@@ -298,7 +335,14 @@ impl Reader<'_> {
 
     fn input(&mut self) -> Option<Input> {
         Some(match self.u8()? {
-            0 => Input::Pex(self.identity()?),
+            0 => Input::Content(
+                self.place()?,
+                Content {
+                    size: self.u64()?,
+                    mtime: self.i64()?,
+                    sum: self.take()?,
+                },
+            ),
             1 => Input::File(self.place()?, self.identity()?),
             2 => Input::Present(self.place()?, self.u64()?),
             3 => Input::Absent(self.place()?),
@@ -306,6 +350,8 @@ impl Reader<'_> {
             5 => Input::FirstOnPath(self.text()?, self.option()?),
             6 => Input::FirstUpward(self.text()?, self.option()?),
             7 => Input::Variable(self.text()?, self.option()?),
+            8 => Input::Kernel(self.bytes()?),
+            9 => Input::Pex(self.text()?),
             _ => return None,
         })
     }
@@ -314,7 +360,8 @@ impl Reader<'_> {
         Some(match self.u8()? {
             0 => Value::Text(self.text()?),
             1 => Value::RealPex,
-            2 => Value::InvokedPex(self.text()?),
+            2 => Value::InvokedPex,
+            3 => Value::Note(Note::of_bits(self.u8()?)?),
             _ => return None,
         })
     }
@@ -331,8 +378,12 @@ impl Reader<'_> {
         })
     }
 
-    fn body(&mut self) -> Option<Plan> {
+    fn plan(&mut self) -> Option<Plan> {
         let plan = Plan {
+            files: self.list(Self::identity)?,
+            fingerprint: self.take()?,
+            portable: self.flag()?,
+            boots: self.flag()?,
             boot_id: self.take()?,
             inputs: self.list(Self::input)?,
             exec: Exec {

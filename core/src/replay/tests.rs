@@ -5,6 +5,8 @@ use alloc::vec;
 use core::cell::RefCell;
 
 use super::*;
+use crate::note::Note;
+use crate::plan::Content;
 
 /// A machine of a few files; notes what it was asked.
 #[derive(Default)]
@@ -49,6 +51,15 @@ impl World for Fake {
         self.note(b"boot_id");
         self.boot_id
     }
+
+    fn sum(&self, path: &[u8], size: u64) -> Option<[u8; 8]> {
+        self.note(path);
+        Some(size.to_le_bytes())
+    }
+
+    fn kernel(&self) -> Vec<u8> {
+        b"kernel".to_vec()
+    }
 }
 
 const FILE: Identity = Identity {
@@ -90,7 +101,11 @@ fn an_identity_is_compared_in_full() {
         files: [("/dir/app", FILE)].into(),
         ..Fake::default()
     };
-    assert!(one(Input::Pex(FILE), &[], &world));
+    assert!(one(
+        Input::File(place(Anchor::Root, "/dir/app"), FILE),
+        &[],
+        &world
+    ));
     for other in [
         Identity { ino: 9, ..FILE },
         Identity { size: 9, ..FILE },
@@ -105,38 +120,50 @@ fn an_identity_is_compared_in_full() {
             ..FILE
         },
     ] {
-        assert!(!one(Input::Pex(other), &[], &world), "{other:?}");
+        assert!(
+            !one(
+                Input::File(place(Anchor::Root, "/dir/app"), other),
+                &[],
+                &world
+            ),
+            "{other:?}"
+        );
     }
 }
 
 #[test]
-fn a_portable_identity_is_size_and_whole_seconds() {
+fn any_file_of_that_size_and_time_or_content_will_do_elsewhere() {
     let world = Fake {
         files: [("/dir/app", FILE)].into(),
         ..Fake::default()
     };
-    let portable = Identity {
-        size: 2,
-        mtime: 3,
-        ..Identity::default()
+    let holds = |size, mtime, sum: u64| {
+        let sum = sum.to_le_bytes();
+        let content = Content { size, mtime, sum };
+        one(
+            Input::Content(place(Anchor::Root, "/dir/app"), content),
+            &[],
+            &world,
+        )
     };
-    assert!(one(Input::Pex(portable), &[], &world));
-    assert!(!one(
-        Input::Pex(Identity {
-            size: 9,
-            ..portable
-        }),
-        &[],
-        &world
-    ));
-    assert!(!one(
-        Input::Pex(Identity {
-            mtime: 9,
-            ..portable
-        }),
-        &[],
-        &world
-    ));
+    assert!(holds(2, 3, 9), "by its time");
+    assert!(holds(2, 9, 2), "by its content");
+    assert!(!holds(2, 9, 9));
+    assert!(!holds(9, 3, 2));
+}
+
+#[test]
+fn a_plan_that_names_the_file_is_for_that_path() {
+    let world = Fake::default();
+    assert!(one(Input::Pex(b"/dir/app".to_vec()), &[], &world));
+    assert!(!one(Input::Pex(b"/copy/app".to_vec()), &[], &world));
+}
+
+#[test]
+fn the_kernel_is_an_input_by_its_name() {
+    let world = Fake::default();
+    assert!(one(Input::Kernel(b"kernel".to_vec()), &[], &world));
+    assert!(!one(Input::Kernel(b"other".to_vec()), &[], &world));
 }
 
 #[test]
@@ -386,7 +413,7 @@ fn a_command_is_the_plan_filled_in() {
         env: vec![
             crate::plan::EnvChange::RemovePrefix(b"PEX_".to_vec()),
             crate::plan::EnvChange::Set(b"PEX".to_vec(), Value::RealPex),
-            crate::plan::EnvChange::Set(b"_PEXBOOT".to_vec(), Value::InvokedPex(b"0".to_vec())),
+            crate::plan::EnvChange::Set(b"_PEXBOOT".to_vec(), Value::Note(Note::default())),
         ],
     };
     let launch = Launch {
@@ -409,7 +436,7 @@ fn a_command_is_the_plan_filled_in() {
             argv: [b"python".as_slice(), b"-S", b"a", b"", b"\xff"]
                 .map(Vec::from)
                 .into(),
-            env: [b"A=1".as_slice(), b"PEX=/real/app", b"_PEXBOOT=0/dir/app"]
+            env: [b"A=1".as_slice(), b"PEX=/real/app", b"_PEXBOOT=/dir/app"]
                 .map(Vec::from)
                 .into(),
         }

@@ -29,16 +29,16 @@ fn told(path: &Path, file: &'static File) -> Option<Inherited> {
 #[test]
 fn the_lock_of_a_launch_is_where_the_stub_looks_for_it() {
     let key = [0xab; 32];
-    let theirs = pexboot_core::paths::lock(b"/r/v1/locks", &key);
+    let theirs = pexboot_core::paths::lock(b"/r/v2/locks", &key);
     let name = "ab".repeat(32);
-    let ours = lock::path(Path::new("/r"), Kind::Launches, Path::new(&name));
+    let ours = lock::path(Path::new("/r"), Kind::Plans, Path::new(&name));
     assert_eq!(ours.as_os_str().as_encoded_bytes(), theirs);
 }
 
 #[test]
 fn a_lock_that_was_left_goes_with_the_process_and_its_file_before() {
     let temp = directory();
-    let locks = temp.path().join("v1/locks");
+    let locks = temp.path().join("v2/locks");
     std::fs::create_dir_all(&locks).unwrap();
     let path = locks.join("launches-x");
     let file = inheritable(&path);
@@ -55,7 +55,7 @@ fn a_lock_that_was_left_goes_with_the_process_and_its_file_before() {
 #[test]
 fn what_is_no_lock_stays_as_it_is() {
     let temp = directory();
-    let locks = temp.path().join("v1/locks");
+    let locks = temp.path().join("v2/locks");
     std::fs::create_dir_all(&locks).unwrap();
     let [lock, other, elsewhere] = [
         locks.join("a"),
@@ -68,7 +68,7 @@ fn what_is_no_lock_stays_as_it_is() {
     let file = inheritable(&elsewhere);
     assert!(told(&elsewhere, file).is_none(), "no directory of locks");
     assert!(is_inherited(file));
-    for text in ["", "5", "x:/y", ":", "6:/v1/locks/a"] {
+    for text in ["", "5", "x:/y", ":", "6:/v2/locks/a"] {
         let given = |number| (number == 5).then(|| file.as_fd());
         assert!(Inherited::new(text.as_ref(), given).is_none(), "{text}");
     }

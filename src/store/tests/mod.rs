@@ -60,7 +60,7 @@ fn names(directory: &Path) -> Vec<String> {
 }
 
 fn leftovers(root: &Path) -> Vec<String> {
-    names(&root.join("v1/tmp"))
+    names(&root.join("v2/tmp"))
 }
 
 fn mode(path: &Path) -> u32 {

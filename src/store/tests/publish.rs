@@ -19,14 +19,14 @@ fn a_directory_is_published_once_and_found_again() {
     let store = silent(&root);
     assert_eq!(store.find(Kind::Wheels, "ab/x.whl"), None);
     let path = publish(&store, "ab/x.whl");
-    assert_eq!(path, root.join("v1/wheels/ab/x.whl"));
+    assert_eq!(path, root.join("v2/wheels/ab/x.whl"));
     assert!(is_whole(&path));
     let again = silent(&root)
         .directory(Kind::Wheels, "ab/x.whl", &mut |_| panic!("filled twice"))
         .unwrap();
     assert_eq!(again, path);
     assert_eq!(leftovers(&root), [""; 0]);
-    assert_eq!(names(&root.join("v1/locks")), [""; 0]);
+    assert_eq!(names(&root.join("v2/locks")), [""; 0]);
 }
 
 #[test]
@@ -93,7 +93,7 @@ fn one_at_a_time_has_the_turn() {
     drop(turn);
     assert!(store.turn(Kind::Engine, "digest", &mut || false).is_some());
     assert!(store.turn(Kind::Engine, "digest", &mut || true).is_none());
-    assert_eq!(names(&temp.path().join("v1/locks")), [""; 0]);
+    assert_eq!(names(&temp.path().join("v2/locks")), [""; 0]);
 }
 
 #[test]
@@ -102,7 +102,7 @@ fn where_locks_do_not_work_the_rename_decides() {
     let root = temp.path().join("root");
     silent(&root);
     // Nobody can lock what is a directory.
-    std::fs::create_dir(root.join("v1/locks/wheels-ab-x.whl")).unwrap();
+    std::fs::create_dir(root.join("v2/locks/wheels-ab-x.whl")).unwrap();
     let filling = Barrier::new(8);
     std::thread::scope(|scope| {
         for _ in 0..8 {
@@ -127,13 +127,8 @@ fn a_root_survives_kill_9_at_any_moment_without_a_word() {
             let name = format!("ab/{}-{round}.whl", std::process::id());
             println!("entry {name}");
             publish(&store, &name);
-            store
-                .replace(
-                    Kind::Launches,
-                    "key",
-                    &[("data", name.as_bytes()), ("plan", name.as_bytes())],
-                )
-                .unwrap();
+            let files = [("data", name.as_bytes()), ("app", name.as_bytes())];
+            store.launch("id", &files, None).unwrap().unwrap();
         }
     }
     let temp = directory();
@@ -168,9 +163,9 @@ fn a_root_survives_kill_9_at_any_moment_without_a_word() {
             );
             assert!(is_whole(&publish(&store, &name)));
         }
-        if let Some(launch) = store.find(Kind::Launches, "key") {
+        if let Some(launch) = store.find(Kind::Launches, "id") {
             let data = std::fs::read(launch.join("data")).unwrap();
-            assert_eq!(data, std::fs::read(launch.join("plan")).unwrap());
+            assert_eq!(data, std::fs::read(launch.join("app")).unwrap());
         }
         publish(&store, &format!("ab/after-{round}.whl"));
         assert_eq!(leftovers(&root), [""; 0]);
@@ -198,7 +193,7 @@ fn leftovers_of_another_boot_go_by_age() {
     let root = temp.path().join("root");
     let store = silent(&root);
     let left = |name: &str, age: Duration| {
-        let path = root.join("v1/tmp").join(name);
+        let path = root.join("v2/tmp").join(name);
         std::fs::create_dir(&path).unwrap();
         let time = std::time::SystemTime::now() - age;
         std::fs::File::open(&path)
@@ -282,55 +277,63 @@ fn something_else_in_the_place_of_an_entry_goes() {
     let temp = directory();
     let root = temp.path().join("root");
     let store = silent(&root);
-    std::fs::create_dir_all(root.join("v1/wheels/ab")).unwrap();
-    std::fs::write(root.join("v1/wheels/ab/x.whl"), "a file").unwrap();
+    std::fs::create_dir_all(root.join("v2/wheels/ab")).unwrap();
+    std::fs::write(root.join("v2/wheels/ab/x.whl"), "a file").unwrap();
     assert!(is_whole(&publish(&store, "ab/x.whl")));
-    std::fs::create_dir_all(root.join("v1/interpreters/key/in/the/way")).unwrap();
+    std::fs::create_dir_all(root.join("v2/interpreters/key/in/the/way")).unwrap();
     let path = store.file(Kind::Interpreters, "key", b"record").unwrap();
     assert_eq!(std::fs::read(path).unwrap(), b"record");
 }
 
 #[test]
-fn a_launch_is_replaced_whole() {
+fn a_launch_is_what_belongs_there_and_nothing_in_use_is_replaced() {
     let temp = directory();
     let store = silent(&temp.path().join("root"));
-    for (data, plan) in [("1", "1"), ("1", "2"), ("3", "3"), ("3", "3")] {
-        let path = store
-            .replace(
-                Kind::Launches,
-                "key",
-                &[("data", data.as_bytes()), ("plan", plan.as_bytes())],
-            )
-            .unwrap();
-        assert_eq!(store.find(Kind::Launches, "key").as_ref(), Some(&path));
-        assert_eq!(std::fs::read_to_string(path.join("data")).unwrap(), data);
-        assert_eq!(std::fs::read_to_string(path.join("plan")).unwrap(), plan);
-    }
+    let files: [(&str, &[u8]); 2] = [("app", b"boot"), ("data", b"data")];
+    let launch = store.launch("id", &files, Some("importing"));
+    let launch = launch.unwrap().unwrap();
+    assert!(launch.join("importing").is_file());
+    let inode = |path: &Path| std::fs::metadata(path).unwrap().ino();
+    let before = inode(&launch);
+    std::fs::remove_file(launch.join("importing")).unwrap();
+    std::fs::write(launch.join("pack"), "pack").unwrap();
+    assert_eq!(
+        store.launch("id", &files, Some("importing")).unwrap(),
+        Some(launch.clone())
+    );
+    assert_eq!(inode(&launch), before);
+    assert!(launch.join("pack").is_file() && !launch.join("importing").exists());
+    // Of another boot the small files are compared, and the pack is made again.
+    std::fs::write(launch.join("boot_id"), [9; 16]).unwrap();
+    store.launch("id", &files, None).unwrap();
+    assert_eq!(inode(&launch), before);
+    assert!(!launch.join("pack").exists());
+    // What a power cut has left of it is none.
+    std::fs::write(launch.join("data"), "").unwrap();
+    store.launch("id", &files, None).unwrap();
+    assert_eq!(std::fs::read(launch.join("data")).unwrap(), b"data");
+    assert_eq!(store.discarded(), [launch]);
     assert_eq!(leftovers(store.root()), [""; 0]);
 }
 
 #[test]
-fn a_launch_that_many_replace_at_once_is_never_mixed() {
+fn a_launch_that_many_make_at_once_is_one() {
     let temp = directory();
     let root = temp.path().join("root");
     let root = &root;
     std::thread::scope(|scope| {
-        for number in 0..8 {
+        for _ in 0..8 {
             scope.spawn(move || {
                 let store = silent(root);
-                let text = number.to_string();
-                let files = [("data", text.as_bytes()), ("plan", text.as_bytes())];
-                for _ in 0..50 {
-                    store.replace(Kind::Launches, "key", &files).unwrap();
+                for round in 0..50_u32 {
+                    let text = round.to_string();
+                    let files = [("data", text.as_bytes()), ("app", text.as_bytes())];
+                    let launch = store.launch(&text, &files, None).unwrap().unwrap();
+                    assert_eq!(std::fs::read_to_string(launch.join("app")).unwrap(), text);
                 }
             });
         }
     });
-    let launch = root.join("v1/launches/key");
-    assert_eq!(
-        std::fs::read(launch.join("data")).unwrap(),
-        std::fs::read(launch.join("plan")).unwrap()
-    );
     assert_eq!(leftovers(root), [""; 0]);
 }
 

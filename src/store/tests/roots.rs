@@ -37,17 +37,17 @@ fn any_usual_umask_will_do() {
         assert_eq!(mode(&temp.path().join("above")), 0o700);
         assert_eq!(mode(&root), 0o700);
         assert_eq!(
-            mode(&root.join("v1/wheels/ab/x.whl/package")),
+            mode(&root.join("v2/wheels/ab/x.whl/package")),
             directory_mode,
             "umask {umask}"
         );
         assert_eq!(
-            mode(&root.join("v1/wheels/ab/x.whl/package/1.py")),
+            mode(&root.join("v2/wheels/ab/x.whl/package/1.py")),
             file_mode,
             "umask {umask}"
         );
         assert_eq!(
-            mode(&root.join("v1/engine/digest")),
+            mode(&root.join("v2/engine/digest")),
             directory_mode,
             "umask {umask}"
         );
@@ -211,13 +211,13 @@ fn a_read_only_root_is_read_and_the_next_is_written() {
         assert_eq!(said.len(), 1);
         assert_eq!(
             store.find(Kind::Wheels, "ab/x.whl"),
-            Some(root.join("v1/wheels/ab/x.whl"))
+            Some(root.join("v2/wheels/ab/x.whl"))
         );
         assert_eq!(store.root(), fallback);
-        assert_eq!(publish(&store, "ab/x.whl"), root.join("v1/wheels/ab/x.whl"));
+        assert_eq!(publish(&store, "ab/x.whl"), root.join("v2/wheels/ab/x.whl"));
         assert_eq!(
             publish(&store, "ab/y.whl"),
-            fallback.join("v1/wheels/ab/y.whl")
+            fallback.join("v2/wheels/ab/y.whl")
         );
         // With nowhere to write at all, what is there can still be had.
         let from = Candidates {
@@ -226,7 +226,7 @@ fn a_read_only_root_is_read_and_the_next_is_written() {
             ..Candidates::default()
         };
         let store = Store::open_candidates(from, &mut |_| {}).unwrap();
-        assert_eq!(publish(&store, "ab/x.whl"), root.join("v1/wheels/ab/x.whl"));
+        assert_eq!(publish(&store, "ab/x.whl"), root.join("v2/wheels/ab/x.whl"));
         let error = store
             .directory(Kind::Wheels, "ab/z.whl", &mut fill)
             .unwrap_err()
@@ -238,7 +238,7 @@ fn a_read_only_root_is_read_and_the_next_is_written() {
     chmod(temp.path(), 0o1777);
     let root = temp.path().join("root");
     publish(&silent(&root), "ab/x.whl");
-    for path in ["v1/tmp", "v1/locks", "v1/wheels/ab", "v1/wheels", "v1", ""] {
+    for path in ["v2/tmp", "v2/locks", "v2/wheels/ab", "v2/wheels", "v2", ""] {
         chmod(&root.join(path), 0o555);
     }
     let mut process = child(
@@ -253,7 +253,7 @@ fn a_read_only_root_is_read_and_the_next_is_written() {
         process.uid(12345).gid(12345);
     }
     assert!(process.status().unwrap().success());
-    for path in ["", "v1", "v1/wheels", "v1/wheels/ab", "v1/tmp", "v1/locks"] {
+    for path in ["", "v2", "v2/wheels", "v2/wheels/ab", "v2/tmp", "v2/locks"] {
         chmod(&root.join(path), 0o755);
     }
 }
@@ -263,14 +263,14 @@ fn seeds_are_looked_into_first_and_never_written() {
     let temp = directory();
     let (seed, root) = (temp.path().join("seed"), temp.path().join("root"));
     publish(&silent(&seed), "ab/x.whl");
-    let before = names(&seed.join("v1"));
+    let before = names(&seed.join("v2"));
     let (store, said) = open(Candidates {
         seeds: vec![seed.clone(), temp.path().join("none")],
         ..candidates(&root)
     });
     let store = store.unwrap();
     assert_eq!(said.len(), 1, "{said:?}");
-    assert_eq!(publish(&store, "ab/x.whl"), seed.join("v1/wheels/ab/x.whl"));
-    assert_eq!(publish(&store, "ab/y.whl"), root.join("v1/wheels/ab/y.whl"));
-    assert_eq!(names(&seed.join("v1")), before);
+    assert_eq!(publish(&store, "ab/x.whl"), seed.join("v2/wheels/ab/x.whl"));
+    assert_eq!(publish(&store, "ab/y.whl"), root.join("v2/wheels/ab/y.whl"));
+    assert_eq!(names(&seed.join("v2")), before);
 }

@@ -1,8 +1,8 @@
 //! Everything a root holds, by application, size and last use.
 //!
-//! An entry counts as used when it was made, and whenever a plan that refers to it was: the stub stamps plans at most once
-//! a day. A plan refers to what its inputs and its command name, and a site or virtual environment to what its symbolic
-//! links lead to.
+//! An entry counts as used when it was made, and whenever plans that refer to it were: the stub stamps the plans of a key
+//! at most once a day. A plan refers to its launch and to what its inputs and its command name, and a site or virtual
+//! environment to what its symbolic links lead to. What a plan refers to its launch needs.
 
 use std::collections::{BTreeSet, HashMap, HashSet};
 use std::ffi::{OsStr, OsString};
@@ -12,12 +12,13 @@ use std::os::unix::fs::MetadataExt;
 use std::path::{Component, Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
-use pexboot_core::plan::{Input, Plan};
+use pexboot_core::plan::{Input, Plan, Plans};
 
 use super::super::{FORMAT, Kind, Store, StoreError, manifest, place};
 
 /// Every kind of entry.
-const KINDS: [Kind; 10] = [
+const KINDS: [Kind; 11] = [
+    Kind::Plans,
     Kind::Launches,
     Kind::Venvs,
     Kind::Sites,
@@ -65,7 +66,7 @@ impl Entry {
 /// What is in a root.
 #[derive(Debug, Default)]
 pub struct Catalogue {
-    /// Launches first.
+    /// Plans first, then launches.
     pub entries: Vec<Entry>,
     /// Where each is, by `KIND/NAME`.
     pub(super) index: HashMap<PathBuf, usize>,
@@ -91,7 +92,12 @@ impl Store {
             catalogue.measure(number, &home, &mut counted);
         }
         for number in 0..catalogue.entries.len() {
-            if catalogue.entries[number].kind == Kind::Launches {
+            if catalogue.entries[number].kind == Kind::Plans {
+                catalogue.refer(number, &home);
+            }
+        }
+        for number in 0..catalogue.entries.len() {
+            if catalogue.entries[number].kind == Kind::Plans {
                 let used = catalogue.entries[number].used;
                 let applications = catalogue.entries[number].applications.clone();
                 for needed in catalogue.closure([number]) {
@@ -177,12 +183,7 @@ impl Catalogue {
             }
         };
         walk(&path, &mut note);
-        let own = if entry.kind == Kind::Launches {
-            path.join("plan")
-        } else {
-            path.clone()
-        };
-        if let Ok(status) = std::fs::symlink_metadata(&own) {
+        if let Ok(status) = std::fs::symlink_metadata(&path) {
             used = modified(&status);
         }
         // Its time says nothing: it is written anew when the entry is known to be on disk.
@@ -192,26 +193,49 @@ impl Catalogue {
             alone += status.blocks() * 512;
             size += status.blocks() * 512;
         }
-        let mut applications = BTreeSet::new();
-        if entry.kind == Kind::Launches {
-            targets.extend(references(&path));
-            applications.extend(application(&path));
-        }
-        let mut needs: Vec<usize> = targets
-            .iter()
-            .filter_map(|target| self.containing(target, home))
-            .filter(|&needed| needed != number)
-            .collect();
-        needs.sort_unstable();
-        needs.dedup();
         let entry = &mut self.entries[number];
         entry.size = size;
         entry.own = alone;
         entry.shared = shared.into_iter().collect();
         entry.used = used;
-        entry.applications = applications;
-        entry.needs = needs;
+        self.needs(number, &targets, home);
     }
+
+    /// Notes that the entry needs those in which the targets lie.
+    fn needs(&mut self, number: usize, targets: &[PathBuf], home: &Path) {
+        let mut needs = std::mem::take(&mut self.entries[number].needs);
+        let found = targets
+            .iter()
+            .filter_map(|path| self.containing(path, home));
+        needs.extend(found.filter(|&needed| needed != number));
+        needs.sort_unstable();
+        needs.dedup();
+        self.entries[number].needs = needs;
+    }
+
+    /// Notes what the plans of a key refer to, and whose they are.
+    fn refer(&mut self, number: usize, home: &Path) {
+        let bytes = std::fs::read(home.join(self.entries[number].place())).unwrap_or_default();
+        for plan in Plans::of(&bytes) {
+            let targets = references(&plan);
+            self.needs(number, &targets, home);
+            let Some(launch) = plan.launch().map(path) else {
+                continue;
+            };
+            self.needs(number, std::slice::from_ref(&launch), home);
+            if let Some(launch) = self.containing(&launch, home) {
+                self.needs(launch, &targets, home);
+            }
+            // The boot has the application's name.
+            let boot = plan.exec.argv.last().map(|boot| path(boot));
+            let name = boot.and_then(|boot| boot.file_name().map(OsStr::to_owned));
+            self.entries[number].applications.extend(name);
+        }
+    }
+}
+
+fn path(bytes: &[u8]) -> PathBuf {
+    PathBuf::from(OsStr::from_bytes(bytes))
 }
 
 /// When it was last written to.
@@ -267,36 +291,19 @@ pub(super) fn walk(path: &Path, note: &mut dyn FnMut(&Path, &Metadata)) {
     }
 }
 
-/// What a launch refers to.
-fn references(launch: &Path) -> Vec<PathBuf> {
-    let path = |bytes: &[u8]| PathBuf::from(OsStr::from_bytes(bytes));
-    let plan = std::fs::read(launch.join("plan")).unwrap_or_default();
-    let Some(plan) = Plan::decode(&plan) else {
-        return Vec::new();
-    };
+/// What a plan refers to.
+fn references(plan: &Plan) -> Vec<PathBuf> {
     let inputs = plan.inputs.iter().filter_map(|input| match input {
-        Input::File(place, _) | Input::Present(place, _) | Input::Link(place, _) => {
-            Some(path(&place.path))
-        }
+        Input::File(place, _)
+        | Input::Content(place, _)
+        | Input::Present(place, _)
+        | Input::Link(place, _) => Some(path(&place.path)),
         _ => None,
     });
     inputs
         .chain(plan.exec.argv.iter().map(|text| path(text)))
         .chain([path(&plan.exec.program)])
         .collect()
-}
-
-/// The application's name: the launch directory's third file (see `docs/architecture.md`).
-fn application(launch: &Path) -> Option<OsString> {
-    std::fs::read_dir(launch)
-        .ok()?
-        .flatten()
-        .map(|entry| entry.file_name())
-        .find(|name| {
-            !["plan", "data", "pack", "shipped"]
-                .iter()
-                .any(|own| name == own)
-        })
 }
 
 /// The path without `.` and `..`, by its text alone: the links of a site lead from real directories.

@@ -78,16 +78,16 @@ mod tests {
     #[test]
     fn a_path_is_found_in_command_lines_and_maps() {
         let check = |text: &str, expect: Option<&str>| {
-            assert_eq!(within(text.as_bytes(), b"/r/v1"), expect.map(PathBuf::from));
+            assert_eq!(within(text.as_bytes(), b"/r/v2"), expect.map(PathBuf::from));
         };
-        check("/r/v1/launches/k/app", Some("/r/v1/launches/k/app"));
+        check("/r/v2/launches/k/app", Some("/r/v2/launches/k/app"));
         check(
-            "7f00-7f01 r-xp 00 fe:00 12   /r/v1/wheels/x.so",
-            Some("/r/v1/wheels/x.so"),
+            "7f00-7f01 r-xp 00 fe:00 12   /r/v2/wheels/x.so",
+            Some("/r/v2/wheels/x.so"),
         );
-        check("/r/v1/engine/d (deleted)", Some("/r/v1/engine/d"));
-        check("--root=/r/v1", Some("/r/v1"));
-        check("/r/v10/launches", None);
+        check("/r/v2/engine/d (deleted)", Some("/r/v2/engine/d"));
+        check("--root=/r/v2", Some("/r/v2"));
+        check("/r/v20/launches", None);
         check("/r", None);
     }
 

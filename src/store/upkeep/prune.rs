@@ -1,10 +1,10 @@
 //! Taking out what has long been unused.
 //!
-//! 1. What is too old is chosen: launches by their plans' stamps, anything else by its own and those of the plans that
-//!    refer to it; then, while the rest is larger than it may be, the launch that was used longest ago with all that it
-//!    alone needs. What a process shows in `/proc`, and all that this needs, is spared.
-//! 2. The plans of the launches that go are removed, so that no start begins by them any more; a second later, whoever has
-//!    read one runs Python, and shows it. What is in use by then, or was prepared anew, is spared.
+//! 1. What is too old is chosen: plans by their stamps, anything else by its own and those of the plans that refer to it;
+//!    then, while the rest is larger than it may be, the plans that were used longest ago with all that they alone need.
+//!    What a process shows in `/proc`, and all that this needs, is spared.
+//! 2. The plans that go are removed, so that no start begins by them any more; a second later, whoever has read one runs
+//!    Python, and shows it. What is in use by then, or was prepared anew, is spared.
 //! 3. Each entry is moved aside into `tmp/` under its lock; who holds that lock is about to publish it, and keeps it.
 //! 4. `/proc` is looked at once more, and what has come into use meanwhile is moved back.
 //! 5. What was moved aside stays there for a grace period, so that whoever has just looked at it can go on; a later prune
@@ -77,26 +77,28 @@ impl Store {
             pruned.gone = of(&chosen.go);
             return Ok(pruned);
         }
-        let retired = chosen.go.iter().map(|&number| &catalogue.entries[number]);
-        let retired = retired
-            .filter(|entry| entry.kind == Kind::Launches)
-            .filter(|entry| retire(&home, entry))
-            .count();
-        if retired > 0 {
+        let (plans, others): (Vec<usize>, Vec<usize>) = chosen
+            .go
+            .iter()
+            .partition(|&&number| catalogue.entries[number].kind == Kind::Plans);
+        let retired = of(&plans).into_iter().filter(|plans| retire(&home, plans));
+        pruned.gone.extend(retired);
+        if !pruned.gone.is_empty() {
             std::thread::sleep(UNDER_WAY);
         }
         // What has come into use meanwhile, or was prepared anew, stays.
         let later = self.catalogue()?;
         let mut staying = self.in_use(&later, &home)?;
-        staying.extend(later.closure((0..later.entries.len()).filter(|&number| {
-            let entry = &later.entries[number];
-            entry.kind == Kind::Launches && plan_of(&home, entry).exists()
-        })));
+        staying.extend(later.closure(
+            (0..later.entries.len()).filter(|&number| later.entries[number].kind == Kind::Plans),
+        ));
+        // What plans have said of a launch counts while it runs, though they are gone.
+        let running = self.in_use(&catalogue, &home)?;
         let mut moved = Vec::new();
-        for number in chosen.go {
+        for number in others {
             let entry = &catalogue.entries[number];
             let now = later.index.get(&entry.place());
-            if now.is_some_and(|number| staying.contains(number)) {
+            if running.contains(&number) || now.is_some_and(|number| staying.contains(number)) {
                 pruned.spared.push(entry.clone());
             } else if let Some(aside) = self.move_aside(root, entry)? {
                 moved.push((number, aside));
@@ -185,13 +187,9 @@ impl Store {
 /// After this long a start that has read a plan has become Python, and shows in `/proc` what it runs.
 const UNDER_WAY: Duration = Duration::from_secs(1);
 
-fn plan_of(home: &Path, launch: &Entry) -> PathBuf {
-    home.join(launch.place()).join("plan")
-}
-
-/// Takes the plan away, so that no start begins by it any more; whether there was one.
-fn retire(home: &Path, launch: &Entry) -> bool {
-    std::fs::remove_file(plan_of(home, launch)).is_ok()
+/// Takes plans away, so that no start begins by them any more; whether they were there.
+fn retire(home: &Path, plans: &Entry) -> bool {
+    std::fs::remove_file(home.join(plans.place())).is_ok()
 }
 
 /// An entry that was moved aside.
@@ -200,7 +198,7 @@ struct Aside {
     manifest: Option<Manifest>,
 }
 
-/// What is to go, launches first, and what is spared because it is in use.
+/// What is to go, plans first, and what is spared because it is in use.
 struct Choice {
     go: Vec<usize>,
     spared: Vec<usize>,
@@ -231,10 +229,10 @@ fn choose(
     // What a launch that stays refers to stays, whatever the stamps say.
     let staying = catalogue.closure(
         (0..entries.len())
-            .filter(|number| entries[*number].kind == Kind::Launches && !going.contains(number)),
+            .filter(|number| entries[*number].kind == Kind::Plans && !going.contains(number)),
     );
     let mut go: Vec<usize> = going.difference(&staying).copied().collect();
-    // The catalogue's order: launches, then what needs others, then what others need.
+    // The catalogue's order: plans, launches, then what needs others, then what others need.
     go.sort_unstable();
     Choice { go, spared }
 }
@@ -248,31 +246,31 @@ fn shrink(
     spared: &mut Vec<usize>,
 ) {
     let entries = &catalogue.entries;
-    // How many launches that stay need each entry.
+    // How many plans that stay need each entry.
     let mut needed = vec![0_u32; entries.len()];
-    let launches = (0..entries.len()).filter(|&number| entries[number].kind == Kind::Launches);
-    for launch in launches.filter(|launch| !going.contains(launch)) {
-        for number in catalogue.closure([launch]) {
+    let plans = (0..entries.len()).filter(|&number| entries[number].kind == Kind::Plans);
+    for plans in plans.filter(|plans| !going.contains(plans)) {
+        for number in catalogue.closure([plans]) {
             needed[number] += 1;
         }
     }
     let mut order: Vec<usize> = (0..entries.len()).collect();
-    // Of equal age the launch first: what it needs was used no earlier, so its turn comes later.
+    // Of equal age the plans first: what they need was used no earlier, so its turn comes later.
     order.sort_by_key(|&number| (entries[number].used, number));
     let mut room = Room::of(catalogue, going);
     for number in order {
         if room.left <= most {
             break;
         }
-        let is_launch = entries[number].kind == Kind::Launches;
-        if going.contains(&number) || (needed[number] > 0 && !is_launch) {
+        let is_plans = entries[number].kind == Kind::Plans;
+        if going.contains(&number) || (needed[number] > 0 && !is_plans) {
             continue;
         }
         if used.contains(&number) {
             spared.push(number);
             continue;
         }
-        if is_launch {
+        if is_plans {
             for number in catalogue.closure([number]) {
                 needed[number] -= 1;
             }

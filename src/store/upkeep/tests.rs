@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
-use pexboot_core::plan::{Anchor, Exec, Input, Place, Plan};
+use pexboot_core::plan::{Anchor, Exec, Input, Place, Plan, encode};
 
 use super::{Catalogue, Limits, Pruned};
 use crate::store::{Kind, Store, Tree};
@@ -27,7 +27,7 @@ impl Scene {
     }
 
     fn home(&self) -> PathBuf {
-        self.store.root().join("v1")
+        self.store.root().join("v2")
     }
 
     /// An entry with a file of this many bytes, last used so many days ago.
@@ -47,9 +47,14 @@ impl Scene {
         path
     }
 
-    /// A launch of `application` that needs these paths.
+    /// A launch of `application` that needs these paths, and its plan.
     fn launch(&self, key: &str, application: &str, needs: &[&Path], days: u32) {
+        let files: [(&str, &[u8]); 2] = [(application, b"boot"), ("data", b"data")];
+        let launch = self.store.launch(key, &files, None).unwrap().unwrap();
+        self.age(&launch, days);
+        let boot = launch.join(application);
         let plan = Plan {
+            boots: true,
             inputs: needs
                 .iter()
                 .map(|path| {
@@ -60,16 +65,14 @@ impl Scene {
                     Input::Present(place, 0)
                 })
                 .collect(),
-            exec: Exec::default(),
+            exec: Exec {
+                argv: vec![boot.as_os_str().as_encoded_bytes().to_vec()],
+                ..Exec::default()
+            },
             ..Plan::default()
         };
-        let files: [(&str, &[u8]); 3] = [
-            (application, b"boot"),
-            ("data", b"data"),
-            ("plan", &plan.encode()),
-        ];
-        let path = self.store.replace(Kind::Launches, key, &files).unwrap();
-        self.age(&path.join("plan"), days);
+        let plans = encode(&[plan]);
+        self.age(&self.store.file(Kind::Plans, key, &plans).unwrap(), days);
     }
 
     fn age(&self, path: &Path, days: u32) {
@@ -124,13 +127,16 @@ fn what_a_fresh_plan_refers_to_is_as_fresh() {
     scene.entry(Kind::Wheels, "cd/unused.whl", 10, 90);
     scene.launch("k", "app", &[&wheel], 1);
     let catalogue = scene.store.catalogue().unwrap();
-    let used = &catalogue.entries[1];
+    let used = &catalogue.entries[2];
     assert_eq!(used.name, Path::new("ab/used.whl"));
     assert!(used.applications.contains(std::ffi::OsStr::new("app")));
     assert!(used.size >= 4096, "{}", used.size);
     let pruned = scene.prune(older_than(30));
     assert_eq!(pruned.gone.len(), 1);
-    assert_eq!(scene.left(), ["launches/k", "wheels/ab/used.whl"]);
+    assert_eq!(
+        scene.left(),
+        ["plans/k", "launches/k", "wheels/ab/used.whl"]
+    );
     assert!(!scene.home().join("wheels/cd").exists());
 }
 
@@ -146,7 +152,10 @@ fn a_site_keeps_what_its_links_lead_to() {
     scene.launch("k", "app", &[&site], 1);
     assert!(wheel.exists());
     assert!(scene.prune(older_than(30)).gone.is_empty());
-    assert_eq!(scene.left(), ["launches/k", "sites/s", "wheels/ab/x.whl"]);
+    assert_eq!(
+        scene.left(),
+        ["plans/k", "launches/k", "sites/s", "wheels/ab/x.whl"]
+    );
 }
 
 #[test]
@@ -160,12 +169,15 @@ fn an_old_launch_goes_with_what_it_alone_needs() {
         dry_run: true,
         ..older_than(30)
     };
-    assert_eq!(scene.prune(dry).gone.len(), 2);
-    assert_eq!(scene.left().len(), 4);
+    assert_eq!(scene.prune(dry).gone.len(), 3);
+    assert_eq!(scene.left().len(), 6);
     let pruned = scene.prune(older_than(30));
-    assert_eq!(pruned.gone.len(), 2);
+    assert_eq!(pruned.gone.len(), 3);
     assert!(pruned.freed > 0);
-    assert_eq!(scene.left(), ["launches/new", "wheels/cd/shared.whl"]);
+    assert_eq!(
+        scene.left(),
+        ["plans/new", "launches/new", "wheels/cd/shared.whl"]
+    );
     assert_eq!(
         std::fs::read_dir(scene.home().join("tmp")).unwrap().count(),
         0
@@ -189,6 +201,8 @@ fn shrinking_begins_with_what_was_used_longest_ago() {
     assert_eq!(
         left,
         [
+            "plans/b",
+            "plans/c",
             "launches/b",
             "launches/c",
             "wheels/b/x.whl",
@@ -226,7 +240,9 @@ fn what_is_in_use_and_what_it_needs_is_spared() {
     scene.launch("k", "app", &[&wheel], 90);
     let open = std::fs::File::open(scene.home().join("launches/k/data")).unwrap();
     let pruned = scene.prune(older_than(30));
-    assert_eq!((pruned.gone.len(), pruned.spared.len()), (0, 2));
+    // No further start begins by the plan; what it says of the launch counts while that runs.
+    assert_eq!((pruned.gone.len(), pruned.spared.len()), (1, 2));
+    assert_eq!(scene.left(), ["launches/k", "wheels/ab/x.whl"]);
     drop(open);
     scene.prune_until(older_than(30), 2);
 }
@@ -254,14 +270,14 @@ fn what_was_taken_out_lies_aside_until_its_grace_is_over() {
 fn other_formats_and_strange_files_are_left_alone() {
     let scene = Scene::new();
     let root = scene.store.root();
-    for path in ["v2/wheels/x", "v0/launches/y", "note", "v1/unknown/z"] {
+    for path in ["v3/wheels/x", "v1/launches/y", "note", "v2/unknown/z"] {
         let path = root.join(path);
         std::fs::create_dir_all(path.parent().unwrap()).unwrap();
         std::fs::write(&path, "").unwrap();
         scene.age(&path, 400);
     }
     assert!(scene.prune(older_than(0)).gone.is_empty());
-    for path in ["v2/wheels/x", "v0/launches/y", "note", "v1/unknown/z"] {
+    for path in ["v3/wheels/x", "v1/launches/y", "note", "v2/unknown/z"] {
         assert!(root.join(path).exists(), "{path}");
     }
 }

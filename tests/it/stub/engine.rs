@@ -9,30 +9,36 @@ fn without_a_plan_the_engine_is_started_with_the_arguments_unchanged() {
     check(&output, 5, &format!("a b\n{}\n", scene.app.display()), "");
     let left = |name: &str| fs::read_dir(scene.root().join(name)).map(Iterator::count);
     assert!(
-        left("v1").unwrap() == 1 && left("v1/locks").unwrap() == 1,
+        left("v2").unwrap() == 1 && left("v2/locks").unwrap() == 1,
         "an engine that runs from memory leaves nothing behind"
     );
 }
 
 #[test]
 fn the_engine_sees_what_its_caller_told_the_stub() {
-    let scene = Scene::new()
-        .with("_PEXBOOT_CURRENT", "/py")
-        .with("_PEXBOOT_REPAIR", "1");
+    let scene = Scene::new().with("_PEXBOOT_CURRENT", "/py");
     scene.plan(&plan(SAY));
-    check(
-        &scene.run("echo $_PEXBOOT_CURRENT $_PEXBOOT_REPAIR"),
-        0,
-        "/py 1\n",
-        "",
-    );
+    let start = |number: &str| {
+        let line = format!("_PEXBOOT_REPAIR={number} exec \"$0\" -c \"$1\"");
+        let mut command = scene.command(Path::new("/bin/sh"));
+        let told = "test $$ = $_PEXBOOT_REPAIR && echo $_PEXBOOT_CURRENT";
+        command.args(["-c", &line]).arg(&scene.app).arg(told);
+        command.output().unwrap()
+    };
+    // The boot of this very process asks for a repair.
+    check(&start("$$"), 0, "/py\n", "");
+    // Somebody has exported it, or another process has asked.
+    for number in ["1", "", "0", "$$0"] {
+        let text = "replayed -c test $$ = $_PEXBOOT_REPAIR && echo $_PEXBOOT_CURRENT\n";
+        check(&start(number), 0, text, "");
+    }
 }
 
 #[test]
 fn an_engine_in_the_root_is_used_as_it_is() {
     // The one in the file is damaged, so that it can't be that one.
     let scene = Scene::with_engine(b"\0");
-    let directory = scene.root().join("v1/engine");
+    let directory = scene.root().join("v2/engine");
     fs::create_dir_all(&directory).unwrap();
     let engine = directory.join(hex(&scene.seal.engine_digest));
     write_program(&engine, &shell());
@@ -42,7 +48,7 @@ fn an_engine_in_the_root_is_used_as_it_is() {
 #[test]
 fn an_engine_in_the_root_that_was_cut_short_is_passed_over() {
     let scene = Scene::new();
-    let directory = scene.root().join("v1/engine");
+    let directory = scene.root().join("v2/engine");
     fs::create_dir_all(&directory).unwrap();
     let engine = directory.join(hex(&scene.seal.engine_digest));
     write_program(&engine, b"#!/bin/false\n");

@@ -7,7 +7,7 @@ fn a_plan_that_holds_is_executed_with_the_callers_arguments() {
     let scene = Scene::new();
     let mut plan = plan("echo $0 \"$@\"; exit 9");
     plan.inputs = vec![
-        Input::Pex(identity(&scene.app)),
+        Input::Pex(scene.app.as_os_str().as_bytes().to_vec()),
         Input::File(place(&scene.app), identity(&scene.app)),
     ];
     scene.plan(&plan);
@@ -33,9 +33,9 @@ fn the_environment_is_the_callers_with_the_plans_changes() {
         EnvChange::Remove(b"GONE".to_vec()),
         EnvChange::RemovePrefix(b"PEX_".to_vec()),
         EnvChange::Set(b"PEX".to_vec(), Value::RealPex),
-        EnvChange::Set(b"INVOKED".to_vec(), Value::InvokedPex(b"0".to_vec())),
+        EnvChange::Set(b"INVOKED".to_vec(), Value::InvokedPex),
     ];
-    scene.plan_at(&scene.root(), &link, false, &plan.encode());
+    scene.plans_at(&scene.root(), &link, &scene.encoded(&plan));
     let output = scene.command(&link).output().unwrap();
     assert!(output.status.success(), "{output:?}");
     let text = String::from_utf8(output.stdout).unwrap();
@@ -46,7 +46,7 @@ fn the_environment_is_the_callers_with_the_plans_changes() {
     lines.retain(|line| !line.starts_with("SHLVL=") && !line.starts_with("OLDPWD"));
     lines.sort_unstable();
     let expect = [
-        format!("INVOKED=0{}", link.display()),
+        format!("INVOKED={}", link.display()),
         "KEPT=2".into(),
         "PATH=/usr/bin:/bin".into(),
         format!("PEX={}", real.display()),
@@ -126,13 +126,71 @@ fn a_plan_that_does_not_hold_is_passed_over() {
 }
 
 #[test]
+fn of_several_plans_the_first_that_holds_is_executed() {
+    let scene = Scene::new().with("WHICH", "b");
+    let files = vec![identity(&scene.app)];
+    let plans: Vec<Plan> = ["a", "b", "b"]
+        .iter()
+        .enumerate()
+        .map(|(number, which)| Plan {
+            files: files.clone(),
+            inputs: vec![Input::Variable(b"WHICH".to_vec(), Some((*which).into()))],
+            ..plan(&format!("echo {number}"))
+        })
+        .collect();
+    scene.plans_at(&scene.root(), &scene.app, &encode(&plans));
+    check(&scene.run("x"), 0, "1\n", "");
+}
+
+#[test]
+fn another_file_of_the_same_seal_waits_for_its_content_to_be_checked() {
+    let scene = Scene::new();
+    scene.plan(&plan(SAY));
+    let copy = scene.path("copies/app");
+    fs::create_dir(scene.path("copies")).unwrap();
+    write_program(&copy, &fs::read(&scene.app).unwrap());
+    let start = |app: &Path| scene.command(app).args(["-c", "echo engine"]).output();
+    check(&start(&copy).unwrap(), 0, "engine\n", "");
+    let known = Plan {
+        files: vec![identity(&scene.app), identity(&copy)],
+        ..plan("echo replayed")
+    };
+    scene.plans_at(&scene.root(), &scene.app, &encode(&[known]));
+    check(&start(&copy).unwrap(), 0, "replayed\n", "");
+    check(&start(&scene.app).unwrap(), 0, "replayed\n", "");
+}
+
+#[test]
+fn in_a_seed_a_file_is_known_by_its_seal_and_size() {
+    let mut scene = Scene::new();
+    scene.seal.file_size = fs::metadata(&scene.app).unwrap().len();
+    let mut bytes = fs::read(&scene.app).unwrap();
+    bytes[SEAL_OFFSET..SEAL_OFFSET + SEAL_SIZE].copy_from_slice(&scene.seal.encode().unwrap());
+    write_program(&scene.app, &bytes);
+    let seed = scene.path("seed");
+    let scene = scene.with("PEXBOOT_SEEDS", &seed);
+    let told = |fingerprint| Plan {
+        fingerprint,
+        portable: true,
+        ..plan("echo replayed")
+    };
+    scene.plans_at(&seed, &scene.app, &encode(&[told([7; 32])]));
+    check(&scene.run("echo engine"), 0, "replayed\n", "");
+    scene.plans_at(&seed, &scene.app, &encode(&[told([8; 32])]));
+    check(&scene.run("echo engine"), 0, "engine\n", "");
+    // A plan for others counts nowhere else.
+    scene.plans_at(&scene.root(), &scene.app, &encode(&[told([7; 32])]));
+    check(&scene.run("echo engine"), 0, "engine\n", "");
+}
+
+#[test]
 fn a_damaged_plan_is_no_plan() {
-    let good = plan(SAY).encode();
+    let scene = Scene::new();
+    let good = scene.encoded(&plan(SAY));
     let mut flipped = good.clone();
     flipped[40] ^= 1;
-    for bytes in [&good[..good.len() - 1], &flipped, b"", b"pexplan\0"] {
-        let scene = Scene::new();
-        scene.plan_at(&scene.root(), &scene.app, false, bytes);
+    for bytes in [&good[..good.len() - 1], &flipped, b"", b"pexplans"] {
+        scene.plans_at(&scene.root(), &scene.app, bytes);
         check(&scene.run("echo engine"), 0, "engine\n", "");
     }
 }
@@ -196,7 +254,7 @@ fn a_seed_is_used_and_left_alone() {
     let scene = Scene::new();
     let seed = scene.path("seed");
     let scene = scene.with("PEXBOOT_SEEDS", &seed);
-    let path = scene.plan_at(&seed, &scene.app, true, &plan(SAY).encode());
+    let path = scene.plans_at(&seed, &scene.app, &scene.encoded(&plan(SAY)));
     let old = SystemTime::now() - Duration::from_secs(3 * 24 * 3600);
     File::options()
         .write(true)
@@ -237,7 +295,7 @@ fn the_file_is_known_by_the_path_it_was_invoked_by() {
     let scene = Scene::new();
     let mut say = plan("echo $FILE $REAL");
     say.exec.env = vec![
-        EnvChange::Set(b"FILE".to_vec(), Value::InvokedPex(Vec::new())),
+        EnvChange::Set(b"FILE".to_vec(), Value::InvokedPex),
         EnvChange::Set(b"REAL".to_vec(), Value::RealPex),
     ];
     scene.plan(&say);

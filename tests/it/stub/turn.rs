@@ -1,4 +1,4 @@
-//! Whose turn it is to prepare: the lock of a launch, and what stands beside a plan while the first start imports.
+//! Whose turn it is to prepare: the lock of a key, and what stands in a launch while its first start imports.
 
 use std::process::Child;
 use std::time::Instant;
@@ -13,15 +13,15 @@ const TOLD: &str = "echo ${_PEXBOOT_LOCK-nothing}";
 impl Scene {
     /// Where the lock of `app` lies.
     fn lock(&self) -> PathBuf {
-        let plan = self.plan_at(&self.path("elsewhere"), &self.app, false, b"");
-        let key = plan.parent().unwrap().file_name().unwrap();
-        let name = format!("launches-{}", key.to_str().unwrap());
-        self.root().join("v1/locks").join(name)
+        let plans = self.plans_at(&self.path("elsewhere"), &self.app, b"");
+        let key = plans.file_name().unwrap();
+        let name = format!("plans-{}", key.to_str().unwrap());
+        self.root().join("v2/locks").join(name)
     }
 
     /// The lock as somebody else holds it.
     fn held(&self) -> File {
-        fs::create_dir_all(self.root().join("v1/locks")).unwrap();
+        fs::create_dir_all(self.root().join("v2/locks")).unwrap();
         let file = File::create(self.lock()).unwrap();
         file.lock_exclusive().unwrap();
         file
@@ -124,8 +124,7 @@ fn who_has_waited_waits_for_the_imports_of_the_first_too() {
     let scene = Scene::with_engine(b"\0");
     let lock = scene.held();
     let mut child = scene.waiting("echo engine", true);
-    let marker = scene.plan(&plan(SAY)).with_file_name("importing");
-    fs::write(&marker, "").unwrap();
+    let marker = scene.importing();
     drop(lock);
     waits(&child, &scene.lock(), false);
     assert!(child.try_wait().unwrap().is_none());
@@ -139,8 +138,7 @@ fn imports_that_never_end_are_waited_for_once() {
     let scene = Scene::with_engine(b"\0");
     let lock = scene.held();
     let child = scene.waiting("echo engine", true);
-    let marker = scene.plan(&plan(SAY)).with_file_name("importing");
-    fs::write(&marker, "").unwrap();
+    let marker = scene.importing();
     drop(lock);
     let output = child.wait_with_output().unwrap();
     check(&output, 0, "replayed -c echo engine a b\n", "");
@@ -151,8 +149,7 @@ fn imports_that_never_end_are_waited_for_once() {
 fn a_start_that_finds_a_plan_looks_at_neither() {
     let scene = Scene::with_engine(b"\0");
     let _lock = scene.held();
-    let marker = scene.plan(&plan(SAY)).with_file_name("importing");
-    fs::write(&marker, "").unwrap();
+    let marker = scene.importing();
     check(&scene.run("x"), 0, "replayed -c x a b\n", "");
     assert!(marker.exists());
 }
@@ -160,7 +157,7 @@ fn a_start_that_finds_a_plan_looks_at_neither() {
 #[test]
 fn what_is_no_lock_of_the_users_is_not_respected() {
     let scene = Scene::new();
-    fs::create_dir_all(scene.root().join("v1/locks")).unwrap();
+    fs::create_dir_all(scene.root().join("v2/locks")).unwrap();
     let lock = scene.lock();
     symlink("target", &lock).unwrap();
     check(&scene.run(TOLD), 0, "nothing\n", "");
@@ -181,8 +178,8 @@ fn what_is_no_lock_of_the_users_is_not_respected() {
         check(&scene.run(TOLD), 0, "nothing\n", "");
     }
     drop(file);
-    fs::remove_dir_all(scene.root().join("v1/locks")).unwrap();
-    fs::write(scene.root().join("v1/locks"), "").unwrap();
+    fs::remove_dir_all(scene.root().join("v2/locks")).unwrap();
+    fs::write(scene.root().join("v2/locks"), "").unwrap();
     check(&scene.run(TOLD), 0, "nothing\n", "");
 }
 
@@ -190,12 +187,12 @@ fn what_is_no_lock_of_the_users_is_not_respected() {
 fn nobody_waits_in_a_seed() {
     let scene = Scene::new();
     let seed = scene.path("seed");
-    fs::create_dir_all(seed.join("v1/locks")).unwrap();
+    fs::create_dir_all(seed.join("v2/locks")).unwrap();
     let scene = scene.with("PEXBOOT_SEEDS", &seed);
     let script = "echo ${_PEXBOOT_LOCK#*:}";
     let output = scene.run(script);
     check(&output, 0, &format!("{}\n", scene.lock().display()), "");
-    assert_eq!(fs::read_dir(seed.join("v1/locks")).unwrap().count(), 0);
+    assert_eq!(fs::read_dir(seed.join("v2/locks")).unwrap().count(), 0);
 }
 
 #[test]

@@ -58,7 +58,7 @@ fn check(name: &str, kind: &str, end: &str, how: Harm, said: usize) {
 #[test]
 fn a_launch_plan() {
     for how in [Harm::Delete, Harm::Empty, Harm::Halve] {
-        check("damage-plan", "launches", "/plan", how, 0);
+        check("damage-plan", "plans", "", how, 0);
     }
 }
 
@@ -177,7 +177,7 @@ fn a_power_cut_that_took_data_away() {
         ("wheels", ".manifest", Harm::Empty),
         ("launches", "/data", Harm::Empty),
         ("launches", "/app.pex", Harm::Empty),
-        ("launches", "/plan", Harm::Empty),
+        ("plans", "", Harm::Empty),
         ("engine", "", Harm::Halve),
         ("interpreters", "", Harm::Halve),
     ] {
@@ -225,11 +225,16 @@ fn reboot(stage: &Stage) {
             let mut text = text;
             text[at..at + 32].copy_from_slice(&[b'1'; 32]);
             fs::write(&path, text).unwrap();
-        } else if path.ends_with("plan") {
-            let mut plan = pexboot_core::plan::Plan::decode(&fs::read(&path).unwrap()).unwrap();
-            assert_eq!(plan.boot_id.to_vec(), raw);
-            plan.boot_id = [0x11; 16];
-            fs::write(&path, plan.encode()).unwrap();
+        } else if path.ends_with("boot_id") {
+            assert_eq!(fs::read(&path).unwrap(), raw);
+            fs::write(&path, [0x11; 16]).unwrap();
+        } else if path.parent().is_some_and(|above| above.ends_with("plans")) {
+            let mut plans: Vec<Plan> = Plans::of(&fs::read(&path).unwrap()).collect();
+            for plan in &mut plans {
+                assert_eq!(plan.boot_id.to_vec(), raw);
+                plan.boot_id = [0x11; 16];
+            }
+            fs::write(&path, encode(&plans)).unwrap();
         }
     }
 }

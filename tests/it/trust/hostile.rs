@@ -416,7 +416,7 @@ fn a_pipe_or_directory_in_the_place_of_an_entry_is_no_entry() {
         for (kind, end) in [
             ("engine", ""),
             ("interpreters", ""),
-            ("launches", "/plan"),
+            ("plans", ""),
             ("wheels", ".manifest"),
             ("code", ".manifest"),
         ] {
@@ -429,8 +429,8 @@ fn a_pipe_or_directory_in_the_place_of_an_entry_is_no_entry() {
             let entry = entry.unwrap();
             fs::remove_file(entry).unwrap();
             make(entry);
-            if end != "/plan" {
-                fs::remove_dir_all(home(&stage).join("launches")).unwrap();
+            if kind != "plans" {
+                fs::remove_dir_all(home(&stage).join("plans")).unwrap();
             }
             stage.start().run().ok().prints(SAYS);
             starts(&stage.start(), SAYS);

@@ -94,7 +94,7 @@ fn paths_and_names_that_are_not_text() {
         b"new\nline",
         b"-option",
         b"data",
-        b"plan",
+        b"pack",
     ] {
         stage.place(&pex, &odd(name));
         twice(&stage.start().program(odd(name)));
@@ -102,7 +102,7 @@ fn paths_and_names_that_are_not_text() {
     let home = odd(b"h\xf6me \n");
     fs::create_dir(&home).unwrap();
     twice(&stage.start().env("HOME", &home));
-    assert!(home.join(".cache/pexboot/v1/launches").is_dir());
+    assert!(home.join(".cache/pexboot/v2/launches").is_dir());
     let run = stage.start().args([OsStr::from_bytes(b"\xe9")]).run();
     assert_eq!((run.code, run.stderr.as_str()), (Some(0), ""), "{run}");
 }
@@ -198,7 +198,7 @@ fn clocks_may_jump() {
             }
         }
         twice(&stage.start());
-        fs::remove_dir_all(home(&stage).join("launches")).unwrap();
+        fs::remove_dir_all(home(&stage).join("plans")).unwrap();
         twice(&stage.start());
     }
 }

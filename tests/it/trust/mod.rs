@@ -17,6 +17,7 @@ mod settings;
 mod upkeep;
 mod verify;
 
+use pexboot_core::plan::{Plan, Plans, encode};
 use std::fs;
 use std::io::Write as _;
 use std::os::unix::fs::{PermissionsExt, chown};
@@ -54,7 +55,7 @@ fn stage(name: &str) -> Stage {
 
 /// The format directory of the machine's root.
 fn home(stage: &Stage) -> PathBuf {
-    stage.path("home/.cache/pexboot/v1")
+    stage.path("home/.cache/pexboot/v2")
 }
 
 /// Starts without a word on stderr.
@@ -202,14 +203,11 @@ fn is_sound(home: &Path, leftovers: bool) {
                 fs::read(&manifest).unwrap_or_else(|e| panic!("{}: {e}", manifest.display()));
             holds(&text, &entry);
         }
-        // A launch without a plan is none: that is how prune begins.
-        if let Ok(plan) = fs::read(entry.join("plan")) {
-            assert!(
-                pexboot_core::plan::Plan::decode(&plan).is_some(),
-                "{}",
-                entry.display()
-            );
-        }
+    }
+    for path in below(&home.join("plans")) {
+        let bytes = fs::read(&path).unwrap();
+        let plans: Vec<Plan> = Plans::of(&bytes).collect();
+        assert_eq!(encode(&plans), bytes, "{}", path.display());
     }
     for path in below(home) {
         let Ok(status) = fs::symlink_metadata(&path) else {

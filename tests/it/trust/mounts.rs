@@ -28,7 +28,7 @@ fn a_full_disk_is_said_and_nothing_is_left_of_the_attempt() {
             mount -t tmpfs -o size=${size}k,mode=700 none "$0/home"
             code=0; ./app.pex >out 2>err || code=$?
             if [ $code = 0 ]; then echo works; umount "$0/home"; exit; fi
-            echo "$size: $code $(wc -l <err) $(find "$0/home/.cache/pexboot/v1/tmp" -mindepth 1 | wc -l) $(cat err)"
+            echo "$size: $code $(wc -l <err) $(find "$0/home/.cache/pexboot/v2/tmp" -mindepth 1 | wc -l) $(cat err)"
             # Another start of the same, with room, goes on where this one ended.
             mount -o remount,size=40m "$0/home"
             ./app.pex 2>&1
@@ -67,7 +67,7 @@ fn a_full_disk_has_no_inodes_left() {
         for count in 12 20 30 50; do
             mount -t tmpfs -o nr_inodes=$count,mode=700 none "$0/home"
             code=0; ./app.pex >out 2>err || code=$?
-            echo "$code $(find "$0/home/.cache/pexboot/v1/tmp" -mindepth 1 | wc -l)"
+            echo "$code $(find "$0/home/.cache/pexboot/v2/tmp" -mindepth 1 | wc -l)"
             umount "$0/home"
         done"#;
     isolated(&stage, script)
@@ -146,7 +146,7 @@ fn a_seed_is_read_and_never_written() {
         export PEXBOOT_SEEDS="$0/seed/.cache/pexboot"
         ./app.pex b
         ./app.pex c
-        ls "$0/home/.cache/pexboot/v1"
+        ls "$0/home/.cache/pexboot/v2"
         umount -l "$0/seed""#;
     let run = isolated(&stage, script);
     run.ok();
@@ -220,7 +220,7 @@ fn a_container_image_with_a_warm_root_in_its_lower_layer() {
         ./app.pex b
         ./app.pex c
         # What lies in the lower layer cannot be moved; a damaged wheel there is mended all the same.
-        rm "$0"/home/.cache/pexboot/v1/wheels/*/*/dep.py
+        rm "$0"/home/.cache/pexboot/v2/wheels/*/*/dep.py
         ./app.pex d 2>/dev/null
         ./app.pex e"#;
     let run = isolated(&stage, script);

@@ -267,13 +267,17 @@ fn a_foreign_rc_file_chooses_nothing() {
 fn a_plan_that_others_could_have_written_is_none() {
     let stage = stage("owner-plan");
     starts(&stage.start(), SAYS);
-    let plan = below(&home(&stage))
-        .into_iter()
-        .find(|path| path.ends_with("plan"))
-        .unwrap();
-    let mut forged = pexboot_core::plan::Plan::decode(&fs::read(&plan).unwrap()).unwrap();
+    let plan = below(&home(&stage).join("plans")).remove(0);
+    let mut forged = Plans::of(&fs::read(&plan).unwrap()).next().unwrap();
     forged.exec.program = b"/bin/echo".to_vec();
-    fs::write(&plan, forged.encode()).unwrap();
+    fs::write(&plan, encode(&[forged])).unwrap();
     chmod(&plan, 0o666);
+    // Where the engine replays, too.
+    stage
+        .start()
+        .env("PEX_VERBOSE", "1")
+        .run()
+        .ok()
+        .prints(SAYS);
     starts(&stage.start(), SAYS);
 }

@@ -112,16 +112,13 @@ fn who_waits_for_the_first_of_many_starts_no_engine() {
     let stage = stage("race-first");
     let home = home(&stage);
     starts(&stage.start(), SAYS);
-    let launch = entries(&home)
-        .into_iter()
-        .find(|entry| entry.starts_with(home.join("launches")))
-        .expect("a launch");
-    let key = launch.file_name().unwrap().to_str().unwrap();
+    let plans = below(&home.join("plans")).remove(0);
+    let key = plans.file_name().unwrap().to_str().unwrap();
     // As another start has it that is not done yet.
-    let lock = fs::File::create(home.join(format!("locks/launches-{key}"))).unwrap();
+    let lock = fs::File::create(home.join(format!("locks/plans-{key}"))).unwrap();
     lock.lock_exclusive().unwrap();
-    let aside = stage.path("launch");
-    fs::rename(&launch, &aside).unwrap();
+    let aside = stage.path("plans");
+    fs::rename(&plans, &aside).unwrap();
     // An engine that runs puts itself there.
     fs::remove_dir_all(home.join("engine")).unwrap();
     let mut waiting: Vec<_> = (0..16)
@@ -132,9 +129,9 @@ fn who_waits_for_the_first_of_many_starts_no_engine() {
         })
         .collect();
     for child in &waiting {
-        crate::stub::turn::waits(child, &home.join(format!("locks/launches-{key}")), true);
+        crate::stub::turn::waits(child, &home.join(format!("locks/plans-{key}")), true);
     }
-    fs::rename(&aside, &launch).unwrap();
+    fs::rename(&aside, &plans).unwrap();
     drop(lock);
     for child in waiting.drain(..) {
         let output = child.wait_with_output().unwrap();
@@ -161,7 +158,7 @@ fn many_starts_of_what_cannot_be_prepared_all_say_why() {
 /// What an application finds in its launch's directory while it is imported, and when it is called.
 const MARKED: &str = "import glob, os\n\
     def marked():\n    \
-        return bool(glob.glob(os.environ['HOME'] + '/.cache/pexboot/v1/launches/*/importing'))\n\
+        return bool(glob.glob(os.environ['HOME'] + '/.cache/pexboot/v2/launches/*/importing'))\n\
     FOUND = marked()\n\
     def main():\n    \
         print(FOUND, marked())\n";
@@ -235,6 +232,6 @@ fn a_lock_that_somebody_keeps_holds_nobody_up_for_ever() {
         })
         .collect();
     assert!(locks.len() > 4);
-    fs::remove_dir_all(home(&stage).join("launches")).unwrap();
+    fs::remove_dir_all(home(&stage).join("plans")).unwrap();
     starts(&stage.start(), SAYS);
 }

@@ -108,10 +108,7 @@ fn a_plan_is_stamped_once_a_day_and_never_sooner() {
     use std::time::{Duration, SystemTime};
     let stage = stage("upkeep-stamp");
     starts(&stage.start(), SAYS);
-    let plan = below(&home(&stage))
-        .into_iter()
-        .find(|path| path.ends_with("plan"))
-        .unwrap();
+    let plan = below(&home(&stage).join("plans")).remove(0);
     let stamp = |age: u64| {
         let then = SystemTime::now() - Duration::from_secs(age);
         fs::File::open(&plan).unwrap().set_modified(then).unwrap();

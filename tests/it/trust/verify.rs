@@ -110,11 +110,13 @@ fn damage_in_each_kind_of_entry_is_found() {
             |path| fs::write(path, "").unwrap(),
         );
     }
-    let plan = file(&stage, "launches", "/plan");
+    let plan = file(&stage, "plans", "");
     found(&stage, &plan, "is damaged", flip);
     let boot = file(&stage, "launches", "/app.pex");
     found(&stage, &boot, "no interpreter's boot", flip);
-    found(&stage, &boot, "is missing", remove);
+    found(&stage, boot.parent().unwrap(), "has no boot", |_| {
+        remove(&boot)
+    });
     found(&stage, &boot.with_file_name("data"), "is missing", remove);
     found(
         &stage,

@@ -1,0 +1,304 @@
+//! Choosing: the interpreter, and the wheels that it activates. Meanwhile what any interpreter will need is unpacked.
+
+use std::io::IsTerminal as _;
+use std::os::unix::ffi::OsStrExt as _;
+use std::sync::OnceLock;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use pexboot_core::machine::Machine;
+use pexboot_core::options;
+use pexboot_core::plan::Identity;
+use pexboot_core::replay::World as _;
+
+use crate::archive::Seal;
+use crate::interpreter::{self, Record, Request};
+use crate::launch::decide::{Decision, Way};
+use crate::launch::open::Opened;
+use crate::launch::{Invocation, LaunchError, Report, handover};
+use crate::pex::Pex;
+use crate::plan::{Input, Inputs};
+use crate::resolve::{self, Selected};
+use crate::store::Store;
+use crate::trace;
+use crate::unpack::{self, Unpacked};
+use crate::variables::Variables;
+
+/// A PEX that takes part in a launch: the one that was started, or a member of its PEX_PATH.
+pub(super) struct Member {
+    pub pex: Pex,
+    pub fingerprint: [u8; 32],
+    pub selected: Vec<Selected>,
+    /// Wheels that were unpacked before it was known that they are selected.
+    pub ahead: Vec<Unpacked>,
+}
+
+/// What is launched: on which interpreter, from which wheels.
+pub(super) struct Chosen<'a> {
+    pub invocation: &'a Invocation,
+    pub variables: Variables,
+    pub seal: Option<Seal>,
+    /// What P is.
+    pub identity: Identity,
+    pub interpreter: Record,
+    /// The PEX that was started, then the members of its PEX_PATH.
+    pub members: Vec<Member>,
+    pub store: Store,
+    /// What was consulted so far.
+    pub inputs: Inputs,
+}
+
+/// What can be done in the root while a Python is asked what it is.
+pub(super) type Meanwhile<'a> = dyn Fn(Option<&Seal>, &Store) + Sync + 'a;
+
+/// Chooses. With `meanwhile`, that is done beside it, since a choice may have to wait for a Python; it is left out where
+/// the root is not the one that the stub looks in, and must be done after all then.
+///
+/// # Errors
+/// When no interpreter fits, or a member's wheels do not fit the one that does.
+pub(super) fn choose(
+    invocation: &Invocation,
+    opened: &mut Opened,
+    decision: &Decision,
+    meanwhile: Option<&Meanwhile<'_>>,
+    report: &mut dyn Report,
+) -> Result<Choice, LaunchError> {
+    let _step = trace::step("interpreter");
+    let Opened {
+        pex,
+        seal,
+        variables,
+        store,
+        inputs,
+        ..
+    } = opened;
+    let (pex, seal, variables, store) = (&*pex, seal.as_ref(), &*variables, &*store);
+    // What the PEX's own bootstrap does needs no wheel unpacked, and a repair tells what it has mended in order.
+    let early = !invocation.repair && decision.way.is_native();
+    let (ahead, stop) = (OnceLock::new(), AtomicBool::new(false));
+    let (interpreter, selected) = std::thread::scope(|scope| {
+        if early {
+            let _ = std::thread::Builder::new().spawn_scoped(scope, || {
+                let _step = trace::step("unpack ahead");
+                ahead.set(unpack::ahead(pex, store, is_watched(variables), &stop))
+            });
+        }
+        if let Some(meanwhile) = meanwhile.filter(|_| !variables.from_rc.contains("PEX_ROOT")) {
+            // Where no thread can be had, it is done later.
+            let _ = std::thread::Builder::new().spawn_scoped(scope, move || meanwhile(seal, store));
+        }
+        let chosen = python(invocation, pex, variables, decision.base, store, inputs);
+        stop.store(chosen.is_err(), Ordering::Relaxed);
+        if let (true, Way::Zipapp(_), Ok((python, _))) = (early, &decision.way, &chosen)
+            && handover::too_old(python).is_none()
+        {
+            // Others unpack; whoever has asked the interpreter would wait for them.
+            let _step = trace::step("bytecode ahead");
+            unpack::bytecode::ahead(pex, python, store);
+        }
+        chosen
+    })?;
+    report.say(1, &|| {
+        format!("interpreter: `{}`", interpreter.binary.display())
+    });
+    Ok(Choice {
+        interpreter,
+        selected,
+        ahead: ahead.into_inner().unwrap_or_default(),
+    })
+}
+
+/// The interpreter, and the wheels of the PEX that was started.
+pub(super) struct Choice {
+    pub interpreter: Record,
+    selected: Vec<Selected>,
+    ahead: Vec<Unpacked>,
+}
+
+impl Choice {
+    /// The same with the wheels of PEX_PATH's members, each resolved on its own.
+    ///
+    /// # Errors
+    /// When those of a member do not fit the interpreter.
+    pub fn of_all<'a>(
+        self,
+        invocation: &'a Invocation,
+        opened: Opened,
+        others: Vec<(Pex, [u8; 32])>,
+    ) -> Result<Chosen<'a>, LaunchError> {
+        let Opened {
+            pex,
+            seal,
+            identity,
+            fingerprint,
+            variables,
+            store,
+            mut inputs,
+        } = opened;
+        let mut members = vec![Member {
+            pex,
+            fingerprint,
+            selected: self.selected,
+            ahead: self.ahead,
+        }];
+        for (pex, fingerprint) in others {
+            let ignore_errors = ignores_errors(&pex, &variables);
+            let selected = select_by(&pex, ignore_errors, &self.interpreter, &mut inputs)?;
+            members.push(Member {
+                pex,
+                fingerprint,
+                selected,
+                ahead: Vec::new(),
+            });
+        }
+        if members
+            .iter()
+            .any(|member| asks_for_the_kernel(&member.pex.info_bytes))
+        {
+            inputs.add(kernel());
+        }
+        Ok(Chosen {
+            invocation,
+            variables,
+            seal,
+            identity,
+            interpreter: self.interpreter,
+            members,
+            store,
+            inputs,
+        })
+    }
+}
+
+impl Chosen<'_> {
+    /// The PEX that was started.
+    pub fn main(&self) -> &Member {
+        &self.members[0]
+    }
+
+    /// Python's options that are not the mode's: those of the PEX, and those that the user gave a Python which ran it.
+    /// Without `-x`: it is about the first line of a file, and Python has no such file to read.
+    pub fn options(&self) -> Vec<Vec<u8>> {
+        let current = self.invocation.current.iter();
+        let given = current.flat_map(|current| &current.options);
+        let injected = self.main().pex.info.inject_python_args.iter();
+        let all: Vec<&[u8]> = injected
+            .map(|arg| arg.as_bytes())
+            .chain(given.map(|option| option.as_bytes()))
+            .collect();
+        options::split(&all).options
+    }
+
+    /// The selected wheels of all members, unpacked, each once.
+    pub fn wheels(&self) -> Result<Vec<Unpacked>, LaunchError> {
+        let _step = trace::step("unpack");
+        let mut wheels: Vec<Unpacked> = Vec::new();
+        let watched = is_watched(&self.variables);
+        for member in &self.members {
+            let known = unpack::rest(
+                &member.pex,
+                &member.selected,
+                &member.ahead,
+                &self.store,
+                watched,
+            )?;
+            for wheel in known {
+                if !wheels.contains(&wheel) {
+                    wheels.push(wheel);
+                }
+            }
+        }
+        Ok(wheels)
+    }
+}
+
+/// Whether somebody at a terminal is to see how far unpacking is. Lines that explain the launch and one that is drawn over
+/// do not go together.
+fn is_watched(variables: &Variables) -> bool {
+    variables.verbose <= 0 && std::io::stderr().is_terminal()
+}
+
+/// The interpreter, and the wheels of the PEX that was started which it activates.
+pub(super) fn python(
+    invocation: &Invocation,
+    pex: &Pex,
+    variables: &Variables,
+    base: bool,
+    store: &Store,
+    inputs: &mut Inputs,
+) -> Result<(Record, Vec<Selected>), LaunchError> {
+    let shebang = match pex.archive() {
+        Some(_) => pex.shebang()?,
+        // A directory need not have the file that would say it.
+        None => pex.shebang().unwrap_or_default(),
+    };
+    let request = Request {
+        shebang: shebang.as_deref(),
+        current: invocation
+            .current
+            .as_ref()
+            .map(|current| current.python.as_path()),
+        constraints: &pex.info.interpreter_constraints,
+        strategy: pex.info.interpreter_selection_strategy,
+        python: variables.python.as_deref(),
+        python_path: variables.python_path.as_deref(),
+        base,
+    };
+    let ignore_errors = ignores_errors(pex, variables);
+    let mut asked = Inputs::default();
+    let chosen = interpreter::choose(&request, store, inputs, &mut |record| {
+        select_by(pex, ignore_errors, record, &mut asked).map_err(|error| error.to_string())
+    })?;
+    asked
+        .into_list()
+        .into_iter()
+        .for_each(|input| inputs.add(input));
+    Ok(chosen)
+}
+
+fn ignores_errors(pex: &Pex, variables: &Variables) -> bool {
+    variables.ignore_errors.unwrap_or(pex.info.ignore_errors)
+}
+
+/// The wheels of a PEX that this interpreter activates.
+#[cfg(feature = "cli")]
+pub(crate) fn select(
+    pex: &Pex,
+    ignore_errors: bool,
+    interpreter: &Record,
+) -> Result<Vec<Selected>, resolve::ResolveError> {
+    select_by(pex, ignore_errors, interpreter, &mut Inputs::default())
+}
+
+/// The same; the kernel becomes an input where a marker may look at it.
+fn select_by(
+    pex: &Pex,
+    ignore_errors: bool,
+    interpreter: &Record,
+    inputs: &mut Inputs,
+) -> Result<Vec<Selected>, resolve::ResolveError> {
+    let _step = trace::step("resolve");
+    let label = pex.path.display().to_string();
+    resolve::resolve(&pex.info, ignore_errors, interpreter, &label, &mut |name| {
+        let metadata = pex.metadata(name).map_err(|error| error.to_string())?;
+        if asks_for_the_kernel(&metadata) {
+            inputs.add(kernel());
+        }
+        Ok(metadata)
+    })
+}
+
+/// Whether a marker in METADATA or PEX-INFO may look at the kernel's release or version (`platform.release()`, PEP 508).
+fn asks_for_the_kernel(text: &[u8]) -> bool {
+    const NAMES: [&[u8]; 3] = [
+        b"platform_release",
+        b"platform_version",
+        b"platform.version",
+    ];
+    let begins = |rest: &[u8]| NAMES.iter().any(|name| rest.starts_with(name));
+    let mut places = (0..text.len()).filter(|&at| text[at] == b'p');
+    places.any(|at| begins(&text[at..]))
+}
+
+fn kernel() -> Input {
+    Input::Kernel(Machine.kernel())
+}

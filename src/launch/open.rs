@@ -1,0 +1,128 @@
+//! Opening: the PEX that was started, as it was when it was looked at, its settings, and the roots.
+
+use std::os::unix::ffi::OsStrExt as _;
+use std::path::{Path, PathBuf};
+
+use pexboot_core::hex::hex;
+use pexboot_core::plan::Identity;
+
+use crate::archive::{Archive, Seal};
+use crate::launch::invocation::expand_user;
+use crate::launch::{Invocation, LaunchError, Report};
+use crate::pex::Pex;
+use crate::plan::{Input, Inputs, identity};
+use crate::store::Store;
+use crate::trace;
+use crate::variables::Variables;
+
+/// The PEX that was started, and what it was started under.
+pub(super) struct Opened {
+    pub pex: Pex,
+    /// The seal of the file that was started; that of a directory's `pex` too.
+    pub seal: Option<Seal>,
+    /// What P was before it was read: what replaces it meanwhile is another.
+    pub identity: Identity,
+    pub fingerprint: [u8; 32],
+    pub variables: Variables,
+    /// What is unpacked, and from where.
+    pub store: Store,
+    /// What was consulted so far.
+    pub inputs: Inputs,
+}
+
+/// Opens what was started.
+///
+/// # Errors
+/// When it cannot be read or is no PEX, a setting cannot be understood, or no root can be used.
+pub(super) fn open(
+    invocation: &Invocation,
+    report: &mut dyn Report,
+) -> Result<Opened, LaunchError> {
+    let mut inputs = Inputs::default();
+    let identity = identity_of(&invocation.pex)?;
+    let pex = trace::timed("archive", || Pex::open(&invocation.pex))?;
+    if pex.archive().is_none() {
+        // What was started says nothing of a directory's content; PEX-INFO tells the wheels. A copy is not this one: code
+        // runs from where it lies.
+        inputs.file(&pex.path.join("PEX-INFO"));
+        inputs.add(Input::Pex(invocation.pex.as_os_str().as_bytes().to_vec()));
+    }
+    let variables = trace::timed("settings", || {
+        Variables::read(&invocation.env, &invocation.pex, &mut inputs)
+    })?;
+    for path in &variables.untrusted_rc {
+        report.say(1, &|| {
+            format!(
+                "`{}` is passed over: others than you and root can write to it, or to a directory above it",
+                path.display()
+            )
+        });
+    }
+    let fingerprint = trace::timed("fingerprint", || pex.fingerprint())?;
+    report.say(1, &|| {
+        format!(
+            "`{}` has fingerprint {}",
+            invocation.pex.display(),
+            hex(&fingerprint)
+        )
+    });
+    let mut store = trace::timed("root", || open_store(&pex, &variables, report))?;
+    if invocation.repair {
+        store.distrust();
+    }
+    report.say(1, &|| format!("root: `{}`", store.root().display()));
+    Ok(Opened {
+        seal: seal_of(&invocation.pex, &pex),
+        pex,
+        identity,
+        fingerprint,
+        variables,
+        store,
+        inputs,
+    })
+}
+
+impl Opened {
+    /// Where the stub will look for the plan: it reads no rc files, so a root named there holds everything but the plan and
+    /// its launch. `None` where that is the root which is unpacked to.
+    pub fn plans_elsewhere(&self, report: &mut dyn Report) -> Result<Option<Store>, LaunchError> {
+        if !self.variables.from_rc.contains("PEX_ROOT") {
+            return Ok(None);
+        }
+        let mut without = self.variables.clone();
+        without.root = None;
+        open_store(&self.pex, &without, report).map(Some)
+    }
+}
+
+/// The root that PEX_ROOT or PEX-INFO names, else the user's.
+pub(super) fn open_store(
+    pex: &Pex,
+    variables: &Variables,
+    report: &mut dyn Report,
+) -> Result<Store, LaunchError> {
+    let explicit: Option<PathBuf> = variables
+        .root
+        .clone()
+        .or_else(|| pex.info.pex_root.as_deref().map(expand_user));
+    Ok(Store::open(explicit.as_deref(), &mut |line| {
+        report.warn(line)
+    })?)
+}
+
+/// The seal of the file at `path`, which is `pex` or starts it.
+pub(super) fn seal_of(path: &Path, pex: &Pex) -> Option<Seal> {
+    match pex.archive() {
+        Some(archive) => archive.seal().cloned(),
+        None => Archive::seal_of(path).ok().flatten(),
+    }
+}
+
+/// What the file at `path` is.
+pub(super) fn identity_of(path: &Path) -> Result<Identity, LaunchError> {
+    let metadata = std::fs::metadata(path).map_err(|source| LaunchError::Io {
+        path: path.display().to_string(),
+        source,
+    })?;
+    Ok(identity(&metadata))
+}

@@ -1,0 +1,422 @@
+//! Publishing: the directory of a launch, named by what it is, and the plan that leads to it.
+//!
+//! A launch is named by the hash of all that makes a start what it is: boot, data, command and interpreter. So equal
+//! launches of different copies, users and shells are one, and starts whose answers differ never meet. A plan is a line in
+//! the file of its key ([`pexboot_core::key`]), which is replaced by a rename: who loses a race there has lost a plan that
+//! the next start makes again.
+
+use std::ffi::OsStr;
+use std::os::fd::{AsRawFd as _, OwnedFd};
+use std::os::unix::ffi::{OsStrExt, OsStringExt};
+use std::path::{Path, PathBuf};
+use std::time::SystemTime;
+
+use nix::sys::memfd::{MFdFlags, memfd_create};
+use pexboot_core::hex::hex;
+use pexboot_core::note::Note;
+use pexboot_core::plan::{FILES_MAX, PLANS_MAX, encode};
+use sha2::{Digest as _, Sha256};
+
+use crate::archive::Seal;
+use crate::boot::{Data, Py};
+use crate::interpreter::Record;
+use crate::launch::choose::Chosen;
+use crate::launch::open::Opened;
+use crate::launch::{Invocation, LaunchError, Report, replay};
+use crate::plan::{EnvChange, Exec, Identity, Input, Inputs, Plan, Value, place};
+use crate::store::{IMPORTING, Kind, Store, StoreError};
+use crate::trace;
+use crate::unpack::bytecode::SHIPPED;
+
+/// How the application is started.
+pub(super) struct Command {
+    /// The command, up to where the boot follows.
+    pub argv: Vec<Vec<u8>>,
+    /// Changes to the environment.
+    pub env: Vec<EnvChange>,
+    /// Whether the PEX acts as an interpreter.
+    pub interpreter: bool,
+    /// What must be there for the command to work.
+    pub needs: Vec<PathBuf>,
+    /// The boot; `None` where the command is complete without it.
+    pub boot: Option<Boot>,
+}
+
+/// What the boot of a start gets.
+pub(super) struct Boot {
+    pub data: Data,
+    /// Where it finds bytecode that the PEX brings.
+    pub shipped: Option<Py>,
+    /// Whether others may be waiting for what this start imports.
+    pub importing: bool,
+}
+
+/// A launch that is ready.
+#[derive(Debug)]
+pub struct Prepared {
+    /// The plan, with a command for this start alone.
+    pub plan: Plan,
+    /// The key under which it was published.
+    pub key: [u8; 32],
+    /// The root that holds the plan.
+    pub store: Store,
+    /// The seal of the file that was started.
+    pub seal: Option<Seal>,
+    /// The interpreter that was chosen.
+    pub python: PathBuf,
+    /// What the command reads where nothing could be published.
+    pub held: Vec<OwnedFd>,
+}
+
+impl Prepared {
+    /// The launch that another copy of the file has.
+    pub(super) fn joined(
+        plan: Plan,
+        key: [u8; 32],
+        opened: Opened,
+        elsewhere: Option<Store>,
+    ) -> Prepared {
+        Prepared {
+            python: PathBuf::from(OsStr::from_bytes(&plan.exec.program)),
+            plan,
+            key,
+            store: elsewhere.unwrap_or(opened.store),
+            seal: opened.seal,
+            held: Vec::new(),
+        }
+    }
+}
+
+/// Publishes a launch and its plan. Where nothing can be written, the launch is ready all the same, for this start alone.
+///
+/// # Errors
+/// When the store can't be written.
+pub(super) fn publish(
+    chosen: Chosen<'_>,
+    command: Command,
+    elsewhere: Option<Store>,
+    report: &mut dyn Report,
+) -> Result<Prepared, LaunchError> {
+    let _step = trace::step("plan");
+    let Chosen {
+        invocation,
+        seal,
+        identity,
+        interpreter,
+        members,
+        store,
+        inputs,
+        ..
+    } = chosen;
+    if invocation.repair {
+        tell_repaired(&store, report);
+    }
+    let pex = &members[0].pex;
+    // What was started of a directory is the file `pex` in it; PEX names the directory (reference 3.2).
+    let named = match pex.archive() {
+        Some(_) => Value::RealPex,
+        None => {
+            let real = pex.path.canonicalize();
+            let real = real.unwrap_or_else(|_| pex.path.clone());
+            Value::Text(real.into_os_string().into_vec())
+        }
+    };
+    let mut env = vec![EnvChange::Set(b"PEX".to_vec(), named)];
+    env.extend(command.env);
+    let mut draft = Draft {
+        key: replay::key(invocation, seal.as_ref()),
+        fingerprint: members[0].fingerprint,
+        identity,
+        inputs,
+        exec: Exec {
+            program: command.argv[0].clone(),
+            argv: command.argv,
+            interpreter: command.interpreter,
+            env,
+        },
+        boots: false,
+    };
+    for path in &command.needs {
+        draft.inputs.add(Input::Present(place(path), 0));
+    }
+    let home = elsewhere.unwrap_or(store);
+    let mut held = Vec::new();
+    let mut note = Note::default();
+    if let Some(boot) = command.boot {
+        // A bare PEX has no stub that its boot could start again: there the next start prepares anew.
+        note.mends = seal.is_some() && !invocation.repair;
+        let name = boot_name(invocation.name(), &interpreter);
+        match draft.launch(&name, &boot, seal.is_some(), &interpreter, &home)? {
+            Some(directory) => {
+                report.say(1, &|| format!("launch: `{}`", directory.display()));
+                draft.starts(&directory, &name);
+            }
+            None => {
+                held = draft.hold(&name, &boot, &interpreter, &home)?;
+                report.say(1, &|| {
+                    "nothing is published: no root can be written".to_owned()
+                });
+            }
+        }
+        let whole = Note {
+            mends: seal.is_some(),
+            first: false,
+        };
+        draft
+            .exec
+            .env
+            .push(EnvChange::Set(Note::NAME.to_vec(), Value::Note(whole)));
+    }
+    let plan = draft.plan(&home);
+    if held.is_empty() {
+        record(&home, &draft.key, plan.clone())?;
+    }
+    Ok(Prepared {
+        // The start that follows here, and no later one, is told that it is the first.
+        plan: with_note(
+            plan,
+            Note {
+                first: true,
+                ..note
+            },
+        ),
+        key: draft.key,
+        store: home,
+        seal,
+        python: interpreter.binary,
+        held,
+    })
+}
+
+/// Publishes the plan of a start whose command is complete: the PEX's own bootstrap.
+///
+/// # Errors
+/// When the store can't be written.
+pub(super) fn publish_complete(
+    invocation: &Invocation,
+    opened: Opened,
+    elsewhere: Option<Store>,
+    exec: Exec,
+    interpreter: &Record,
+) -> Result<Prepared, LaunchError> {
+    let draft = Draft {
+        key: replay::key(invocation, opened.seal.as_ref()),
+        fingerprint: opened.fingerprint,
+        identity: opened.identity,
+        inputs: opened.inputs,
+        exec,
+        boots: false,
+    };
+    let home = elsewhere.unwrap_or(opened.store);
+    let plan = draft.plan(&home);
+    record(&home, &draft.key, plan.clone())?;
+    Ok(Prepared {
+        plan,
+        key: draft.key,
+        store: home,
+        seal: opened.seal,
+        python: interpreter.binary.clone(),
+        held: Vec::new(),
+    })
+}
+
+/// A plan in the making.
+struct Draft {
+    key: [u8; 32],
+    fingerprint: [u8; 32],
+    identity: Identity,
+    inputs: Inputs,
+    exec: Exec,
+    boots: bool,
+}
+
+impl Draft {
+    /// The directory of the launch, made where it is missing; `None` where it is, and nothing can be written.
+    fn launch(
+        &self,
+        name: &str,
+        boot: &Boot,
+        sealed: bool,
+        interpreter: &Record,
+        home: &Store,
+    ) -> Result<Option<PathBuf>, StoreError> {
+        let data = boot.data.marshal();
+        let shipped = boot.shipped.as_ref().map(Py::marshal);
+        let mut files = vec![(name, interpreter.boot.as_slice()), ("data", &data)];
+        files.extend(shipped.as_deref().map(|shipped| (SHIPPED, shipped)));
+        let mut hash = Sha256::new();
+        let mut add = |piece: &[u8]| {
+            hash.update((piece.len() as u64).to_le_bytes());
+            hash.update(piece);
+        };
+        add(b"pexboot launch 2");
+        add(&encode(&[Plan {
+            exec: self.exec.clone(),
+            ..Plan::default()
+        }]));
+        add(&[u8::from(sealed)]);
+        add(&interpreter.proof);
+        for (name, bytes) in &files {
+            add(name.as_bytes());
+            add(bytes);
+        }
+        let id = hex(&hash.finalize());
+        home.launch(&id, &files, boot.importing.then_some(IMPORTING))
+    }
+
+    /// Lets the command start what lies there.
+    fn starts(&mut self, directory: &Path, name: &str) {
+        let boot = directory.join(OsStr::from_bytes(name.as_bytes()));
+        // Python would say that it cannot open it, and nobody would mend that.
+        self.inputs.add(Input::Present(place(&boot), 0));
+        self.exec.argv.push(boot.into_os_string().into_vec());
+        self.boots = true;
+    }
+
+    /// Lets the command start a boot that lies in memory, and gives what must stay open for it.
+    fn hold(
+        &mut self,
+        name: &str,
+        boot: &Boot,
+        interpreter: &Record,
+        home: &Store,
+    ) -> Result<Vec<OwnedFd>, LaunchError> {
+        if interpreter.implementation != "cpython" {
+            // It knows bytecode by the name of a file alone.
+            home.must_write()?;
+        }
+        let mut data = boot.data.clone();
+        data.pack = None;
+        let held = [(name, &interpreter.boot), ("data", &data.marshal())].map(|(name, bytes)| {
+            let file = memfd_create(name, MFdFlags::empty())?;
+            let mut out = std::fs::File::from(file);
+            std::io::Write::write_all(&mut out, bytes)?;
+            std::io::Seek::rewind(&mut out)?;
+            Ok(OwnedFd::from(out))
+        });
+        let io = |source| LaunchError::Io {
+            path: "memory file".to_owned(),
+            source,
+        };
+        let [boot, data]: [std::io::Result<OwnedFd>; 2] = held;
+        let (boot, data) = (boot.map_err(io)?, data.map_err(io)?);
+        let path = format!("/proc/self/fd/{}", boot.as_raw_fd());
+        if !Path::new(&path).exists() {
+            home.must_write()?;
+        }
+        self.exec.argv.push(path.into_bytes());
+        self.exec.env.push(EnvChange::Set(
+            b"_PEXBOOT_DATA".to_vec(),
+            Value::Text(data.as_raw_fd().to_string().into_bytes()),
+        ));
+        Ok(vec![boot, data])
+    }
+
+    fn plan(&self, home: &Store) -> Plan {
+        Plan {
+            files: vec![self.identity],
+            fingerprint: self.fingerprint,
+            portable: false,
+            boots: self.boots,
+            boot_id: home.boot_id().0,
+            inputs: self.inputs.clone().into_list(),
+            exec: self.exec.clone(),
+        }
+    }
+}
+
+/// The plan with another note for its boot, where it has one.
+pub(super) fn with_note(mut plan: Plan, note: Note) -> Plan {
+    for change in &mut plan.exec.env {
+        if let EnvChange::Set(_, Value::Note(told)) = change {
+            *told = note;
+        }
+    }
+    plan
+}
+
+/// Puts a plan before the others of its key, in the root that is written to, if there is one. Nothing is recorded of a
+/// file that could change once more without showing it.
+///
+/// # Errors
+/// When the root can't be written.
+pub(super) fn record(home: &Store, key: &[u8; 32], mut plan: Plan) -> Result<(), StoreError> {
+    let now = now();
+    let mut looked_at = plan.inputs.iter().filter_map(|input| match input {
+        Input::File(_, identity) => Some(identity),
+        _ => None,
+    });
+    if !home.can_write()
+        || looked_at.any(|identity| identity.is_fresh(now))
+        || plan.files.iter().any(|file| file.is_fresh(now))
+    {
+        return Ok(());
+    }
+    let mut plans = home.plans(key);
+    // One whose launch is gone holds no more.
+    plans.retain(|plan| {
+        let launch = plan.launch();
+        launch.is_none_or(|launch| Path::new(OsStr::from_bytes(launch)).is_dir())
+    });
+    if let Some(at) = plans.iter().position(|known| same(known, &plan)) {
+        for file in plans.remove(at).files {
+            if !plan.files.contains(&file) {
+                plan.files.push(file);
+            }
+        }
+        plan.files.truncate(FILES_MAX);
+    }
+    plans.insert(0, plan);
+    plans.truncate(PLANS_MAX);
+    home.file(Kind::Plans, &hex(key), &encode(&plans))?;
+    Ok(())
+}
+
+/// Whether both give the same answer to the same questions, for whatever copies of one content.
+fn same(one: &Plan, other: &Plan) -> bool {
+    one.fingerprint == other.fingerprint
+        && one.portable == other.portable
+        && one.inputs == other.inputs
+        && one.exec == other.exec
+}
+
+/// Seconds since 1970.
+pub(super) fn now() -> i64 {
+    let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
+    now.map_or(0, |now| i64::try_from(now.as_secs()).unwrap_or(i64::MAX))
+}
+
+/// Says once what a repair has mended.
+fn tell_repaired(store: &Store, report: &mut dyn Report) {
+    let mut mended = store.discarded();
+    mended.dedup();
+    match mended.as_slice() {
+        [] => report.warn(&format!(
+            "files were missing in the cache `{}`; the launch was prepared again",
+            store.root().display()
+        )),
+        [first, rest @ ..] => {
+            let others = match rest.len() {
+                0 => String::new(),
+                count => format!(" and {count} more"),
+            };
+            report.warn(&format!(
+                "`{}`{others} was damaged; unpacked again",
+                first.display()
+            ));
+        }
+    }
+}
+
+/// The boot's file name: the application's own, so that `ps` shows it. PyPy knows bytecode by `.pyc` alone. A plan can
+/// name any bytes, but the store's names are text; `ps` shows a mark for what is none.
+fn boot_name(name: &OsStr, interpreter: &Record) -> String {
+    let mut name = String::from_utf8_lossy(name.as_bytes()).into_owned();
+    if crate::store::LAUNCH_FILES.contains(&name.as_str()) {
+        name.push_str(".pex");
+    }
+    if interpreter.implementation != "cpython" && !name.ends_with(".pyc") {
+        name.push_str(".pyc");
+    }
+    name
+}
