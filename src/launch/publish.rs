@@ -12,6 +12,7 @@ use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
 use nix::sys::memfd::{MFdFlags, memfd_create};
+use pexboot_core::checksum::checksum;
 use pexboot_core::hex::hex;
 use pexboot_core::note::Note;
 use pexboot_core::plan::{FILES_MAX, PLANS_MAX, encode};
@@ -256,7 +257,10 @@ impl Draft {
         }]));
         add(&[u8::from(sealed)]);
         add(&interpreter.proof);
-        for (name, bytes) in &files {
+        // The boot is the interpreter's own answer to our source: nobody else has a say in it.
+        add(&checksum(&interpreter.boot));
+        add(name.as_bytes());
+        for (name, bytes) in files.iter().skip(1) {
             add(name.as_bytes());
             add(bytes);
         }
