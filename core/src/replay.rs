@@ -94,8 +94,10 @@ fn input_holds(input: &Input, launch: Launch<'_>, world: &impl World) -> bool {
         Input::Present(place, ino) => stat(place)
             .flatten()
             .is_some_and(|found| *ino == 0 || found.ino == *ino),
-        // A place that can't be told (no HOME, no working directory) is not an empty one.
-        Input::Absent(place) => stat(place).is_some_and(|found| found.is_none()),
+        // Nothing is read from a HOME that is none. A working directory that can't be told is not an empty one.
+        Input::Absent(place) => {
+            stat(place).map_or(place.anchor == Anchor::Home, |found| found.is_none())
+        }
         Input::Link(place, target) => {
             locate(place, launch, world)
                 .and_then(|path| world.link(&path))
@@ -122,7 +124,7 @@ pub fn locate(place: &Place, launch: Launch<'_>, world: &impl World) -> Option<V
             Some(join(launch.pex.get(..slash)?, &place.path))
         }
         Anchor::Home => {
-            let home = env::get(launch.env, b"HOME").filter(|home| !home.is_empty())?;
+            let home = env::get(launch.env, b"HOME").filter(|home| home.starts_with(b"/"))?;
             Some(join(home, &place.path))
         }
         Anchor::Cwd => Some(join(&world.cwd()?, &place.path)),

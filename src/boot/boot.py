@@ -50,6 +50,8 @@ def _boot():
     if held:
         os.close(int(main.__file__.rpartition("/")[2]))
         del environ["_PEXBOOT_DATA"]
+        # As Python has resolved the link to a file without a directory.
+        here = "/"
     mends, first, pex = _told(environ.pop("_PEXBOOT", ""))
     if not pex:
         pex = _again(os, environ, here)

@@ -172,15 +172,10 @@ pub(super) fn publish(
     if held.is_empty() {
         record(&home, &draft.key, plan.clone())?;
     }
+    // The start that follows here, and no later one, is told that it is the first.
+    note.first = held.is_empty();
     Ok(Prepared {
-        // The start that follows here, and no later one, is told that it is the first.
-        plan: with_note(
-            plan,
-            Note {
-                first: true,
-                ..note
-            },
-        ),
+        plan: with_note(plan, note),
         key: draft.key,
         store: home,
         seal,

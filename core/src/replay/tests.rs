@@ -232,13 +232,12 @@ fn presence_absence_and_links() {
 }
 
 #[test]
-fn nothing_is_absent_from_a_place_that_is_not_known() {
+fn a_home_that_is_none_holds_nothing_and_an_unknown_working_directory_may() {
     let world = Fake::default();
-    assert!(!one(
-        Input::Absent(place(Anchor::Home, ".pexrc")),
-        &[],
-        &world
-    ));
+    let absent = || Input::Absent(place(Anchor::Home, ".pexrc"));
+    for env in [&[][..], &[b"HOME="], &[b"HOME=relative"]] {
+        assert!(one(absent(), env, &world));
+    }
     assert!(!one(Input::Absent(place(Anchor::Cwd, "x")), &[], &world));
 }
 

@@ -231,7 +231,7 @@ fn newer_system_calls_may_be_forbidden() {
 
 /// Runs a command under a seccomp filter (linux/seccomp.h, linux/bpf_common.h) that answers these system calls with
 /// ENOSYS.
-const FORBID: &str = r#"
+pub const FORBID: &str = r#"
 import ctypes, os, struct, sys
 NUMBERS = {
     "x86_64": dict(memfd_create=319, renameat2=316, statx=332, openat2=437, faccessat2=439, clone3=435, close_range=436,

@@ -3,6 +3,7 @@
 //! Two sizes: a run of some dozens of starts and kills in every `cargo test`, thousands in the long tier. What needs root
 //! (mounts, other users) says so where it is left out; CI is root.
 
+mod answers;
 mod appendix;
 mod damage;
 mod faults;

@@ -72,7 +72,7 @@ fn cold_starts_of_eight_pexes_that_share_wheels_at_once() {
 }
 
 /// Runs this so many times at once.
-fn at_once(count: usize, run: impl Fn(usize) + Sync) {
+pub fn at_once(count: usize, run: impl Fn(usize) + Sync) {
     let run = &run;
     thread::scope(|scope| {
         for number in 0..count {
