@@ -25,9 +25,11 @@
 //! directories and launch packs, both the file `importing`). What is under its final name is complete: it was built
 //! in `tmp/` and renamed. Locks only save doing the work twice.
 
+mod beat;
 mod error;
 mod lock;
 mod manifest;
+mod patience;
 mod publish;
 mod roots;
 mod settle;
@@ -47,8 +49,9 @@ pub use lock::Inherited;
 pub use manifest::{BootId, CACHE};
 pub use publish::Work;
 pub use settle::WITH_MANIFEST;
-pub use tree::Tree;
+pub use tree::{NewFile, Tree};
 
+pub(crate) use beat::lasts;
 #[cfg(feature = "cli")]
 pub(crate) use manifest::Item as Listed;
 

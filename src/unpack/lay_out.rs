@@ -3,7 +3,6 @@
 //! Each byte is read once, and what was hashed is what was written. How several hands do it, and how memory stays bounded,
 //! is told in [`super::crew`].
 
-use std::fs::File;
 use std::io::{self, Read as _, Write};
 use std::path::Path;
 
@@ -14,7 +13,7 @@ use super::crew::Work;
 use super::progress::Progress;
 use crate::archive::{Archive, ArchiveError, Buffer, Entry};
 use crate::pex::{self, Content, Member, PexError};
-use crate::store::{Noted, StoreError, Tree};
+use crate::store::{NewFile, Noted, StoreError, Tree};
 
 /// Members up to this size are held in memory whole.
 pub(super) const WHOLE: u64 = 8 << 20;
@@ -262,7 +261,7 @@ impl Item<'_> {
 
 /// Writes to a file and shows it to a witness.
 struct Output<'a> {
-    file: Option<(&'a mut File, &'a Progress)>,
+    file: Option<(&'a mut NewFile, &'a Progress)>,
     witness: &'a mut dyn Witness,
     length: u64,
 }

@@ -3,6 +3,7 @@
 mod inherited;
 mod publish;
 mod roots;
+mod waits;
 
 use std::os::unix::fs::PermissionsExt;
 use std::process::Command;

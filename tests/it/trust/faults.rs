@@ -14,7 +14,7 @@ fn injected(stage: &Stage, call: &str, error: &str, when: &str) -> Outcome {
         .run()
 }
 
-fn can_inject(case: &str) -> bool {
+pub(super) fn can_inject(case: &str) -> bool {
     let stage = stage("fault-probe");
     let can = stage
         .start()

@@ -16,6 +16,7 @@ mod races;
 mod settings;
 mod upkeep;
 mod verify;
+mod waits;
 
 use std::fs;
 use std::io::Write as _;
