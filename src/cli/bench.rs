@@ -181,7 +181,8 @@ fn both_forms(pex: &Path, scratch: &Path) -> Result<(PathBuf, PathBuf), Box<dyn 
         fs::create_dir(form.parent().unwrap_or(scratch))?;
     }
     let mut magic = [0; 4];
-    std::io::Read::read_exact(&mut fs::File::open(pex).map_err(at)?, &mut magic).map_err(at)?;
+    std::io::Read::read_exact(&mut crate::regular::open(pex).map_err(at)?, &mut magic)
+        .map_err(at)?;
     if magic == *b"\x7fELF" {
         fs::copy(pex, &embedded).map_err(at)?;
         execute(

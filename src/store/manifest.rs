@@ -32,7 +32,7 @@ impl BootId {
     /// The running boot.
     #[must_use]
     pub fn current() -> BootId {
-        std::fs::read("/proc/sys/kernel/random/boot_id")
+        crate::regular::read(Path::new("/proc/sys/kernel/random/boot_id"))
             .ok()
             .and_then(|text| BootId::parse(text.trim_ascii()))
             .unwrap_or(BootId::UNKNOWN)

@@ -22,6 +22,7 @@ use crate::launch::select;
 use crate::pack::Pack;
 use crate::pex::{Layout, Pex};
 use crate::plan::Plan;
+use crate::regular;
 use crate::store::{FORMAT, IMPORTING, Kind, Store, WITH_MANIFEST};
 use crate::unpack::bytecode::SHIPPED;
 use crate::unpack::{self, Unpacked};
@@ -85,7 +86,7 @@ fn records(home: &Path, findings: &mut Findings) -> Vec<Record> {
     for entry in tree::files(home, Kind::Interpreters) {
         findings.cached += 1;
         let path = home.join(entry);
-        match std::fs::read(&path)
+        match regular::read(&path)
             .ok()
             .and_then(|bytes| interpreter::read_record(&bytes))
         {
@@ -100,7 +101,7 @@ fn engines(home: &Path, findings: &mut Findings) {
     for entry in tree::files(home, Kind::Engine) {
         findings.cached += 1;
         let path = home.join(&entry);
-        let digest = std::fs::read(&path).map(|bytes| hex(&Sha256::digest(bytes)));
+        let digest = regular::read(&path).map(|bytes| hex(&Sha256::digest(bytes)));
         let name = entry.file_name().unwrap_or_default();
         if digest.is_ok_and(|digest| name != digest.as_str()) {
             say(
@@ -123,7 +124,7 @@ fn launches(home: &Path, records: &[Record], findings: &mut Findings) {
         let mut faults = Vec::new();
         let plan = launch.join("plan");
         // One without a plan is none, and serves nobody.
-        let Ok(bytes) = std::fs::read(&plan) else {
+        let Ok(bytes) = regular::read(&plan) else {
             continue;
         };
         let Some(plan) = Plan::decode(&bytes) else {
@@ -140,7 +141,7 @@ fn launches(home: &Path, records: &[Record], findings: &mut Findings) {
         for name in tree::list(&launch) {
             let path = launch.join(&name);
             if boot == Some(&path) {
-                let same = std::fs::read(&path).is_ok_and(|bytes| boots.contains(bytes.as_slice()));
+                let same = regular::read(&path).is_ok_and(|bytes| boots.contains(bytes.as_slice()));
                 if !same && !boots.is_empty() {
                     faults.push(format!("`{}` is no interpreter's boot", path.display()));
                 }
@@ -241,7 +242,7 @@ fn merged(
         return;
     }
     // Of several names of the PEX the first one stays.
-    let settings = std::fs::read_to_string(there.join("pyvenv.cfg")).unwrap_or_default();
+    let settings = regular::text(&there.join("pyvenv.cfg")).unwrap_or_default();
     let prompt = settings
         .lines()
         .find_map(|line| line.strip_prefix("prompt = '")?.strip_suffix('\''))

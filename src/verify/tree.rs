@@ -1,11 +1,10 @@
 //! Two trees that should be the same.
 
 use std::ffi::OsString;
-use std::fs::File;
-use std::io::Read;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
+use crate::regular;
 use crate::store::Kind;
 
 /// The directories of a kind below the format directory `home`, relative to it.
@@ -81,7 +80,7 @@ fn compare(truth: &Path, found: &Path, faults: &mut Vec<String>) {
         // A hard link there; here, on another device, it could not be one.
         let target = std::fs::read_link(truth).unwrap_or_default();
         let target = found.parent().unwrap_or(Path::new("/")).join(target);
-        if !same(&target, found).unwrap_or(false) {
+        if !regular::same_content(&target, found).unwrap_or(false) {
             faults.push(format!("`{shown}` has other content"));
         }
     } else if expected.file_type() != status.file_type() {
@@ -106,7 +105,9 @@ fn compare(truth: &Path, found: &Path, faults: &mut Vec<String>) {
         }
     } else if expected.permissions().mode() & 0o111 != status.permissions().mode() & 0o111 {
         faults.push(format!("`{shown}` has other x bits"));
-    } else if expected.len() != status.len() || !same(truth, found).unwrap_or(false) {
+    } else if expected.len() != status.len()
+        || !regular::same_content(truth, found).unwrap_or(false)
+    {
         faults.push(format!("`{shown}` has other content"));
     }
 }
@@ -121,19 +122,4 @@ pub(super) fn list(directory: &Path) -> Vec<OsString> {
         .collect();
     names.sort();
     names
-}
-
-/// Whether two files hold the same bytes.
-fn same(one: &Path, other: &Path) -> std::io::Result<bool> {
-    let (mut one, mut other) = (File::open(one)?, File::open(other)?);
-    let (mut left, mut right) = (vec![0; 1 << 16], vec![0; 1 << 16]);
-    loop {
-        let count = one.read(&mut left)?;
-        if count == 0 {
-            return Ok(other.read(&mut right[..1])? == 0);
-        }
-        if other.read_exact(&mut right[..count]).is_err() || left[..count] != right[..count] {
-            return Ok(false);
-        }
-    }
 }

@@ -270,7 +270,7 @@ pub(super) fn walk(path: &Path, note: &mut dyn FnMut(&Path, &Metadata)) {
 /// What a launch refers to.
 fn references(launch: &Path) -> Vec<PathBuf> {
     let path = |bytes: &[u8]| PathBuf::from(OsStr::from_bytes(bytes));
-    let plan = std::fs::read(launch.join("plan")).unwrap_or_default();
+    let plan = crate::regular::read(&launch.join("plan")).unwrap_or_default();
     let Some(plan) = Plan::decode(&plan) else {
         return Vec::new();
     };
