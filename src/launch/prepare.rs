@@ -204,7 +204,11 @@ pub(super) fn prepare_meanwhile(
         if early {
             let _ = std::thread::Builder::new().spawn_scoped(scope, || {
                 let _step = trace::step("unpack ahead");
-                ahead.set(unpack::ahead(&pex, &store, is_watched(&variables), &stop))
+                let shebang = pex.shebang().unwrap_or_default();
+                let request = request(invocation, &pex, &variables, base, shebang.as_deref());
+                let certain = resolve::certain(&pex.info, &request);
+                let watched = is_watched(&variables);
+                ahead.set(unpack::ahead(&pex, &certain, &store, watched, &stop))
             });
         }
         if let Some(meanwhile) = meanwhile.filter(|_| !variables.from_rc.contains("PEX_ROOT")) {
@@ -484,8 +488,26 @@ pub(super) fn choose(
         // A directory need not have the file that would say it.
         None => pex.shebang().unwrap_or_default(),
     };
-    let request = Request {
-        shebang: shebang.as_deref(),
+    let request = request(invocation, pex, variables, base, shebang.as_deref());
+    let ignore_errors = variables.ignore_errors.unwrap_or(pex.info.ignore_errors);
+    Ok(interpreter::choose(
+        &request,
+        store,
+        inputs,
+        &mut |record| select(pex, ignore_errors, record).map_err(|error| error.to_string()),
+    )?)
+}
+
+/// What the choice of an interpreter depends on besides the machine.
+fn request<'a>(
+    invocation: &'a Invocation,
+    pex: &'a Pex,
+    variables: &'a Variables,
+    base: bool,
+    shebang: Option<&'a [u8]>,
+) -> Request<'a> {
+    Request {
+        shebang,
         current: invocation
             .current
             .as_ref()
@@ -495,14 +517,7 @@ pub(super) fn choose(
         python: variables.python.as_deref(),
         python_path: variables.python_path.as_deref(),
         base,
-    };
-    let ignore_errors = variables.ignore_errors.unwrap_or(pex.info.ignore_errors);
-    Ok(interpreter::choose(
-        &request,
-        store,
-        inputs,
-        &mut |record| select(pex, ignore_errors, record).map_err(|error| error.to_string()),
-    )?)
+    }
 }
 
 /// The wheels of a PEX that this interpreter activates.
