@@ -309,7 +309,8 @@ mod tests {
         let caller = std::env::vars_os()
             .find_map(|(name, _)| name.into_string().ok())
             .expect("a variable of whoever runs this test");
-        let environment = environment(&["A=b=c".into(), (&caller).into(), "NO_SUCH_VARIABLE".into()]);
+        let environment =
+            environment(&["A=b=c".into(), (&caller).into(), "NO_SUCH_VARIABLE".into()]);
         assert_eq!(environment.get("A"), Some(OsStr::new("b=c")));
         assert!(environment.get(&caller).is_some());
         assert!(environment.get("NO_SUCH_VARIABLE").is_none());

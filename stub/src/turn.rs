@@ -15,9 +15,11 @@ use rustix::fd::{AsRawFd, OwnedFd};
 use rustix::fs::{FileType, FlockOperation, Mode, OFlags, Stat, Timespec};
 use rustix::io::{Errno, FdFlags};
 
-use crate::engine::made;
-use crate::entry::{self, Clock, Process};
+use crate::directory::made;
+use crate::entry::Process;
 use crate::file::File;
+use crate::stderr;
+use crate::system::Clock;
 use crate::warm::launch_key;
 use pexboot_core::machine::{self, c};
 
@@ -164,7 +166,7 @@ impl Wait<'_> {
         }
         if waited >= SILENCE && !self.told {
             self.told = true;
-            entry::tell(
+            stderr::tell(
                 &[
                     b"pexboot: waiting for another start to finish (`",
                     self.lock,

@@ -12,8 +12,9 @@ use pexboot_core::seal::Seal;
 use rustix::fd::OwnedFd;
 use rustix::fs::{FileType, Timespec, Timestamps, UTIME_NOW};
 
-use crate::entry::{self, Clock, Process};
+use crate::entry::Process;
 use crate::file::File;
+use crate::system::{self, Clock};
 use pexboot_core::machine::{self, Machine};
 
 /// After so many seconds a plan's time stamp is set anew, so that prune knows what is in use.
@@ -47,7 +48,7 @@ pub fn replay(process: &Process, seal: &Seal, file: &File, roots: &[Candidate]) 
             }
             let command = command(&plan.exec, launch);
             // Whatever the reason it does not start for, the engine finds it and says it better.
-            let _ = entry::execute(
+            let _ = system::execute(
                 &command.program,
                 &slices(&command.argv),
                 &slices(&command.env),
