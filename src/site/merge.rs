@@ -12,6 +12,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use crate::regular;
+use crate::store::CACHE;
 
 /// A directory of the site, or of a unit on its way there.
 #[derive(Debug, Clone, Default)]
@@ -60,7 +61,7 @@ pub(super) fn list(path: &Path, native: bool) -> io::Result<Directory> {
             return Err(io::Error::other("a file name in it is not UTF-8"));
         };
         // Bytecode is made anew; the layout is for pex's own tools.
-        if name == "__pycache__" || name == ".layout.json" {
+        if name == CACHE || name == ".layout.json" {
             continue;
         }
         let node = if entry.file_type()?.is_dir() {

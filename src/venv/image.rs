@@ -16,7 +16,7 @@ use nix::errno::Errno;
 
 use super::{FillIo, at};
 use crate::regular;
-use crate::store::Tree;
+use crate::store::{CACHE, Tree};
 
 /// How a file gets to its place.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -165,7 +165,7 @@ fn open_up(node: &mut Node) -> Result<bool, FillIo> {
     };
     let mut children = BTreeMap::new();
     for name in names(&source)? {
-        if name != "__pycache__" {
+        if name != CACHE {
             let child = source.join(&name);
             children.insert(name, Node::Source(Mode::Symlink, child));
         }
@@ -184,7 +184,7 @@ fn merge_children(
 ) -> Result<(), FillIo> {
     for name in names(source)? {
         // Bytecode is Python's to write anew in each real directory.
-        if name != "__pycache__" && wanted(&name) {
+        if name != CACHE && wanted(&name) {
             let inner = format!("{path}/{name}");
             merge(mode, &source.join(&name), &inner, &name, directory, clashes)?;
         }

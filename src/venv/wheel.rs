@@ -13,6 +13,7 @@ use super::record::{self, Row};
 use super::scripts::{self, Script, Shebang};
 use super::{FillIo, Request, at};
 use crate::regular;
+use crate::store::CACHE;
 use crate::unpack::Unpacked;
 
 /// Where an unpacked wheel keeps what does not go to site-packages.
@@ -85,7 +86,7 @@ fn packages(tree: &Path) -> Vec<String> {
         .unwrap_or_default()
         .into_iter()
         .filter(|name| {
-            name != "__pycache__"
+            name != CACHE
                 && name != "bin"
                 && name.chars().all(|c| c == '_' || c.is_alphanumeric())
                 && !name.starts_with(|c: char| c.is_numeric())
@@ -280,7 +281,7 @@ impl Wheel<'_> {
                 };
                 let file = self.tree.join(&path);
                 if file.is_dir() {
-                    if !path.ends_with("__pycache__") {
+                    if !path.ends_with(CACHE) {
                         pending.push(path);
                     }
                 } else if path != NOTES {

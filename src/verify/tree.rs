@@ -5,7 +5,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
 use crate::regular;
-use crate::store::Kind;
+use crate::store::{CACHE, Kind};
 
 /// The directories of a kind below the format directory `home`, relative to it.
 pub(super) fn entries(home: &Path, kind: Kind) -> Vec<PathBuf> {
@@ -55,7 +55,7 @@ pub(super) fn below(root: &Path) -> Vec<PathBuf> {
                 .is_ok_and(|status| status.is_dir());
             if !is_directory {
                 found.push(path);
-            } else if name != "__pycache__" {
+            } else if name != CACHE {
                 left.push(path);
             }
         }
@@ -88,14 +88,14 @@ fn compare(truth: &Path, found: &Path, faults: &mut Vec<String>) {
     } else if expected.is_dir() {
         let mut names: Vec<_> = list(truth);
         for name in list(found) {
-            if name != "__pycache__" && !names.contains(&name) {
+            if name != CACHE && !names.contains(&name) {
                 faults.push(format!(
                     "`{}` should not be there",
                     found.join(name).display()
                 ));
             }
         }
-        names.retain(|name| name != "__pycache__");
+        names.retain(|name| name != CACHE);
         for name in names {
             compare(&truth.join(&name), &found.join(&name), faults);
         }
