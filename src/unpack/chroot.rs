@@ -152,11 +152,7 @@ pub(crate) fn is_bytecode(path: &str) -> bool {
 
 /// Whether the file is bytecode that never runs.
 fn is_dead(path: &str, paths: &HashSet<&str>) -> bool {
-    let cached = path
-        .split('/')
-        .rev()
-        .skip(1)
-        .any(|part| part == CACHE);
+    let cached = path.split('/').rev().skip(1).any(|part| part == CACHE);
     let source = path.strip_suffix('c').filter(|path| path.ends_with(".py"));
     (cached && is_bytecode(path)) || source.is_some_and(|source| paths.contains(source))
 }

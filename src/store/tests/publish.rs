@@ -11,6 +11,7 @@ use nix::errno::Errno;
 
 use super::*;
 use crate::store::error::at;
+use crate::store::manifest::Manifest;
 
 #[test]
 fn a_directory_is_published_once_and_found_again() {
