@@ -9,7 +9,6 @@ use std::path::Path;
 use sha2::{Digest as _, Sha256};
 
 use super::UnpackError;
-use super::crew::Work;
 use super::progress::Progress;
 use crate::archive::{Archive, ArchiveError, Buffer, Entry};
 use crate::pex::{self, Content, Member, PexError};
@@ -119,17 +118,6 @@ impl Witness for DirectoryHash {
     }
 
     fn end(&mut self, _item: &Item<'_>) {}
-}
-
-/// Writes every item below `root`. What is written is added to `progress`. Gives the witness back, which has seen every item
-/// in order.
-pub(super) fn write<W: Witness + Send>(
-    root: &Path,
-    items: &[Item<'_>],
-    witness: W,
-    progress: &Progress,
-) -> Result<W, UnpackError> {
-    Work::new(root, items, witness, progress).finish()
 }
 
 /// What was written: sizes by path.

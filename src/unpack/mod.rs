@@ -11,6 +11,7 @@ mod code;
 mod crew;
 mod error;
 mod lay_out;
+mod processors;
 mod progress;
 #[cfg(test)]
 mod tests;
@@ -93,7 +94,7 @@ pub fn ahead(
     watched: bool,
     stop: &AtomicBool,
 ) -> Vec<Unpacked> {
-    if workers::processors() < 2 || certain.is_empty() {
+    if processors::processors() < 2 || certain.is_empty() {
         return Vec::new();
     }
     unpack(pex, certain, store, watched, stop).unwrap_or_default()

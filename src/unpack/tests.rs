@@ -537,7 +537,7 @@ fn what_is_unpacked_ahead_is_not_unpacked_again() {
     assert_eq!(stopped, []);
     let found = ahead(&pex, &certain, &world.store, false, &AtomicBool::new(false));
     // With one processor nothing is done ahead.
-    assert_eq!(found.len(), usize::from(workers::processors() > 1));
+    assert_eq!(found.len(), usize::from(processors::processors() > 1));
     let unpacked = world.unpack(&pex).unwrap();
     assert!(found.iter().all(|found| *found == unpacked));
     let selected = Selected::all(&pex.info);
