@@ -90,7 +90,7 @@ mod tests {
         inputs.file(&path);
         std::fs::write(&path, "12345").unwrap();
         inputs.file(&path);
-        inputs.file(Path::new("src"));
+        inputs.file(Path::new("."));
         let list = inputs.into_list();
         let place = place(&path);
         assert_eq!(list[0], Input::Absent(place.clone()));

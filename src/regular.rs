@@ -1,4 +1,5 @@
-//! Opening what must be a regular file: a pipe under its name would hold the caller up for ever, and a device would never end.
+//! Reading what must be a regular file: a pipe under its name would hold the caller up for ever, and a device would never
+//! end. Nothing that others have named or put somewhere is opened for reading in any other way.
 
 use std::fs::File;
 use std::io::{self, Read as _};
@@ -32,4 +33,39 @@ pub(crate) fn read(path: &Path) -> io::Result<Vec<u8>> {
     let mut bytes = Vec::new();
     open(path)?.read_to_end(&mut bytes)?;
     Ok(bytes)
+}
+
+/// The text of the file at `path`.
+///
+/// # Errors
+/// As [`read`], or when it is not UTF-8.
+pub(crate) fn text(path: &Path) -> io::Result<String> {
+    String::from_utf8(read(path)?)
+        .map_err(|error| io::Error::new(io::ErrorKind::InvalidData, error))
+}
+
+/// Whether the files at these paths hold the same bytes.
+///
+/// # Errors
+/// As [`open`], or when one cannot be read.
+pub(crate) fn same_content(one: &Path, other: &Path) -> io::Result<bool> {
+    let (mut one, mut other) = (open(one)?, open(other)?);
+    if one.metadata()?.len() != other.metadata()?.len() {
+        return Ok(false);
+    }
+    let (mut left, mut right) = (vec![0; 1 << 16], vec![0; 1 << 16]);
+    loop {
+        let count = match one.read(&mut left) {
+            // Of the same size, they end together.
+            Ok(0) => return Ok(true),
+            Ok(count) => count,
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
+            Err(error) => return Err(error),
+        };
+        match other.read_exact(&mut right[..count]) {
+            Ok(()) if left[..count] == right[..count] => {}
+            Err(error) if error.kind() != io::ErrorKind::UnexpectedEof => return Err(error),
+            _ => return Ok(false),
+        }
+    }
 }

@@ -21,6 +21,7 @@
 //! ```
 
 use alloc::vec::Vec;
+use core::convert::Infallible;
 
 /// Bytes a seal takes in the stub.
 pub const SEAL_SIZE: usize = 2048;
@@ -93,6 +94,12 @@ impl Seal {
         }
         bytes
     };
+
+    /// Bytes of the head, stub and engine: where the archive begins. The largest number where a damaged seal claims more.
+    #[must_use]
+    pub fn head_size(&self) -> u64 {
+        self.stub_size.saturating_add(self.engine_size)
+    }
 
     /// The seal as it stands in the stub; `None` when `pex_root` is longer than [`PEX_ROOT_MAX`].
     #[must_use]
@@ -196,47 +203,91 @@ fn u64_of(bytes: &[u8]) -> Option<(u64, &[u8])> {
     Some((u64::from_le_bytes(*head), rest))
 }
 
-/// Where the seal stands in a file that begins with a stub: the offset of the section [`SEAL_SECTION`], by the section
-/// headers of a 64-bit little-endian ELF file (System V gABI, chapter 4). `head` holds at least the whole stub.
-///
-/// `None` when it is no such file or has no such section of the right size.
+/// Where the seal stands in a stub; `None` when `stub` is none, or has none.
 #[must_use]
-pub fn offset(head: &[u8]) -> Option<usize> {
-    /// The bytes `[at, at + N)`.
-    fn field<const N: usize>(bytes: &[u8], at: usize) -> Option<[u8; N]> {
-        bytes.get(at..)?.first_chunk().copied()
-    }
-    fn size(bytes: [u8; 8]) -> Option<usize> {
-        usize::try_from(u64::from_le_bytes(bytes)).ok()
-    }
-
-    const CLASS64_LITTLE: [u8; 6] = *b"\x7fELF\x02\x01";
-    const HEADER: usize = 64;
-    if !head.starts_with(&CLASS64_LITTLE) {
-        return None;
-    }
-    let table = size(field(head, 0x28)?)?;
-    let count = usize::from(u16::from_le_bytes(field(head, 0x3c)?));
-    let names = usize::from(u16::from_le_bytes(field(head, 0x3e)?));
-    let section = |i: usize| {
-        head.get(table.checked_add(i.checked_mul(HEADER)?)?..)?
-            .get(..HEADER)
+pub fn offset(stub: &[u8]) -> Option<usize> {
+    let read = |at: u64, length: u64| {
+        let place = |number: u64| usize::try_from(number).unwrap_or(usize::MAX);
+        let rest = stub.get(place(at)..).unwrap_or_default();
+        let piece = rest.get(..place(length)).unwrap_or(rest);
+        Ok::<_, Infallible>(piece.to_vec())
     };
-    let names = size(field(section(names)?, 0x18)?)?;
-    for header in (0..count).map_while(section) {
-        let name = usize::try_from(u32::from_le_bytes(field(header, 0)?)).ok()?;
-        let name = head.get(names.checked_add(name)?..)?;
-        if name
-            .strip_prefix(SEAL_SECTION.as_bytes())
+    let Ok(found) = offset_by(&read);
+    let at = usize::try_from(found?).ok()?;
+    (at.checked_add(SEAL_SIZE)? <= stub.len()).then_some(at)
+}
+
+/// Where the seal stands in a file that begins with a stub: the offset of the section [`SEAL_SECTION`], by the section
+/// headers of a 64-bit little-endian ELF file (System V gABI, chapter 4). `read` gives at most so many bytes from an offset
+/// on. `None` when it is no such file or has no such section of the right size.
+///
+/// # Errors
+/// Those of `read`.
+pub fn offset_by<E>(read: &dyn Fn(u64, u64) -> Result<Vec<u8>, E>) -> Result<Option<u64>, E> {
+    let Some(table) = Table::of(&read(0, HEADER)?) else {
+        return Ok(None);
+    };
+    let sections = read(table.at, table.count * SECTION)?;
+    let section = |index: u64| {
+        let at = usize::try_from(index * SECTION).ok()?;
+        sections.get(at..)?.get(..SECTION as usize)
+    };
+    let Some((at, size)) = section(table.names).and_then(extent) else {
+        return Ok(None);
+    };
+    let names = read(at, size.min(MOST_NAMES))?;
+    let is_seal = |header: &&[u8]| {
+        let name = field(header, 0).map(|bytes| u32::from_le_bytes(bytes) as usize);
+        let name = name.and_then(|name| names.get(name..));
+        name.and_then(|name| name.strip_prefix(SEAL_SECTION.as_bytes()))
             .is_some_and(|rest| rest.first() == Some(&0))
-        {
-            let at = size(field(header, 0x18)?)?;
-            let fits = size(field(header, 0x20)?)? == SEAL_SIZE
-                && at.checked_add(SEAL_SIZE)? <= head.len();
-            return fits.then_some(at);
+    };
+    let found = (0..table.count).map_while(section).find(is_seal);
+    Ok(found
+        .and_then(extent)
+        .and_then(|(at, size)| (size == SEAL_SIZE as u64).then_some(at)))
+}
+
+/// Bytes of an ELF header, and of a section's.
+const HEADER: u64 = 64;
+const SECTION: u64 = 64;
+/// More sections than a stub has, and more bytes than their names take.
+const MOST_SECTIONS: u64 = 256;
+const MOST_NAMES: u64 = 1 << 16;
+
+/// The table of an ELF file's sections.
+struct Table {
+    at: u64,
+    count: u64,
+    /// The section that holds their names.
+    names: u64,
+}
+
+impl Table {
+    fn of(header: &[u8]) -> Option<Table> {
+        const CLASS64_LITTLE: [u8; 6] = *b"\x7fELF\x02\x01";
+        let half = |at| Some(u64::from(u16::from_le_bytes(field(header, at)?)));
+        if !header.starts_with(&CLASS64_LITTLE) || half(0x3a)? != SECTION {
+            return None;
         }
+        let table = Table {
+            at: u64::from_le_bytes(field(header, 0x28)?),
+            count: half(0x3c)?,
+            names: half(0x3e)?,
+        };
+        (table.count <= MOST_SECTIONS && table.names < table.count).then_some(table)
     }
-    None
+}
+
+/// Offset and size of a section, by its header.
+fn extent(header: &[u8]) -> Option<(u64, u64)> {
+    let number = |at| Some(u64::from_le_bytes(field(header, at)?));
+    Some((number(0x18)?, number(0x20)?))
+}
+
+/// The bytes `[at, at + N)`.
+fn field<const N: usize>(bytes: &[u8], at: usize) -> Option<[u8; N]> {
+    bytes.get(at..)?.first_chunk().copied()
 }
 
 #[cfg(test)]

@@ -31,8 +31,6 @@ use std::path::Path;
 
 pub use buffer::Buffer;
 pub use error::{ArchiveError, DirectoryFault, MemberFault};
-#[cfg(feature = "cli")]
-pub(crate) use head::seal_offset;
 pub use names::{Tree, safe_relative};
 pub use pexboot_core::seal::Seal;
 pub use stamps::Stamp;
@@ -138,10 +136,7 @@ impl Archive {
     /// When it is no longer there as the seal has it: the file was changed after embedding.
     pub fn original(&self) -> Result<Archive, ArchiveError> {
         let (offset, size) = match self.seal() {
-            Some(seal) => (
-                seal.stub_size.saturating_add(seal.engine_size),
-                seal.archive_size,
-            ),
+            Some(seal) => (seal.head_size(), seal.archive_size),
             None => (0, self.source.len()),
         };
         let path = self.path().to_path_buf();
@@ -235,7 +230,7 @@ impl Archive {
     /// When it cannot be read.
     pub fn shebang(&self) -> Result<Option<Vec<u8>>, ArchiveError> {
         let start = match self.seal() {
-            Some(seal) => seal.stub_size.saturating_add(seal.engine_size),
+            Some(seal) => seal.head_size(),
             None => 0,
         };
         let head = self.source.read_up_to(start, SHEBANG)?;

@@ -153,7 +153,7 @@ fn compiled(
     interpreter::compile(interpreter, &modules, &place.path().join("list"))?;
     let mut made = Vec::new();
     for module in modules {
-        match std::fs::read(&module.target) {
+        match crate::regular::read(&module.target) {
             Ok(bytes) => made.push((module.name, bytes)),
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
             Err(error) => return Err(error),

@@ -23,9 +23,9 @@ use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 
 use pexboot_core::checksum::checksum;
-use pexboot_core::seal::{Options, SEAL_SIZE, Seal};
+use pexboot_core::seal::{self, Options, SEAL_SIZE, Seal};
 
-use crate::archive::{Archive, seal_offset};
+use crate::archive::Archive;
 use crate::pex::{Layout, Pex};
 
 pub use bytecode::Bytecode;
@@ -188,7 +188,7 @@ fn strip_file(pex: &Pex, output: Option<&Path>) -> Result<PathBuf, EmbedError> {
     let changed = || EmbedError::Changed {
         path: pex.path.clone(),
     };
-    let (offset, size) = (seal.stub_size + seal.engine_size, seal.archive_size);
+    let (offset, size) = (seal.head_size(), seal.archive_size);
     if offset
         .checked_add(size)
         .is_none_or(|end| end > metadata.len())
@@ -242,7 +242,10 @@ struct Head {
 
 impl Head {
     fn new(pex: &Pex, options: Options, parts: &Parts<'_>) -> Result<Head, EmbedError> {
-        let seal_offset = seal_offset(parts.stub).ok_or(EmbedError::Stub)?;
+        let is_seal = |at: &usize| Seal::decode(&parts.stub[*at..*at + SEAL_SIZE]).is_some();
+        let seal_offset = seal::offset(parts.stub)
+            .filter(is_seal)
+            .ok_or(EmbedError::Stub)?;
         let seal = Seal {
             sealed: true,
             fingerprint: pex.fingerprint()?,

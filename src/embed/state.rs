@@ -52,9 +52,7 @@ pub fn state(path: &Path) -> Result<State, EmbedError> {
             (seal, size)
         }
     };
-    let head = seal
-        .as_ref()
-        .map_or(0, |seal| seal.stub_size.saturating_add(seal.engine_size));
+    let head = seal.as_ref().map_or(0, |seal| seal.head_size());
     let archive = match &seal {
         Some(seal) => seal.archive_size,
         None if pex.layout == Layout::Zipapp => size,

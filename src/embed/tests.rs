@@ -8,7 +8,7 @@ use pexboot_core::seal::SEAL_SECTION;
 use super::*;
 use crate::archive::testing::{Member, Shape, build, deflated, stored};
 
-/// An ELF with nothing but a seal, as [`seal_offset`] understands it.
+/// An ELF with nothing but a seal, as [`seal::offset`] understands it.
 fn stub() -> Vec<u8> {
     let names = [b"\0", SEAL_SECTION.as_bytes(), b"\0"].concat();
     let (seal_at, names_at) = (64, 64 + SEAL_SIZE);
@@ -300,7 +300,7 @@ fn a_file_changed_after_embedding_is_neither_stripped_nor_embedded_again() {
     let path = write(temp.path(), &original, 0o755);
     let head = {
         let seal = embedded(&path).unwrap().seal;
-        (seal.stub_size + seal.engine_size) as usize
+        (seal.head_size()) as usize
     };
     let mut bytes = std::fs::read(&path).unwrap();
     // In the shebang line, which no checksum of the zip covers.
@@ -356,7 +356,7 @@ fn an_embedded_file_cut_anywhere_is_an_error_and_no_panic() {
     );
     let seal = embedded(&path).unwrap().seal;
     let bytes = std::fs::read(&path).unwrap();
-    let archive_end = (seal.stub_size + seal.engine_size + seal.archive_size) as usize;
+    let archive_end = (seal.head_size() + seal.archive_size) as usize;
     for length in 0..bytes.len() {
         let path = write(temp.path(), &bytes[..length], 0o755);
         match state(&path) {

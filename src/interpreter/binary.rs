@@ -60,7 +60,7 @@ pub(super) fn pyvenv_cfg(path: &Path) -> Option<PathBuf> {
         .flatten()
         .map(|directory| directory.join("pyvenv.cfg"))
         .find(|config| {
-            fs::read_to_string(config).is_ok_and(|text| {
+            crate::regular::text(config).is_ok_and(|text| {
                 text.lines().any(|line| {
                     line.split_once('=')
                         .is_some_and(|(key, _)| key.trim() == "home")

@@ -32,7 +32,7 @@ const MAX_SEGMENT: u64 = 16 * 1024;
 impl Elf {
     /// Reads the headers of the file at `path`; `None` for what is not a little-endian ELF or cannot be read.
     pub(super) fn read(path: &Path) -> Option<Elf> {
-        let file = File::open(path).ok()?;
+        let file = crate::regular::open(path).ok()?;
         let header = bytes(&file, 0, 52)?;
         // Magic, class, little-endian: no big-endian machine is a target.
         if header.get(..4)? != b"\x7fELF" || header.get(5)? != &1 {

@@ -1,7 +1,6 @@
 //! Interpreters: finding them, asking them once what they are, choosing the one that fits (reference, section 4).
 //!
 //! Only this module ever runs a Python to ask it something.
-
 //!
 //! ```text
 //! stand_in       what the archive's `#!` line would have started ("current")
@@ -15,6 +14,7 @@
 //! constraint     which of them the PEX allows
 //! compile        has one compile modules ahead, for `embed`
 //! choose         which one is taken; messages: why none is
+//! prospect       what names tell of the choice before it is made
 //! ```
 
 mod answer;
@@ -27,6 +27,7 @@ mod elf;
 mod hooks;
 mod messages;
 mod probe;
+mod prospect;
 mod record;
 mod search;
 mod shims;
@@ -43,6 +44,7 @@ use std::path::{Path, PathBuf};
 
 #[cfg(feature = "cli")]
 pub use compile::{Module, compile};
+pub use prospect::{Prospect, Series, prospect};
 
 use crate::pex_info::SelectionStrategy;
 use crate::plan::Inputs;

@@ -12,6 +12,7 @@ use std::path::{Path, PathBuf};
 use super::binary::is_executable;
 use super::surroundings::Surroundings;
 use crate::plan::Inputs;
+use crate::regular;
 
 /// What a file called `python…` is.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -59,7 +60,7 @@ fn manager(path: &Path) -> Option<Manager> {
         return Some(Manager::Mise);
     }
     let mut script = Vec::new();
-    fs::File::open(path)
+    regular::open(path)
         .ok()?
         .take(MAX_SCRIPT)
         .read_to_end(&mut script)
@@ -327,7 +328,7 @@ fn configured(file: &Path) -> Option<Vec<String>> {
 
 fn read(file: &Path) -> String {
     let mut bytes = Vec::new();
-    if let Ok(file) = fs::File::open(file) {
+    if let Ok(file) = regular::open(file) {
         // What could not be read says nothing.
         let _ = file.take(64 * 1024).read_to_end(&mut bytes);
     }

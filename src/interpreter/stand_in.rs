@@ -12,7 +12,7 @@ use super::surroundings::Surroundings;
 use crate::plan::Inputs;
 
 /// The series that `sh` boot scripts look for, oldest first; the newest is some releases ahead of its time.
-const MINORS: std::ops::RangeInclusive<u32> = 5..=19;
+pub(super) const MINORS: std::ops::RangeInclusive<u32> = 5..=19;
 
 /// What a `#!` line asks for.
 #[derive(Debug, Clone, PartialEq, Eq)]

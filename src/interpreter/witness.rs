@@ -6,7 +6,6 @@
 use pexboot_core::hex::hex;
 use std::ffi::OsString;
 use std::fs;
-use std::io::Read as _;
 use std::os::unix::ffi::{OsStrExt as _, OsStringExt as _};
 use std::path::{Path, PathBuf};
 
@@ -14,6 +13,7 @@ use sha2::{Digest as _, Sha256};
 
 use super::answer::field;
 use super::elf::Elf;
+use crate::hashing::hash_file;
 use crate::plan::{Identity, identity};
 
 /// A file that a record speaks of, as it was.
@@ -101,15 +101,7 @@ fn proof(path: &Path) -> std::io::Result<Vec<u8>> {
     if let Some(build_id) = Elf::read(path).and_then(|elf| elf.build_id) {
         return Ok(build_id);
     }
-    let mut hash = Sha256::new();
-    let mut file = fs::File::open(path)?;
-    let mut buffer = vec![0; 64 * 1024];
-    loop {
-        match file.read(&mut buffer)? {
-            0 => return Ok(hash.finalize().to_vec()),
-            count => hash.update(&buffer[..count]),
-        }
-    }
+    Ok(hash_file::<Sha256>(path)?.0.to_vec())
 }
 
 fn unhex(text: &str) -> Option<Vec<u8>> {

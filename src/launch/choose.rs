@@ -79,7 +79,12 @@ pub(super) fn choose(
         if early {
             let _ = std::thread::Builder::new().spawn_scoped(scope, || {
                 let _step = trace::step("unpack ahead");
-                ahead.set(unpack::ahead(pex, store, is_watched(variables), &stop))
+                let shebang = pex.shebang().unwrap_or_default();
+                let base = decision.base;
+                let request = request(invocation, pex, variables, base, shebang.as_deref());
+                let certain = resolve::certain(&pex.info, &request);
+                let watched = is_watched(variables);
+                ahead.set(unpack::ahead(pex, &certain, store, watched, &stop))
             });
         }
         if let Some(meanwhile) = meanwhile.filter(|_| !variables.from_rc.contains("PEX_ROOT")) {
@@ -231,18 +236,7 @@ pub(super) fn python(
         // A directory need not have the file that would say it.
         None => pex.shebang().unwrap_or_default(),
     };
-    let request = Request {
-        shebang: shebang.as_deref(),
-        current: invocation
-            .current
-            .as_ref()
-            .map(|current| current.python.as_path()),
-        constraints: &pex.info.interpreter_constraints,
-        strategy: pex.info.interpreter_selection_strategy,
-        python: variables.python.as_deref(),
-        python_path: variables.python_path.as_deref(),
-        base,
-    };
+    let request = request(invocation, pex, variables, base, shebang.as_deref());
     let ignore_errors = ignores_errors(pex, variables);
     let mut asked = Inputs::default();
     let chosen = interpreter::choose(&request, store, inputs, &mut |record| {
@@ -253,6 +247,28 @@ pub(super) fn python(
         .into_iter()
         .for_each(|input| inputs.add(input));
     Ok(chosen)
+}
+
+/// What the choice of an interpreter depends on besides the machine.
+fn request<'a>(
+    invocation: &'a Invocation,
+    pex: &'a Pex,
+    variables: &'a Variables,
+    base: bool,
+    shebang: Option<&'a [u8]>,
+) -> Request<'a> {
+    Request {
+        shebang,
+        current: invocation
+            .current
+            .as_ref()
+            .map(|current| current.python.as_path()),
+        constraints: &pex.info.interpreter_constraints,
+        strategy: pex.info.interpreter_selection_strategy,
+        python: variables.python.as_deref(),
+        python_path: variables.python_path.as_deref(),
+        base,
+    }
 }
 
 fn ignores_errors(pex: &Pex, variables: &Variables) -> bool {

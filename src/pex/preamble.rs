@@ -32,7 +32,7 @@ pub(crate) fn preamble(archive: &Archive) -> Option<Vec<u8>> {
 }
 
 fn of_directory(pex: &Path) -> Option<Vec<u8>> {
-    let read = |name| std::fs::read(pex.join(name)).ok();
+    let read = |name| crate::regular::read(&pex.join(name)).ok();
     between(&read(MAIN)?, &read(HOOK)?).map(<[u8]>::to_vec)
 }
 

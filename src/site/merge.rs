@@ -11,6 +11,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::path::{Path, PathBuf};
 
+use crate::regular;
+use crate::store::CACHE;
+
 /// A directory of the site, or of a unit on its way there.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Directory {
@@ -58,7 +61,7 @@ pub(super) fn list(path: &Path, native: bool) -> io::Result<Directory> {
             return Err(io::Error::other("a file name in it is not UTF-8"));
         };
         // Bytecode is made anew; the layout is for pex's own tools.
-        if name == "__pycache__" || name == ".layout.json" {
+        if name == CACHE || name == ".layout.json" {
             continue;
         }
         let node = if entry.file_type()?.is_dir() {
@@ -134,7 +137,7 @@ impl Node {
     /// Whether both can be one, under this name.
     fn accepts(&self, other: &Node, name: &str) -> io::Result<bool> {
         match (self, other) {
-            (Node::File(one), Node::File(other)) => same_content(one, other),
+            (Node::File(one), Node::File(other)) => is_shared(one, other),
             (Node::File(_), _) | (_, Node::File(_)) => Ok(false),
             (one, other) => {
                 let (one, other) = (one.listed()?, other.listed()?);
@@ -203,7 +206,7 @@ impl<'a> Index<'a> {
 fn may_share(one: &[&Path], other: &[&Path]) -> io::Result<bool> {
     match (one, other) {
         ([], []) => Ok(true),
-        ([one], [other]) => Ok(declares_namespace(one)? && same_content(one, other)?),
+        ([one], [other]) => Ok(declares_namespace(one)? && is_shared(one, other)?),
         _ => Ok(false),
     }
 }
@@ -214,7 +217,7 @@ fn declares_namespace(path: &Path) -> io::Result<bool> {
     if std::fs::metadata(path)?.len() > 4096 || path.extension().is_none_or(|end| end != "py") {
         return Ok(false);
     }
-    let text = std::fs::read(path)?;
+    let text = regular::read(path)?;
     let text = String::from_utf8_lossy(&text);
     Ok((text.contains("pkgutil") && text.contains("extend_path"))
         || (text.contains("pkg_resources") && text.contains("declare_namespace")))
@@ -240,12 +243,12 @@ fn project(name: &str) -> Option<String> {
     Some(project.replace(['_', '.'], "-").to_ascii_lowercase())
 }
 
-/// Whether two files are the same to the byte.
-fn same_content(one: &Path, other: &Path) -> io::Result<bool> {
+/// Whether two files of wheels are one small file that both bring.
+fn is_shared(one: &Path, other: &Path) -> io::Result<bool> {
     let (first, second) = (std::fs::metadata(one)?, std::fs::metadata(other)?);
     if !first.is_file() || !second.is_file() || first.len() != second.len() {
         return Ok(false);
     }
     // Files that two wheels have in common are small: licences, `__init__.py`.
-    Ok(first.len() <= 1 << 20 && std::fs::read(one)? == std::fs::read(other)?)
+    Ok(first.len() <= 1 << 20 && regular::same_content(one, other)?)
 }

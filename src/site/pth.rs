@@ -29,7 +29,7 @@ pub(super) fn read(directory: &Path) -> io::Result<Pth> {
         let path = directory.join(name);
         if path.is_file() {
             parse(
-                &String::from_utf8_lossy(&std::fs::read(path)?),
+                &String::from_utf8_lossy(&crate::regular::read(&path)?),
                 directory,
                 &mut pth,
             );

@@ -8,10 +8,10 @@ use pexboot_core::hex::hex;
 use pexboot_core::plan::{Plan, Plans};
 
 use super::error::at;
-use super::manifest::BootId;
+use super::kind::place;
 use super::publish::make_parent;
 use super::stage::Staged;
-use super::{IMPORTING, Kind, Store, StoreError, Tree, place, tmp};
+use super::{BootId, IMPORTING, Kind, Store, StoreError, Tree, tmp};
 
 /// The files of a launch besides the boot, which has the application's name.
 pub const LAUNCH_FILES: [&str; 5] = ["data", "shipped", PACK, IMPORTING, BOOT_ID];

@@ -1,14 +1,14 @@
 //! Advisory locks, one per published thing. They only save doing the same work twice: whoever cannot have one goes on
-//! without, and the rename decides.
+//! without, and the rename decides. How long a lock is waited for is told in [`super::patience`].
 
 use std::ffi::{OsStr, OsString};
 use std::fs::{File, OpenOptions};
-use std::io::IsTerminal;
 use std::os::fd::{BorrowedFd, RawFd};
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
-use std::time::{Duration, Instant};
+use std::sync::Arc;
+use std::time::Duration;
 
 use fs2::FileExt;
 use nix::errno::Errno;
@@ -16,18 +16,25 @@ use nix::fcntl::{FcntlArg, FdFlag, fcntl};
 use nix::sys::stat::{SFlag, fstat, lstat};
 use pexboot_core::paths::LOCKS;
 
+use super::beat::Beat;
+use super::patience::Patience;
 use super::{FORMAT, Kind};
-
-/// How long another process may take before the work is done anyway.
-pub(super) const PATIENCE: Duration = Duration::from_secs(30);
-/// After how long someone who looks on is told.
-const SILENCE: Duration = Duration::from_secs(1);
 
 /// A lock that is held; gone with its process.
 #[derive(Debug)]
 pub(super) struct Lock {
     path: PathBuf,
-    _file: File,
+    /// Holds the file.
+    _beat: Beat,
+}
+
+impl Lock {
+    fn new(path: PathBuf, file: File) -> Lock {
+        Lock {
+            path,
+            _beat: Beat::new(Arc::new(file)),
+        }
+    }
 }
 
 impl Drop for Lock {
@@ -52,6 +59,8 @@ pub(super) enum Turn<T> {
 #[derive(Debug)]
 pub struct Inherited {
     path: PathBuf,
+    /// `None` where there is no descriptor to be had for it.
+    _beat: Option<Beat>,
 }
 
 impl Inherited {
@@ -77,7 +86,11 @@ impl Inherited {
             return None;
         }
         fcntl(lock, FcntlArg::F_SETFD(FdFlag::FD_CLOEXEC)).ok()?;
-        Some(Inherited { path })
+        let file = lock.try_clone_to_owned().ok();
+        Some(Inherited {
+            path,
+            _beat: file.map(|file| Beat::new(Arc::new(file.into()))),
+        })
     }
 }
 
@@ -103,7 +116,7 @@ pub(super) fn attempt(path: PathBuf) -> Option<Option<Lock>> {
         return Some(None);
     };
     match file.try_lock_exclusive() {
-        Ok(()) => Some(Some(Lock { path, _file: file })),
+        Ok(()) => Some(Some(Lock::new(path, file))),
         Err(error) if is_held(&error) => None,
         Err(_) => Some(None),
     }
@@ -121,23 +134,22 @@ fn open(path: &Path) -> std::io::Result<File> {
         .open(path)
 }
 
-/// Takes the lock at `path`, waiting for at most `patience` while another holds it; `done` says whether the work has
-/// appeared.
+/// Takes the lock at `path`, waiting while another holds it, for at most `limit` and as long as `patience` lasts; `done`
+/// says whether the work has appeared.
 pub(super) fn acquire<T>(
     path: PathBuf,
-    patience: Duration,
+    patience: &Patience,
+    limit: Duration,
     mut done: impl FnMut() -> Option<T>,
 ) -> Turn<T> {
     let Ok(file) = open(&path) else {
         return Turn::Work(None);
     };
-    let start = Instant::now();
-    let mut pause = Duration::from_millis(1);
-    let mut told = false;
+    let mut wait = None;
     loop {
         match file.try_lock_exclusive() {
             Ok(()) => {
-                let lock = Lock { path, _file: file };
+                let lock = Lock::new(path, file);
                 return match done() {
                     Some(found) => Turn::Done(found),
                     None => Turn::Work(Some(lock)),
@@ -149,20 +161,10 @@ pub(super) fn acquire<T>(
         if let Some(found) = done() {
             return Turn::Done(found);
         }
-        if start.elapsed() >= patience {
+        let wait = wait.get_or_insert_with(|| patience.wait(&file, limit));
+        if !wait.goes_on(&path, &file) {
             return Turn::Work(None);
         }
-        if !told && start.elapsed() >= SILENCE {
-            told = true;
-            if std::io::stderr().is_terminal() {
-                eprintln!(
-                    "pexboot: waiting for another start to finish (`{}`)",
-                    path.display()
-                );
-            }
-        }
-        std::thread::sleep(pause);
-        pause = (pause * 2).min(Duration::from_millis(50));
     }
 }
 

@@ -26,10 +26,15 @@
 //! directories and launch packs, both the file `importing`). What is under its final name is complete: it was built
 //! in `tmp/` and renamed. Locks only save doing the work twice.
 
+mod beat;
+mod boot_id;
 mod error;
+mod find;
+mod kind;
 mod launches;
 mod lock;
 mod manifest;
+mod patience;
 mod publish;
 mod roots;
 mod settle;
@@ -40,82 +45,26 @@ mod tree;
 #[cfg(feature = "cli")]
 pub mod upkeep;
 
-use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, Once, PoisonError};
 
+pub use boot_id::BootId;
 pub use error::StoreError;
+pub use kind::{Kind, WITH_MANIFEST};
 pub use launches::LAUNCH_FILES;
 pub use lock::Inherited;
-pub use manifest::{BootId, CACHE};
+pub use manifest::CACHE;
 pub use publish::Work;
-pub use settle::WITH_MANIFEST;
-pub use tree::Tree;
+pub use tree::{NewFile, Tree};
 
+pub(crate) use beat::lasts;
 #[cfg(feature = "cli")]
 pub(crate) use manifest::Item as Listed;
 
-use error::at;
-use manifest::Manifest;
+use kind::place;
 use roots::{Candidates, Refusal};
 
 pub use pexboot_core::paths::{FORMAT, IMPORTING};
-
-/// What is kept under a root, by the name of its directory.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Kind {
-    /// `engine/`
-    Engine,
-    /// `interpreters/`
-    Interpreters,
-    /// `boot/`
-    Boot,
-    /// `wheels/`
-    Wheels,
-    /// `code/`
-    Code,
-    /// `bytecode/`
-    Bytecode,
-    /// `sites/`
-    Sites,
-    /// `venvs/`
-    Venvs,
-    /// `originals/`
-    Originals,
-    /// `launches/`
-    Launches,
-    /// `plans/`
-    Plans,
-}
-
-impl Kind {
-    /// Its directory below [`FORMAT`].
-    #[must_use]
-    pub const fn directory(self) -> &'static str {
-        match self {
-            Kind::Engine => "engine",
-            Kind::Interpreters => "interpreters",
-            Kind::Boot => "boot",
-            Kind::Wheels => "wheels",
-            Kind::Code => "code",
-            Kind::Bytecode => "bytecode",
-            Kind::Sites => "sites",
-            Kind::Venvs => "venvs",
-            Kind::Originals => "originals",
-            Kind::Launches => "launches",
-            Kind::Plans => "plans",
-        }
-    }
-
-    /// Whether its entries have a manifest. The others check themselves when they are read: the engine by its digest,
-    /// interpreter records and plans by their checksums, launches by what they are to hold.
-    const fn has_manifest(self) -> bool {
-        !matches!(
-            self,
-            Kind::Engine | Kind::Interpreters | Kind::Launches | Kind::Plans
-        )
-    }
-}
 
 /// Files of a directory as whoever wrote them knows them: sizes by path.
 pub type Noted = Vec<(String, u64)>;
@@ -265,123 +214,11 @@ impl Store {
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
     }
-
-    /// Where the entry `name` of `kind` is complete: in a seed or in the root.
-    ///
-    /// What the running boot wrote, or what is known to be on disk, is complete when it is there; of anything else the
-    /// sizes are compared with its manifest, and what fell short (a power cut) is set aside.
-    #[must_use]
-    pub fn find(&self, kind: Kind, name: &str) -> Option<PathBuf> {
-        self.readable
-            .iter()
-            .map(|root| (root, false))
-            .chain(self.writable.iter().map(|root| (root, true)))
-            .find_map(|(root, ours)| self.find_in(root, ours, kind, name))
-    }
-
-    fn find_in(&self, root: &Path, ours: bool, kind: Kind, name: &str) -> Option<PathBuf> {
-        let path = place(root, kind, name);
-        let status = std::fs::symlink_metadata(&path).ok()?;
-        if !kind.has_manifest() {
-            // What else may lie there is replaced by what is published.
-            let is_entry = match kind {
-                Kind::Launches => status.is_dir(),
-                _ => status.is_file(),
-            };
-            return is_entry.then_some(path);
-        }
-        let manifest = manifest::path_of(&path);
-        let trusted = !self.distrust
-            && status.is_dir()
-            && manifest::boot_of(&manifest).is_some_and(|boot| self.is_sure_of(boot));
-        if trusted {
-            return Some(path);
-        }
-        match Manifest::read(&manifest).filter(|manifest| manifest.holds(&path)) {
-            Some(whole) => {
-                if ours && !self.distrust {
-                    // It came through a boot whole, so it is on disk. A hint: failing to note it costs the next start
-                    // the same check.
-                    let _ = self.write(&manifest, &whole.on_disk().encode());
-                }
-                Some(path)
-            }
-            None => {
-                if ours {
-                    self.discard_if_same(&path, status.ino());
-                }
-                None
-            }
-        }
-    }
-
-    /// Whether what that boot wrote is whole when it is there.
-    fn is_sure_of(&self, boot: BootId) -> bool {
-        boot == BootId::ON_DISK || (boot == self.boot && boot != BootId::UNKNOWN)
-    }
-
-    /// Whether every file of the published entry `name` of `kind` is there with its size; true for kinds that check
-    /// themselves. Says nothing of entries that are not there.
-    #[must_use]
-    pub fn verify(&self, kind: Kind, name: &str) -> bool {
-        let Some(path) = self.present(kind, name) else {
-            return true;
-        };
-        !kind.has_manifest()
-            || Manifest::read(&manifest::path_of(&path))
-                .is_some_and(|manifest| manifest.holds(&path))
-    }
-
-    /// What the directory at `entry`, which has a manifest, consists of; `None` where that is missing or damaged. For a
-    /// full check.
-    #[cfg(feature = "cli")]
-    pub(crate) fn listed(entry: &Path) -> Option<Vec<Listed>> {
-        Some(Manifest::read(&manifest::path_of(entry))?.into_items())
-    }
-
-    /// Takes the entry `name` of `kind` out of the root, so that the next to ask makes it anew.
-    ///
-    /// # Errors
-    /// When the system refuses.
-    pub fn set_aside(&self, kind: Kind, name: &str) -> Result<(), StoreError> {
-        let root = self.writable()?;
-        let path = place(root, kind, name);
-        stage::discard(&path, &tmp(root), self.boot).map_err(at(&path))
-    }
-
-    /// Where the entry is present at all, complete or not.
-    fn present(&self, kind: Kind, name: &str) -> Option<PathBuf> {
-        self.readable
-            .iter()
-            .chain(&self.writable)
-            .map(|root| place(root, kind, name))
-            .find(|path| path.symlink_metadata().is_ok())
-    }
-
-    /// Notes that what lies at `path` was found damaged.
-    fn discarded_now(&self, path: &Path) {
-        self.lock_discarded().push(path.to_owned());
-    }
-
-    /// Sets aside what is at `path` unless another start has put something new there since it was judged.
-    fn discard_if_same(&self, path: &Path, ino: u64) {
-        let Some(root) = &self.writable else { return };
-        if std::fs::symlink_metadata(path).is_ok_and(|status| status.ino() == ino) {
-            self.discarded_now(path);
-            // Where this fails, publishing meets it again and says so.
-            let _ = stage::discard(path, &tmp(root), self.boot);
-        }
-    }
 }
 
 /// Removes the copy of the engine that this process runs from, where it is in a root for this start alone.
 pub fn remove_own_copy() {
     stage::remove_own_copy();
-}
-
-/// Where an entry belongs.
-fn place(root: &Path, kind: Kind, name: &str) -> PathBuf {
-    root.join(FORMAT).join(kind.directory()).join(name)
 }
 
 /// Where work in progress is.

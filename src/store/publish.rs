@@ -11,6 +11,7 @@ use nix::errno::Errno;
 use super::error::at;
 use super::lock::{self, Lock, Turn};
 use super::manifest::{self, Manifest};
+use super::patience;
 use super::stage::{self, Staged};
 use super::{Fill, FillError, Kind, Noted, Store, StoreError, place, tmp};
 
@@ -52,7 +53,8 @@ impl Store {
         }
         let root = self.writable()?;
         let lock = lock::path(root, kind, Path::new(name));
-        let _lock = match lock::acquire(lock, lock::PATIENCE, || self.find(kind, name)) {
+        let found = || self.find(kind, name);
+        let _lock = match lock::acquire(lock, &patience::OURS, Duration::MAX, found) {
             Turn::Done(path) => return Ok(path),
             Turn::Work(lock) => lock,
         };
@@ -92,7 +94,7 @@ impl Store {
             return Some(Work(None));
         };
         let path = lock::path(root, kind, Path::new(name));
-        match lock::acquire(path, SHORTLY, || done().then_some(())) {
+        match lock::acquire(path, &patience::OURS, SHORTLY, || done().then_some(())) {
             Turn::Done(()) => None,
             Turn::Work(lock) => Some(Work(lock)),
         }

@@ -4,19 +4,9 @@ use std::fs::File;
 use std::path::Path;
 
 use super::error::at;
-use super::manifest::{self, BootId, Manifest};
-use super::{Kind, Store, StoreError, place};
-
-/// The kinds whose entries have manifests.
-pub const WITH_MANIFEST: [Kind; 7] = [
-    Kind::Boot,
-    Kind::Wheels,
-    Kind::Code,
-    Kind::Bytecode,
-    Kind::Sites,
-    Kind::Venvs,
-    Kind::Originals,
-];
+use super::kind::{WITH_MANIFEST, place};
+use super::manifest::{self, Manifest};
+use super::{BootId, Store, StoreError};
 
 impl Store {
     /// Waits until everything in the root is on disk (`syncfs`) and notes that in the manifests of what this boot wrote,

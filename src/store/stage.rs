@@ -13,8 +13,8 @@ use std::time::{Duration, SystemTime};
 
 use fs2::FileExt;
 
+use super::BootId;
 use super::lock::is_held;
-use super::manifest::BootId;
 
 /// After this long, work that cannot be asked whether it goes on has ended.
 const ABANDONED: Duration = Duration::from_secs(24 * 60 * 60);

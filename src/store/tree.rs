@@ -15,6 +15,8 @@ use nix::fcntl::{AT_FDCWD, AtFlags, OFlag, open, openat};
 use nix::sys::stat::{Mode, mkdirat};
 use nix::unistd::{linkat, symlinkat};
 
+use super::lasts;
+
 /// A directory that is being filled.
 #[derive(Debug)]
 pub struct Tree {
@@ -43,12 +45,14 @@ impl Tree {
     ///
     /// # Errors
     /// When the system refuses or something is there.
-    pub fn file(&mut self, path: &str, executable: bool) -> io::Result<File> {
+    pub fn file(&mut self, path: &str, executable: bool) -> io::Result<NewFile> {
+        lasts(0);
         let (parent, name) = split(path)?;
         let mode = Mode::from_bits_truncate(if executable { 0o755 } else { 0o644 });
         let flags =
             OFlag::O_WRONLY | OFlag::O_CREAT | OFlag::O_EXCL | OFlag::O_NOFOLLOW | OFlag::O_CLOEXEC;
-        Ok(File::from(openat(self.enter(parent)?, name, flags, mode)?))
+        let file = openat(self.enter(parent)?, name, flags, mode)?;
+        Ok(NewFile(file.into()))
     }
 
     /// A new file with this content.
@@ -64,6 +68,7 @@ impl Tree {
     /// # Errors
     /// As [`Tree::file`].
     pub fn link(&mut self, path: &str, target: &Path) -> io::Result<()> {
+        lasts(0);
         let (parent, name) = split(path)?;
         Ok(symlinkat(target, self.enter(parent)?, name)?)
     }
@@ -74,6 +79,7 @@ impl Tree {
     /// As [`Tree::file`]; and where the file system has no such thing, refuses to cross to another (EXDEV), or has too
     /// many already (EMLINK).
     pub fn hard_link(&mut self, path: &str, target: &Path) -> io::Result<()> {
+        lasts(0);
         let (parent, name) = split(path)?;
         Ok(linkat(
             AT_FDCWD,
@@ -130,6 +136,21 @@ impl Tree {
             .last
             .as_ref()
             .map_or(self.root.as_fd(), |(_, fd)| fd.as_fd()))
+    }
+}
+
+/// A file of a [`Tree`], to write to.
+#[derive(Debug)]
+pub struct NewFile(File);
+
+impl Write for NewFile {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        lasts(bytes.len() as u64);
+        self.0.write(bytes)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.0.flush()
     }
 }
 

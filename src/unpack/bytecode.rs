@@ -211,7 +211,7 @@ impl<'a> Shipped<'a> {
     pub fn keep(&self, store: &Store) -> Result<(PathBuf, Py), UnpackError> {
         let directory = self.lay_out(store)?;
         let index = directory.join("index");
-        let text = std::fs::read(&index).map_err(|source| StoreError::Io {
+        let text = crate::regular::read(&index).map_err(|source| StoreError::Io {
             path: index,
             source,
         })?;

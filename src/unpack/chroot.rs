@@ -25,7 +25,7 @@ use super::progress::Progress;
 use super::{UnpackError, hex, is_sha256};
 use crate::archive::Archive;
 use crate::pex::Member;
-use crate::store::Noted;
+use crate::store::{CACHE, Noted};
 
 /// The file that says what a chroot's `sys.path` entries are.
 pub(super) const LAYOUT: &str = ".layout.json";
@@ -147,16 +147,12 @@ pub(crate) fn is_bytecode(path: &str) -> bool {
     name.ends_with(".pyc")
         || name.ends_with(".pyo")
         || temporary
-        || directory.split('/').any(|part| part == "__pycache__")
+        || directory.split('/').any(|part| part == CACHE)
 }
 
 /// Whether the file is bytecode that never runs.
 fn is_dead(path: &str, paths: &HashSet<&str>) -> bool {
-    let cached = path
-        .split('/')
-        .rev()
-        .skip(1)
-        .any(|part| part == "__pycache__");
+    let cached = path.split('/').rev().skip(1).any(|part| part == CACHE);
     let source = path.strip_suffix('c').filter(|path| path.ends_with(".py"));
     (cached && is_bytecode(path)) || source.is_some_and(|source| paths.contains(source))
 }

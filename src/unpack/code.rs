@@ -2,6 +2,7 @@
 
 use sha2::{Digest as _, Sha256};
 
+use super::crew::Work;
 use super::lay_out::{self, Bytes, Item, Witness};
 use super::progress::Progress;
 use super::{UnpackError, hex};
@@ -34,7 +35,7 @@ pub(super) fn unpack(
         };
         // Of user code there is little: nothing to look at.
         let progress = Progress::new("", 0, false);
-        let witness = lay_out::write(root, &items, witness, &progress)?;
+        let witness = Work::new(root, &items, witness, &progress).finish()?;
         if witness.fingerprint.finish() == *fingerprint {
             return Ok(Some(lay_out::noted(&items)));
         }

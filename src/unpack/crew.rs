@@ -16,8 +16,8 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 
 use super::UnpackError;
 use super::lay_out::{Bytes, Item, WHOLE, Witness, written};
+use super::processors::processors;
 use super::progress::Progress;
-use super::workers;
 use crate::archive::Buffer;
 use crate::store::Tree;
 
@@ -43,8 +43,7 @@ impl Large {
                 .checked_add(entry.compressed_size)
                 .is_some_and(|all| all <= LARGE)
         });
-        (fits && workers::processors() > 1 && !LARGE_TAKEN.swap(true, Ordering::Relaxed))
-            .then_some(Large)
+        (fits && processors() > 1 && !LARGE_TAKEN.swap(true, Ordering::Relaxed)).then_some(Large)
     }
 }
 

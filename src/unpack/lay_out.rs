@@ -3,18 +3,16 @@
 //! Each byte is read once, and what was hashed is what was written. How several hands do it, and how memory stays bounded,
 //! is told in [`super::crew`].
 
-use std::fs::File;
 use std::io::{self, Read as _, Write};
 use std::path::Path;
 
 use sha2::{Digest as _, Sha256};
 
 use super::UnpackError;
-use super::crew::Work;
 use super::progress::Progress;
 use crate::archive::{Archive, ArchiveError, Buffer, Entry};
 use crate::pex::{self, Content, Member, PexError};
-use crate::store::{Noted, StoreError, Tree};
+use crate::store::{NewFile, Noted, StoreError, Tree};
 
 /// Members up to this size are held in memory whole.
 pub(super) const WHOLE: u64 = 8 << 20;
@@ -120,17 +118,6 @@ impl Witness for DirectoryHash {
     }
 
     fn end(&mut self, _item: &Item<'_>) {}
-}
-
-/// Writes every item below `root`. What is written is added to `progress`. Gives the witness back, which has seen every item
-/// in order.
-pub(super) fn write<W: Witness + Send>(
-    root: &Path,
-    items: &[Item<'_>],
-    witness: W,
-    progress: &Progress,
-) -> Result<W, UnpackError> {
-    Work::new(root, items, witness, progress).finish()
 }
 
 /// What was written: sizes by path.
@@ -262,7 +249,7 @@ impl Item<'_> {
 
 /// Writes to a file and shows it to a witness.
 struct Output<'a> {
-    file: Option<(&'a mut File, &'a Progress)>,
+    file: Option<(&'a mut NewFile, &'a Progress)>,
     witness: &'a mut dyn Witness,
     length: u64,
 }

@@ -11,6 +11,7 @@ mod code;
 mod crew;
 mod error;
 mod lay_out;
+mod processors;
 mod progress;
 #[cfg(test)]
 mod tests;
@@ -24,7 +25,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use crate::archive::Archive;
 use crate::pex::{Pex, WheelSource};
-use crate::resolve::{self, Selected};
+use crate::resolve::Selected;
 use crate::store::{Kind, Store};
 use crate::trace;
 
@@ -81,17 +82,22 @@ pub fn rest(
     wheels(pex, selected, store, watched)
 }
 
-/// Brings the wheels into the store that whatever interpreter is chosen will need, while that is still being found out;
-/// nothing where their names do not tell, or where there is one processor to do both. `stop` ends it early. What fails
-/// here fails again, and says so, where the wheels are needed; what was not needed after all is one more wheel in the
-/// store, under its verified hash.
+/// Brings wheels into the store while it is still being found out which are needed: those that are certain by then (see
+/// [`crate::resolve::certain`]). Nothing where there is one processor to do both. `stop` ends it early. What fails here
+/// fails again, and says so, where the wheels are needed; what was not needed after all is one more wheel in the store,
+/// under its verified hash.
 #[must_use]
-pub fn ahead(pex: &Pex, store: &Store, watched: bool, stop: &AtomicBool) -> Vec<Unpacked> {
-    if workers::processors() < 2 {
+pub fn ahead(
+    pex: &Pex,
+    certain: &[Selected],
+    store: &Store,
+    watched: bool,
+    stop: &AtomicBool,
+) -> Vec<Unpacked> {
+    if processors::processors() < 2 || certain.is_empty() {
         return Vec::new();
     }
-    let certain = resolve::certain(&pex.info).unwrap_or_default();
-    unpack(pex, &certain, store, watched, stop).unwrap_or_default()
+    unpack(pex, certain, store, watched, stop).unwrap_or_default()
 }
 
 fn unpack(

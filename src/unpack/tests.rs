@@ -532,11 +532,12 @@ fn what_is_noted_is_what_is_there() {
 fn what_is_unpacked_ahead_is_not_unpacked_again() {
     let world = World::new();
     let pex = world.chroot(&[("a.py", "a", 0)], &promise(&[("a.py", "a")]));
-    let stopped = ahead(&pex, &world.store, false, &AtomicBool::new(true));
+    let certain = Selected::all(&pex.info);
+    let stopped = ahead(&pex, &certain, &world.store, false, &AtomicBool::new(true));
     assert_eq!(stopped, []);
-    let found = ahead(&pex, &world.store, false, &AtomicBool::new(false));
+    let found = ahead(&pex, &certain, &world.store, false, &AtomicBool::new(false));
     // With one processor nothing is done ahead.
-    assert_eq!(found.len(), usize::from(workers::processors() > 1));
+    assert_eq!(found.len(), usize::from(processors::processors() > 1));
     let unpacked = world.unpack(&pex).unwrap();
     assert!(found.iter().all(|found| *found == unpacked));
     let selected = Selected::all(&pex.info);
@@ -548,7 +549,13 @@ fn what_is_unpacked_ahead_is_not_unpacked_again() {
     // What is wrong with it is told where it is needed.
     let pex = world.chroot(&[("a.py", "a", 0)], &promise(&[("a.py", "b")]));
     assert_eq!(
-        ahead(&pex, &world.store, false, &AtomicBool::new(false)),
+        ahead(
+            &pex,
+            &Selected::all(&pex.info),
+            &world.store,
+            false,
+            &AtomicBool::new(false)
+        ),
         []
     );
     assert!(world.unpack(&pex).is_err());

@@ -1,20 +1,15 @@
 //! Several jobs at once, as many as this process really has processors for, and several hands on what is left of one.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Mutex, OnceLock, PoisonError};
+use std::sync::{Mutex, PoisonError};
 
 use super::crew::Crew;
+use super::processors::processors;
 
 /// Below this many bytes in all, starting threads costs more than it saves.
 const SERIAL: u64 = 2 << 20;
 /// More threads than this wait for the disk and for each other.
 const MOST: usize = 16;
-
-/// How many processors this process has: counts the affinity mask and the quota of the control group.
-pub(super) fn processors() -> usize {
-    static COUNT: OnceLock<usize> = OnceLock::new();
-    *COUNT.get_or_init(|| std::thread::available_parallelism().map_or(1, usize::from))
-}
 
 /// Does every job that has a size, the largest first; whoever finds none left helps the others with theirs. The first error
 /// ends it; jobs under way are finished.

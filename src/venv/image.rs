@@ -7,15 +7,16 @@
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
 use std::ffi::OsString;
-use std::fs::{self, File};
-use std::io::{self, Read};
+use std::fs;
+use std::io;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
 use nix::errno::Errno;
 
 use super::{FillIo, at};
-use crate::store::Tree;
+use crate::regular;
+use crate::store::{CACHE, Tree};
 
 /// How a file gets to its place.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -164,7 +165,7 @@ fn open_up(node: &mut Node) -> Result<bool, FillIo> {
     };
     let mut children = BTreeMap::new();
     for name in names(&source)? {
-        if name != "__pycache__" {
+        if name != CACHE {
             let child = source.join(&name);
             children.insert(name, Node::Source(Mode::Symlink, child));
         }
@@ -183,7 +184,7 @@ fn merge_children(
 ) -> Result<(), FillIo> {
     for name in names(source)? {
         // Bytecode is Python's to write anew in each real directory.
-        if name != "__pycache__" && wanted(&name) {
+        if name != CACHE && wanted(&name) {
             let inner = format!("{path}/{name}");
             merge(mode, &source.join(&name), &inner, &name, directory, clashes)?;
         }
@@ -275,7 +276,7 @@ fn write(directory: &BTreeMap<String, Node>, path: &str, tree: &mut Tree) -> io:
 }
 
 fn copy(source: &Path, path: &str, tree: &mut Tree) -> io::Result<()> {
-    let mut from = File::open(source)?;
+    let mut from = regular::open(source)?;
     let executable = from.metadata()?.permissions().mode() & 0o111 != 0;
     io::copy(&mut from, &mut tree.file(path, executable)?).map(drop)
 }
@@ -300,24 +301,9 @@ pub(super) fn names(directory: &Path) -> Result<Vec<String>, FillIo> {
 fn same_content(one: &Path, other: &Path) -> io::Result<bool> {
     if one.file_name().is_some_and(|name| name == "__init__.py") {
         // Packages that several wheels share differ in comments and blank lines, which matters to nobody.
-        return Ok(code_lines(&fs::read(one)?) == code_lines(&fs::read(other)?));
+        return Ok(code_lines(&regular::read(one)?) == code_lines(&regular::read(other)?));
     }
-    let (mut one, mut other) = (File::open(one)?, File::open(other)?);
-    if one.metadata()?.len() != other.metadata()?.len() {
-        return Ok(false);
-    }
-    let (mut left, mut right) = (vec![0; 1 << 16], vec![0; 1 << 16]);
-    loop {
-        let count = one.read(&mut left)?;
-        if count == 0 {
-            return Ok(true);
-        }
-        match other.read_exact(&mut right[..count]) {
-            Ok(()) if left[..count] == right[..count] => {}
-            Err(error) if error.kind() != io::ErrorKind::UnexpectedEof => return Err(error),
-            _ => return Ok(false),
-        }
-    }
+    regular::same_content(one, other)
 }
 
 fn code_lines(text: &[u8]) -> Vec<&[u8]> {

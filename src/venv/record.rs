@@ -1,10 +1,11 @@
 //! RECORD: the list of a wheel's installed files with hash and size (PEP 376, PEP 627), as CSV.
 
-use std::fs::File;
-use std::io::{self, Read};
+use std::io;
 use std::path::Path;
 
 use sha2::{Digest, Sha256};
+
+use crate::hashing::hash_file;
 
 /// One line of a RECORD.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -38,21 +39,10 @@ impl Row {
 
     /// The row of `path` for the file at `file`.
     pub fn of(path: &str, file: &Path) -> io::Result<Row> {
-        let mut file = File::open(file)?;
-        let mut hash = Sha256::new();
-        let mut buffer = vec![0; 1 << 16];
-        let mut size = 0_u64;
-        loop {
-            let count = file.read(&mut buffer)?;
-            if count == 0 {
-                break;
-            }
-            hash.update(&buffer[..count]);
-            size += count as u64;
-        }
+        let (hash, size) = hash_file::<Sha256>(file)?;
         Ok(Row {
             path: path.to_owned(),
-            hash: format!("sha256={}", base64(&hash.finalize())),
+            hash: format!("sha256={}", base64(&hash)),
             size: size.to_string(),
         })
     }

@@ -1,7 +1,6 @@
 //! The parts of a virtual environment that every one has: interpreter, settings, activation (PEP 405).
 
 use std::ffi::OsStr;
-use std::fs;
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::{Path, PathBuf};
 
@@ -64,7 +63,7 @@ pub(super) fn make(
 
 /// The place that the environment at `path` was made for; `None` when it does not say.
 pub(super) fn location(path: &Path) -> Option<PathBuf> {
-    let settings = fs::read(path.join(SETTINGS)).ok()?;
+    let settings = crate::regular::read(&path.join(SETTINGS)).ok()?;
     let line = settings
         .split(|byte| *byte == b'\n')
         .find_map(|line| line.strip_prefix(LOCATION))?;

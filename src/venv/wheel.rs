@@ -5,7 +5,6 @@
 //! each can be shared. With copies there is one tree instead.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
-use std::fs;
 use std::path::Path;
 
 use super::image::{Image, Mode, names};
@@ -13,6 +12,8 @@ use super::layout::Layout;
 use super::record::{self, Row};
 use super::scripts::{self, Script, Shebang};
 use super::{FillIo, Request, at};
+use crate::regular;
+use crate::store::CACHE;
 use crate::unpack::Unpacked;
 
 /// Where an unpacked wheel keeps what does not go to site-packages.
@@ -85,7 +86,7 @@ fn packages(tree: &Path) -> Vec<String> {
         .unwrap_or_default()
         .into_iter()
         .filter(|name| {
-            name != "__pycache__"
+            name != CACHE
                 && name != "bin"
                 && name.chars().all(|c| c == '_' || c.is_alphanumeric())
                 && !name.starts_with(|c: char| c.is_numeric())
@@ -134,7 +135,7 @@ impl Installer<'_> {
             },
             legacy: !top.iter().any(|name| name == NOTES),
             entry_points: dist_info
-                .and_then(|name| fs::read_to_string(tree.join(name).join("entry_points.txt")).ok())
+                .and_then(|name| regular::text(&tree.join(name).join("entry_points.txt")).ok())
                 .map(|text| scripts::entry_points(&text))
                 .unwrap_or_default(),
             scripts: BTreeMap::new(),
@@ -210,7 +211,7 @@ impl Installer<'_> {
             }
             let (file, path) = (source.join(&name), format!("bin/{name}"));
             let text = if file.is_file() {
-                scripts::rewritten(&fs::read(&file).map_err(at(&file))?, self.shebang)
+                scripts::rewritten(&regular::read(&file).map_err(at(&file))?, self.shebang)
             } else {
                 None
             };
@@ -266,7 +267,7 @@ impl Wheel<'_> {
 
     /// The wheel's files: what its RECORD lists, else what is there.
     fn listed(&self, dist_info: &str) -> Result<Vec<Row>, FillIo> {
-        if let Ok(text) = fs::read_to_string(self.tree.join(dist_info).join("RECORD")) {
+        if let Ok(text) = regular::text(&self.tree.join(dist_info).join("RECORD")) {
             return Ok(record::parse(&text));
         }
         let mut rows = Vec::new();
@@ -280,7 +281,7 @@ impl Wheel<'_> {
                 };
                 let file = self.tree.join(&path);
                 if file.is_dir() {
-                    if !path.ends_with("__pycache__") {
+                    if !path.ends_with(CACHE) {
                         pending.push(path);
                     }
                 } else if path != NOTES {

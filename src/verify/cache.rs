@@ -23,6 +23,7 @@ use crate::interpreter::{self, Record};
 use crate::launch::select;
 use crate::pack::Pack;
 use crate::pex::{Layout, Pex};
+use crate::regular;
 use crate::store::{FORMAT, Kind, LAUNCH_FILES, Store, WITH_MANIFEST};
 use crate::unpack::{self, Unpacked};
 use crate::{site, venv};
@@ -86,7 +87,7 @@ fn records(home: &Path, findings: &mut Findings) -> Vec<Record> {
     for entry in tree::files(home, Kind::Interpreters) {
         findings.cached += 1;
         let path = home.join(entry);
-        match std::fs::read(&path)
+        match regular::read(&path)
             .ok()
             .and_then(|bytes| interpreter::read_record(&bytes))
         {
@@ -101,7 +102,7 @@ fn engines(home: &Path, findings: &mut Findings) {
     for entry in tree::files(home, Kind::Engine) {
         findings.cached += 1;
         let path = home.join(&entry);
-        let digest = std::fs::read(&path).map(|bytes| hex(&Sha256::digest(bytes)));
+        let digest = regular::read(&path).map(|bytes| hex(&Sha256::digest(bytes)));
         let name = entry.file_name().unwrap_or_default();
         if digest.is_ok_and(|digest| name != digest.as_str()) {
             say(
@@ -117,7 +118,7 @@ fn plans(home: &Path, findings: &mut Findings) {
     for entry in tree::files(home, Kind::Plans) {
         findings.cached += 1;
         let path = home.join(entry);
-        let bytes = std::fs::read(&path).unwrap_or_default();
+        let bytes = regular::read(&path).unwrap_or_default();
         let plans: Vec<Plan> = Plans::of(&bytes).collect();
         if encode(&plans) != bytes {
             say(vec![format!("`{}` is damaged", path.display())], findings);
@@ -142,7 +143,7 @@ fn launches(home: &Path, records: &[Record], findings: &mut Findings) {
             [] => faults.push(format!("`{}` has no boot", launch.display())),
             [name, more @ ..] => {
                 let boot = launch.join(name);
-                let same = std::fs::read(&boot).is_ok_and(|bytes| boots.contains(bytes.as_slice()));
+                let same = regular::read(&boot).is_ok_and(|bytes| boots.contains(bytes.as_slice()));
                 if !same && !boots.is_empty() {
                     faults.push(format!("`{}` is no interpreter's boot", boot.display()));
                 }
@@ -240,7 +241,7 @@ fn merged(
         return;
     }
     // Of several names of the PEX the first one stays.
-    let settings = std::fs::read_to_string(there.join("pyvenv.cfg")).unwrap_or_default();
+    let settings = regular::text(&there.join("pyvenv.cfg")).unwrap_or_default();
     let prompt = settings
         .lines()
         .find_map(|line| line.strip_prefix("prompt = '")?.strip_suffix('\''))

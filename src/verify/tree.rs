@@ -1,12 +1,11 @@
 //! Two trees that should be the same.
 
 use std::ffi::OsString;
-use std::fs::File;
-use std::io::Read;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
-use crate::store::Kind;
+use crate::regular;
+use crate::store::{CACHE, Kind};
 
 /// The directories of a kind below the format directory `home`, relative to it.
 pub(super) fn entries(home: &Path, kind: Kind) -> Vec<PathBuf> {
@@ -56,7 +55,7 @@ pub(super) fn below(root: &Path) -> Vec<PathBuf> {
                 .is_ok_and(|status| status.is_dir());
             if !is_directory {
                 found.push(path);
-            } else if name != "__pycache__" {
+            } else if name != CACHE {
                 left.push(path);
             }
         }
@@ -81,7 +80,7 @@ fn compare(truth: &Path, found: &Path, faults: &mut Vec<String>) {
         // A hard link there; here, on another device, it could not be one.
         let target = std::fs::read_link(truth).unwrap_or_default();
         let target = found.parent().unwrap_or(Path::new("/")).join(target);
-        if !same(&target, found).unwrap_or(false) {
+        if !regular::same_content(&target, found).unwrap_or(false) {
             faults.push(format!("`{shown}` has other content"));
         }
     } else if expected.file_type() != status.file_type() {
@@ -89,14 +88,14 @@ fn compare(truth: &Path, found: &Path, faults: &mut Vec<String>) {
     } else if expected.is_dir() {
         let mut names: Vec<_> = list(truth);
         for name in list(found) {
-            if name != "__pycache__" && !names.contains(&name) {
+            if name != CACHE && !names.contains(&name) {
                 faults.push(format!(
                     "`{}` should not be there",
                     found.join(name).display()
                 ));
             }
         }
-        names.retain(|name| name != "__pycache__");
+        names.retain(|name| name != CACHE);
         for name in names {
             compare(&truth.join(&name), &found.join(&name), faults);
         }
@@ -106,7 +105,9 @@ fn compare(truth: &Path, found: &Path, faults: &mut Vec<String>) {
         }
     } else if expected.permissions().mode() & 0o111 != status.permissions().mode() & 0o111 {
         faults.push(format!("`{shown}` has other x bits"));
-    } else if expected.len() != status.len() || !same(truth, found).unwrap_or(false) {
+    } else if expected.len() != status.len()
+        || !regular::same_content(truth, found).unwrap_or(false)
+    {
         faults.push(format!("`{shown}` has other content"));
     }
 }
@@ -121,19 +122,4 @@ pub(super) fn list(directory: &Path) -> Vec<OsString> {
         .collect();
     names.sort();
     names
-}
-
-/// Whether two files hold the same bytes.
-fn same(one: &Path, other: &Path) -> std::io::Result<bool> {
-    let (mut one, mut other) = (File::open(one)?, File::open(other)?);
-    let (mut left, mut right) = (vec![0; 1 << 16], vec![0; 1 << 16]);
-    loop {
-        let count = one.read(&mut left)?;
-        if count == 0 {
-            return Ok(other.read(&mut right[..1])? == 0);
-        }
-        if other.read_exact(&mut right[..count]).is_err() || left[..count] != right[..count] {
-            return Ok(false);
-        }
-    }
 }

@@ -10,7 +10,7 @@ use pexboot_core::checksum::checksum;
 use pexboot_core::env;
 use pexboot_core::hex::hex;
 use pexboot_core::inflate::inflate;
-use pexboot_core::paths::{self, FORMAT, below, decimal};
+use pexboot_core::paths::{self, below, decimal};
 use pexboot_core::roots::safety::{Fault, Why};
 use pexboot_core::roots::{Candidate, Kind};
 use pexboot_core::seal::Seal;
@@ -18,9 +18,11 @@ use rustix::fd::{AsFd, OwnedFd};
 use rustix::fs::{FileType, MemfdFlags, Mode, OFlags};
 use rustix::io::Errno;
 
-use crate::entry::{self, Clock, Process};
+use crate::directory::made;
+use crate::entry::Process;
 use crate::failure::{Code, Failure, reason};
 use crate::file::{File, SELF};
+use crate::system::{self, Clock};
 use crate::turn::Lock;
 use pexboot_core::machine::{self, c};
 
@@ -98,7 +100,7 @@ impl Engine<'_> {
             });
             if usable {
                 // It may have lost its bytes to a power cut, or lie where nothing may be executed: there is another way.
-                let _ = entry::execute(&path, self.argv, self.env);
+                let _ = system::execute(&path, self.argv, self.env);
             }
         }
     }
@@ -141,7 +143,7 @@ impl Engine<'_> {
         let file = rustix::fs::memfd_create(name.as_c_str(), flags | MemfdFlags::EXEC)
             .or_else(|_| rustix::fs::memfd_create(name.as_c_str(), flags));
         match file.and_then(|file| write(&file, bytes).map(|()| file)) {
-            Ok(file) => entry::execute_file(file.as_fd(), self.argv, self.env),
+            Ok(file) => system::execute_file(file.as_fd(), self.argv, self.env),
             Err(errno) => errno,
         }
     }
@@ -163,7 +165,7 @@ impl Engine<'_> {
                 last = Failure::system(Code::Io, b"can't write", &path, errno);
                 continue;
             }
-            let errno = entry::execute(&path, self.argv, self.env);
+            let errno = system::execute(&path, self.argv, self.env);
             let _ = rustix::fs::unlink(c(&path));
             last = Failure::system(Code::Io, b"can't run the engine from", &path, errno);
         }
@@ -213,27 +215,6 @@ fn unique() -> Vec<u8> {
         &number(nanoseconds),
     ]
     .concat()
-}
-
-/// The directory `name` in the root, safe, without links in its path. What is missing of it is made: the root for the user
-/// alone, which keeps others out; what is in it need not.
-pub fn made(root: &[u8], name: &str, euid: u32) -> Result<Vec<u8>, Fault> {
-    let path = below(root, &[FORMAT.as_bytes(), name.as_bytes()]);
-    loop {
-        let (mode, found) = match machine::safe(root, euid) {
-            // By itself, since a sticky directory may lie above a root and is none.
-            Ok(_) => (Mode::from_raw_mode(0o755), machine::safe(&path, euid)),
-            fault => (Mode::RWXU, fault),
-        };
-        let fault = match found {
-            Err(fault) if fault.why == Why::Missing => fault,
-            found => return found,
-        };
-        match rustix::fs::mkdir(c(&fault.path), mode) {
-            Ok(()) | Err(Errno::EXIST) => {}
-            Err(_) => return Err(fault),
-        }
-    }
 }
 
 fn distrust(fault: &Fault) -> Failure {

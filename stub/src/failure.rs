@@ -5,7 +5,7 @@ use alloc::vec::Vec;
 use pexboot_core::paths::decimal;
 use rustix::io::Errno;
 
-use crate::entry;
+use crate::{stderr, system};
 
 /// Exit codes of the stub: those of the top package's `exit.rs` that it can meet, by the same numbers.
 #[derive(Clone, Copy)]
@@ -46,8 +46,8 @@ impl Failure {
     /// Says so and ends the process.
     pub fn end(self) -> ! {
         // One write, so that lines of several processes do not mix.
-        entry::complain(&[b"pexboot: ", self.text.as_slice(), b"\n"].concat());
-        entry::exit(self.code as u8)
+        stderr::complain(&[b"pexboot: ", self.text.as_slice(), b"\n"].concat());
+        system::exit(self.code as u8)
     }
 }
 

@@ -6,7 +6,7 @@
 //! this launch says whether another start is making one; it goes to the engine. No directory is read, no descriptor is
 //! left to the application, and the engine is written only where no memory file can be executed.
 //!
-//! Unsafe code is in [`entry`] and [`memory`] alone.
+//! Unsafe code is in [`entry`], [`system`], [`stderr`] and [`memory`] alone.
 
 #![no_std]
 #![no_main]
@@ -14,11 +14,14 @@
 
 extern crate alloc;
 
+mod directory;
 mod engine;
 mod entry;
 mod failure;
 mod file;
 mod memory;
+mod stderr;
+mod system;
 mod turn;
 mod warm;
 
@@ -26,9 +29,10 @@ use pexboot_core::env;
 use pexboot_core::seal::Seal;
 use pexboot_core::{machine, roots};
 
-use crate::entry::{Clock, Process};
+use crate::entry::Process;
 use crate::failure::{Code, Failure};
 use crate::file::File;
+use crate::system::Clock;
 use crate::turn::Turn;
 
 /// One launch. What comes back is why there was none.

@@ -13,8 +13,8 @@ use core::ptr::{self, null_mut};
 
 use rustix::mm::{MapFlags, ProtFlags, mmap_anonymous};
 
-use crate::entry;
 use crate::failure::Code;
+use crate::{stderr, system};
 
 /// Bytes to begin with; pages that are not touched cost nothing.
 const FIRST: usize = 256 << 10;
@@ -71,10 +71,10 @@ fn map(size: usize) -> *mut u8 {
         Ok(start) => start.cast(),
         // Whoever asked for memory cannot say so without any.
         Err(_) => {
-            entry::complain(
+            stderr::complain(
                 b"pexboot: out of memory; raise the limit (`ulimit -v`) or free some\n",
             );
-            entry::exit(Code::Io as u8)
+            system::exit(Code::Io as u8)
         }
     }
 }

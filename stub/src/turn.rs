@@ -15,8 +15,9 @@ use rustix::fd::{AsRawFd, OwnedFd};
 use rustix::fs::{FileType, FlockOperation, Mode, OFlags, Stat, Timespec};
 use rustix::io::{Errno, FdFlags};
 
-use crate::engine::made;
-use crate::entry::{self, Clock};
+use crate::directory::made;
+use crate::stderr;
+use crate::system::Clock;
 use pexboot_core::machine::{self, c};
 
 /// How long another start may take, in milliseconds.
@@ -162,7 +163,7 @@ impl Wait {
         }
         if waited >= SILENCE && !self.told {
             self.told = true;
-            entry::tell(
+            stderr::tell(
                 &[
                     b"pexboot: waiting for another start to finish (`".as_slice(),
                     &self.lock,

@@ -7,8 +7,9 @@ use pexboot_core::replay::{Launch, command};
 use pexboot_core::seal::Seal;
 use pexboot_core::warm::{Found, Start};
 
-use crate::entry::{self, Clock, Process};
+use crate::entry::Process;
 use crate::file::File;
+use crate::system::{self, Clock};
 
 /// This start, as plans are chosen by it; `None` where nothing can be seen of the file.
 pub fn start<'a>(process: &'a Process, seal: &'a Seal, file: &'a File) -> Option<Start<'a>> {
@@ -33,7 +34,7 @@ pub fn execute(found: &Found, start: &Start<'_>) {
     let [now, _] = Clock::Realtime.now();
     found.stamp(now);
     let command = command(&found.plan.exec, start.launch);
-    let _ = entry::execute(
+    let _ = system::execute(
         &command.program,
         &slices(&command.argv),
         &slices(&command.env),

@@ -3,8 +3,8 @@
 use serde_json::json;
 
 use crate::fixtures::{Built, Pex, Wheel};
-use crate::harness::Case;
 use crate::harness::pythons::{Python, debian, second};
+use crate::harness::{Case, Stage, Way};
 
 /// A PEX that only some Pythons may run.
 fn constrained(name: &str, constraint: &str) -> Built {
@@ -128,4 +128,28 @@ fn wheels_that_do_not_fit_are_told_with_every_reason() {
         on_path(&unmet.build(), &[debian()]),
         &["Required by:", "bb>=2", "bb-1.0-py3-none-any.whl"],
     );
+}
+
+/// Of a PEX with wheels for 3.12 alone, 58 MB were unpacked where only 3.11 was, and then it was refused.
+#[test]
+fn nothing_is_unpacked_before_a_refusal_for_want_of_a_python() {
+    let next = debian().version.1 + 1;
+    let arch = std::env::consts::ARCH;
+    let native = Wheel::new("native", "1.0").tag(&format!("cp3{next}-cp3{next}-linux_{arch}"));
+    let pex = Pex::probe("ahead")
+        .dep(native)
+        .dep(Wheel::new("pure", "1.0"));
+    let constrained = Pex::probe("ahead-constrained")
+        .info(
+            "interpreter_constraints",
+            json!([format!("CPython==3.{next}.*")]),
+        )
+        .dep(Wheel::new("pure", "1.0"));
+    for pex in [pex.build(), constrained.build()] {
+        let stage = Stage::new(Way::Embedded, &pex);
+        let start = stage.start().env("PATH", stage.bin("bin", &[debian()]));
+        start.run().refused();
+        let unpacked = stage.home().join(".cache/pexboot/v1/wheels");
+        assert!(!unpacked.exists(), "{unpacked:?}");
+    }
 }

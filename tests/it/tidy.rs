@@ -107,6 +107,46 @@ fn tests_do_not_sleep() {
     );
 }
 
+/// A pipe under a name that somebody else has given, or put there, would hold the reader up for ever.
+#[test]
+fn files_are_opened_by_the_one_that_looks_what_they_are() {
+    let excused = [
+        "src/regular.rs",
+        "src/bench",
+        "src/cli/demo",
+        "src/embed/output.rs",
+    ];
+    for (file, text) in files(&["rs"]) {
+        let tests = file.components().any(|part| part.as_os_str() == "tests");
+        let named = file
+            .file_stem()
+            .unwrap_or_default()
+            .to_string_lossy()
+            .ends_with("tests");
+        if !file.starts_with("src")
+            || tests
+            || named
+            || excused.iter().any(|name| file.starts_with(name))
+        {
+            continue;
+        }
+        let code = text.split("#[cfg(test)]").next().unwrap_or_default();
+        let offence = code.lines().find(|line| {
+            let calls = ["File::open(", "fs::read(", "fs::read_to_string("];
+            // The system's own, and what is opened as a directory.
+            let known = ["/proc/self/exe", "File::open(root)"];
+            calls.iter().any(|call| line.contains(call))
+                && !known.iter().any(|name| line.contains(name))
+        });
+        assert_eq!(
+            offence,
+            None,
+            "{}: `regular::open` and its kin read files",
+            file.display()
+        );
+    }
+}
+
 #[test]
 fn every_source_file_opens_with_what_it_is() {
     let mut silent = Vec::new();

@@ -235,7 +235,7 @@ fn presence_absence_and_links() {
 fn a_home_that_is_none_holds_nothing_and_an_unknown_working_directory_may() {
     let world = Fake::default();
     let absent = || Input::Absent(place(Anchor::Home, ".pexrc"));
-    for env in [&[][..], &[b"HOME="], &[b"HOME=relative"]] {
+    for env in [&[][..], &[b"HOME=".as_slice()], &[b"HOME=relative"]] {
         assert!(one(absent(), env, &world));
     }
     assert!(!one(Input::Absent(place(Anchor::Cwd, "x")), &[], &world));

@@ -98,10 +98,12 @@ fn elf(name: &str, size: usize) -> Vec<u8> {
     let mut file = vec![0; 0x400 + SEAL_SIZE];
     file[..6].copy_from_slice(b"\x7fELF\x02\x01");
     file[0x28] = 0x40;
+    file[0x3a] = 64;
     file[0x3c] = 3;
     file[0x3e] = 1;
     let (names, section) = (0x40 + 64, 0x40 + 128);
     file[names + 0x18..names + 0x20].copy_from_slice(&0x200u64.to_le_bytes());
+    file[names + 0x20..names + 0x28].copy_from_slice(&0x40u64.to_le_bytes());
     file[section..section + 4].copy_from_slice(&1u32.to_le_bytes());
     file[section + 0x18..section + 0x20].copy_from_slice(&0x400u64.to_le_bytes());
     file[section + 0x20..section + 0x28].copy_from_slice(&(size as u64).to_le_bytes());

@@ -3,6 +3,7 @@
 mod inherited;
 mod publish;
 mod roots;
+mod waits;
 
 use std::os::unix::fs::PermissionsExt;
 use std::process::Command;
@@ -77,8 +78,14 @@ fn directory() -> tempfile::TempDir {
 
 /// Runs the test of this name again in a process of its own, where `is_child` holds.
 fn child(test: &str, root: &Path) -> Command {
-    let mut command = Command::new(std::env::current_exe().unwrap());
+    child_of(&std::env::current_exe().unwrap(), test, root)
+}
+
+/// The same, of a copy of this program.
+fn child_of(program: &Path, test: &str, root: &Path) -> Command {
+    let mut command = Command::new(program);
     command
+        .current_dir("/")
         .args(["--exact", "--nocapture", &format!("store::tests::{test}")])
         .env("STORE_TEST_ROOT", root);
     command

@@ -1,7 +1,7 @@
 //! What is published is whole, whatever happens meanwhile.
 
 use std::io::{self, BufRead, BufReader};
-use std::os::unix::fs::symlink;
+use std::os::unix::fs::{MetadataExt as _, symlink};
 use std::process::Stdio;
 use std::sync::Barrier;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -11,6 +11,7 @@ use nix::errno::Errno;
 
 use super::*;
 use crate::store::error::at;
+use crate::store::manifest::Manifest;
 
 #[test]
 fn a_directory_is_published_once_and_found_again() {

@@ -234,14 +234,19 @@ fn a_read_only_root_is_read_and_the_next_is_written() {
         assert!(error.contains("set PEX_ROOT"), "{error}");
         return;
     }
-    let temp = directory();
+    // Another user may have no way to where this program lies, nor to the caller's temporary directory.
+    let temp = tempfile::tempdir_in("/tmp").unwrap();
     chmod(temp.path(), 0o1777);
+    let program = temp.path().join("program");
+    std::fs::copy(std::env::current_exe().unwrap(), &program).unwrap();
+    chmod(&program, 0o755);
     let root = temp.path().join("root");
     publish(&silent(&root), "ab/x.whl");
     for path in ["v2/tmp", "v2/locks", "v2/wheels/ab", "v2/wheels", "v2", ""] {
         chmod(&root.join(path), 0o555);
     }
-    let mut process = child(
+    let mut process = child_of(
+        &program,
         "roots::a_read_only_root_is_read_and_the_next_is_written",
         &root,
     );

@@ -215,7 +215,8 @@ impl Catalogue {
 
     /// Notes what the plans of a key refer to, and whose they are.
     fn refer(&mut self, number: usize, home: &Path) {
-        let bytes = std::fs::read(home.join(self.entries[number].place())).unwrap_or_default();
+        let bytes =
+            crate::regular::read(&home.join(self.entries[number].place())).unwrap_or_default();
         for plan in Plans::of(&bytes) {
             let targets = references(&plan);
             self.needs(number, &targets, home);

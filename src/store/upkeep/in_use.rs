@@ -44,7 +44,7 @@ pub(super) fn paths_below(directory: &Path) -> io::Result<Vec<PathBuf>> {
 /// What one process shows. It may end while it is looked at.
 fn look_at(process: &Path, directory: &[u8], found: &mut Vec<PathBuf>) {
     for (file, end) in [("cmdline", 0), ("maps", b'\n')] {
-        let text = std::fs::read(process.join(file)).unwrap_or_default();
+        let text = crate::regular::read(&process.join(file)).unwrap_or_default();
         found.extend(
             text.split(|&byte| byte == end)
                 .filter_map(|line| within(line, directory)),

@@ -21,6 +21,10 @@ use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
+use nix::fcntl::AT_FDCWD;
+use nix::sys::stat::{UtimensatFlags, utimensat};
+use nix::sys::time::TimeSpec;
+
 use super::super::error::at;
 use super::super::manifest::{self, Manifest};
 use super::super::{BootId, FORMAT, Kind, Store, StoreError, lock, stage, tmp};
@@ -149,7 +153,14 @@ impl Store {
             Err(error) => return Err(at(&path)(error)),
         }
         // Its grace begins now.
-        let _ = std::fs::File::open(&aside).and_then(|file| file.set_modified(SystemTime::now()));
+        let now = TimeSpec::UTIME_NOW;
+        let _ = utimensat(
+            AT_FDCWD,
+            &aside,
+            &now,
+            &now,
+            UtimensatFlags::NoFollowSymlink,
+        );
         let manifest = manifest::path_of(&path);
         let vouched = Manifest::read(&manifest).filter(|_| entry.kind.has_manifest());
         if entry.kind.has_manifest() {

@@ -269,6 +269,7 @@ fn json_text(text: &mut String, value: &str) {
 
 /// SHA-256 of a wheel file, through the descriptor that its members are read from.
 pub(super) fn file_hash(wheel: &Archive) -> Result<String, UnpackError> {
+    crate::store::lasts(wheel.extent().1);
     let mut hash = Hashing(Sha256::new());
     wheel.write_to(&mut hash).map_err(|source| {
         UnpackError::Pex(crate::pex::PexError::Io {

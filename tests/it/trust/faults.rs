@@ -1,5 +1,7 @@
 //! Faults of the system, put into single calls by `strace --inject` (the engine is static, nothing else reaches it).
 
+use nix::sys::signal::Signal;
+
 use super::*;
 
 /// A cold start of which the calls in `when` (see strace(1)) to `call` fail by `error`.
@@ -10,11 +12,11 @@ fn injected(stage: &Stage, call: &str, error: &str, when: &str) -> Outcome {
         .before(["strace", "-f", "-qq", "-o"])
         .before([&trace]);
     start
-        .before(["-e", &format!("trace={call}"), &inject])
+        .before(["-e", &format!("trace=execve,{call}"), &inject])
         .run()
 }
 
-fn can_inject(case: &str) -> bool {
+pub(super) fn can_inject(case: &str) -> bool {
     let stage = stage("fault-probe");
     let can = stage
         .start()
@@ -108,11 +110,86 @@ fn single_calls_that_fail() {
             let (call, error, moment) = rounds[number];
             empty(&stage);
             let run = injected(&stage, call, error, &moment.to_string());
-            if !is_pythons(&run) {
+            if !is_pythons(&run) && !linker_died(&stage, &run) {
                 orderly(&stage, &run, &format!("{call} {error} at {moment}"));
             }
         }
     });
+}
+
+/// The dynamic linker of a Python (glibc's, 2.36 for one) dies by SIGSEGV when its very first mapping fails: it is nobody's
+/// of ours, and no start can tell. Whatever hits stub or engine is told in words.
+#[test]
+fn memory_that_runs_out_in_stub_or_engine_is_told() {
+    if !can_inject("memory that runs out") {
+        return;
+    }
+    let pex = app("fault-memory");
+    // What is left of the root of an earlier start.
+    let kept: [&[&str]; 4] = [
+        &[],
+        &["engine"],
+        &["engine", "interpreters", "boot", "wheels", "code", "sites"],
+        &[
+            "engine",
+            "interpreters",
+            "boot",
+            "wheels",
+            "code",
+            "sites",
+            "launches",
+        ],
+    ];
+    let rounds: Vec<(&[&str], usize)> = (kept.into_iter())
+        .flat_map(|kept| (1..=rounds(3, 12)).map(move |moment| (kept, moment)))
+        .collect();
+    shared_out("first mappings that fail", rounds.len(), |numbers| {
+        let stage = Stage::new(Way::Embedded, &pex);
+        for number in numbers {
+            let (kept, moment) = rounds[number];
+            starts(&stage.start(), SAYS);
+            for entry in fs::read_dir(home(&stage)).unwrap().flatten() {
+                let name = entry.file_name();
+                if !kept.iter().any(|kept| name == *kept) {
+                    fs::remove_dir_all(entry.path()).unwrap();
+                }
+            }
+            let run = injected(&stage, "mmap", "ENOMEM", &moment.to_string());
+            if is_pythons(&run) || linker_died(&stage, &run) {
+                starts(&stage.start(), SAYS);
+            } else {
+                let what = format!("mmap ENOMEM at {moment} with {kept:?}");
+                orderly(&stage, &run, &what);
+            }
+        }
+    });
+}
+
+/// Whether the fault hit a process that had become a Python, and killed its dynamic linker.
+fn linker_died(stage: &Stage, run: &Outcome) -> bool {
+    if run.signal != Some(Signal::SIGSEGV as i32) {
+        return false;
+    }
+    let log = fs::read_to_string(stage.path("trace")).unwrap();
+    let mut pythons = std::collections::HashSet::new();
+    for line in log.lines() {
+        let Some((process, call)) = line.split_once(' ') else {
+            continue;
+        };
+        let call = call.trim_start();
+        if call.starts_with("execve(")
+            && call
+                .split('"')
+                .nth(1)
+                .is_some_and(|path| path.contains("/python"))
+        {
+            pythons.insert(process);
+        }
+        if call.contains("(INJECTED)") && pythons.contains(process) {
+            return true;
+        }
+    }
+    false
 }
 
 /// How many of these calls the busiest native process of a cold start makes before it becomes Python.

@@ -17,6 +17,7 @@ mod races;
 mod settings;
 mod upkeep;
 mod verify;
+mod waits;
 
 use pexboot_core::plan::{Plan, Plans, encode};
 use std::fs;

@@ -171,3 +171,105 @@ fn temporary_directories_that_are_none() {
         fs::remove_dir_all(home(&stage)).unwrap();
     }
 }
+
+/// A start with `PEX_PYTHON=/a/fifo` hung for ever: the pipe was opened to see whether it is a shim.
+#[test]
+fn a_pipe_that_is_named_as_anything_holds_nobody_up() {
+    let pex = Pex::app("settings-pipe", APP)
+        .source("helper.py", "NAME = 'helper'\n")
+        .dep(Wheel::new("dep", "1.0"))
+        .dep(Wheel::new("deep", "1.0").file("pile/m39.py", "WHO = 39\n"))
+        .build();
+    let stage = Stage::new(Way::Embedded, &pex);
+    let pipe = |path: &str| {
+        let path = stage.path(path);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        nix::unistd::mkfifo(&path, nix::sys::stat::Mode::S_IRWXU).unwrap();
+        path
+    };
+    let fifo = pipe("work/fifo");
+    let named = pipe("work/bin/python3");
+    let bin = named.parent().unwrap();
+    // A Python that may be one of a virtual environment.
+    let config = pipe("work/venv/pyvenv.cfg");
+    let python = config.with_file_name("bin").join("python3");
+    fs::create_dir(python.parent().unwrap()).unwrap();
+    std::os::unix::fs::symlink("/usr/bin/python3", &python).unwrap();
+    let first = |directory: &Path| {
+        let path = std::env::var("PATH").unwrap();
+        format!("{}:{path}", directory.display())
+    };
+    let fifo = fifo.to_str().unwrap();
+    let settings: [(&str, &str); 14] = [
+        ("PEX_PYTHON", fifo),
+        ("PEX_PYTHON_PATH", fifo),
+        ("PEX_PYTHON_PATH", bin.to_str().unwrap()),
+        ("PEX_PYTHON_PATH", named.to_str().unwrap()),
+        ("PATH", &first(bin)),
+        ("PATH", &first(Path::new(fifo))),
+        ("PEX_PYTHON", python.to_str().unwrap()),
+        ("PATH", &first(python.parent().unwrap())),
+        ("PEX_PATH", fifo),
+        ("PEXBOOT_SEEDS", fifo),
+        ("PEX_ROOT", fifo),
+        ("HOME", fifo),
+        ("XDG_CACHE_HOME", fifo),
+        ("TMPDIR", fifo),
+    ];
+    let rc = stage.path("work/.pexrc");
+    for (name, value) in settings {
+        let start = stage.start().env(name, value);
+        decided(&start, &format!("{name}={value}"));
+        for command in ["run", "info", "warm", "verify"] {
+            let start = start.clone().program(crate::harness::PEXBOOT);
+            let run = own_var_tmp(start.args([command]).args([&stage.pex])).run();
+            assert!(run.code.is_some_and(|code| code < 100), "{name}\n{run}");
+        }
+        // The same from a file.
+        fs::write(&rc, format!("{name}={value}\n")).unwrap();
+        decided(&stage.start(), &format!("rc file: {name}={value}"));
+        fs::remove_file(&rc).unwrap();
+    }
+    let run = stage.start().env("PEX_PYTHON", fifo).run();
+    run.refused().says(fifo);
+}
+
+#[test]
+fn pipes_in_a_pex_directory_hold_nobody_up() {
+    for layout in ["packed", "loose"] {
+        for member in [
+            "PEX-INFO",
+            "__main__.py",
+            "helper.py",
+            "__pex__/__init__.py",
+            ".deps",
+            ".bootstrap",
+        ] {
+            let pex = Pex::app("settings-directory", APP)
+                .source("helper.py", "NAME = 'helper'\n")
+                .dep(Wheel::new("dep", "1.0"))
+                .layout(layout)
+                .build();
+            let stage = Stage::new(Way::Original, &pex);
+            let directory = if stage.pex.is_dir() {
+                stage.pex.clone()
+            } else {
+                stage.pex.parent().unwrap().to_owned()
+            };
+            let victim = directory.join(member);
+            if victim.is_dir() {
+                fs::remove_dir_all(&victim).unwrap();
+            } else if fs::remove_file(&victim).is_err() {
+                continue;
+            }
+            nix::unistd::mkfifo(&victim, nix::sys::stat::Mode::S_IRWXU).unwrap();
+            for command in ["run", "embed", "info", "warm", "verify"] {
+                let start = stage.start().program(crate::harness::PEXBOOT);
+                let run = start.args([command]).args([&directory]).run();
+                let what = format!("{layout} {member} {command}\n{run}");
+                assert!(run.code.is_some_and(|code| code < 100), "{what}");
+                assert!(!run.stderr.contains("panicked"), "{what}");
+            }
+        }
+    }
+}
