@@ -38,7 +38,7 @@ impl Pack {
     /// Reads the pack at `path`; `None` where there is none, or what is there is damaged.
     #[must_use]
     pub fn read(path: &Path) -> Option<Pack> {
-        let mut file = std::fs::File::open(path).ok()?;
+        let mut file = crate::regular::open(path).ok()?;
         let mut header = [0; HEADER as usize];
         file.read_exact(&mut header).ok()?;
         let number = |at: usize| {

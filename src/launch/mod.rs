@@ -39,9 +39,11 @@ use crate::plan::Plan;
 use crate::store::{Inherited, Kind, Store};
 use crate::trace;
 pub use console::Console;
+#[cfg(feature = "cli")]
+pub(crate) use console::complain;
 pub use error::LaunchError;
 #[cfg(feature = "cli")]
-pub use hooks::{Hooks, hooks};
+pub use hooks::{Hooks, Host, host};
 pub use invocation::{Current, Invocation};
 #[cfg(feature = "cli")]
 pub(crate) use prepare::select;

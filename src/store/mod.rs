@@ -27,6 +27,8 @@
 
 mod error;
 mod lock;
+#[cfg(feature = "cli")]
+mod look;
 mod manifest;
 mod publish;
 mod roots;

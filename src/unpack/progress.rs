@@ -85,7 +85,7 @@ fn line(label: &str, done: u64, total: u64) -> String {
     let megabytes = |bytes: u64| bytes.div_ceil(1_000_000);
     format!(
         "pexboot: unpacking {}  [{bar}] {}/{} MB",
-        label.escape_debug(),
+        crate::shown::line(label),
         megabytes(done),
         megabytes(total)
     )
