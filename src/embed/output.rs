@@ -72,11 +72,7 @@ impl Output {
         let draft = match &target {
             Target::InPlace(path) => Draft::new(path, Rights::InPlace(mode))?,
             Target::File(path) => Draft::new(path, usual)?,
-            // It never gets that name.
-            Target::Stdout => Draft::new(
-                &std::env::temp_dir().join("pexboot"),
-                Rights::InPlace(0o600),
-            )?,
+            Target::Stdout => Draft::scratch()?,
         };
         Ok(Output { draft, target })
     }

@@ -63,6 +63,20 @@ impl Draft {
             // It gets its mode together with its owner.
             (Found::File(_), _) | (_, Rights::InPlace(_)) => 0o600,
         };
+        Draft::open(target, mode, rights)
+    }
+
+    /// An empty file in the directory for temporary files, which is never published.
+    ///
+    /// # Errors
+    /// When the system refuses.
+    #[cfg(feature = "cli")]
+    pub fn scratch() -> Result<Draft, OutputError> {
+        let place = std::env::temp_dir().join("pexboot");
+        Draft::open(&place, 0o600, Rights::InPlace(0o600))
+    }
+
+    fn open(target: &Path, mode: u32, rights: Rights) -> Result<Draft, OutputError> {
         let (file, name) = open_beside(target, mode).map_err(at(target))?;
         Ok(Draft {
             file,

@@ -14,10 +14,16 @@ impl Store {
     /// When an explicit root is not safe or no root could be used.
     pub fn look(explicit: Option<&Path>, warn: &mut dyn FnMut(&str)) -> Result<Store, StoreError> {
         let candidates = Candidates::of_process(explicit);
-        let seeds = candidates.seeds.iter();
-        let mut readable: Vec<PathBuf> = seeds
-            .filter_map(|seed| roots::open_seed(seed).ok())
-            .collect();
+        let mut readable: Vec<PathBuf> = Vec::new();
+        for seed in &candidates.seeds {
+            match roots::open_seed(seed) {
+                Ok(path) => readable.push(path),
+                Err(refusal) => {
+                    let seed = seed.display();
+                    warn(&format!("seed `{seed}` is passed over: {refusal}"));
+                }
+            }
+        }
         let mut root = None;
         let mut refused = String::new();
         let named = candidates.explicit.as_ref().or(candidates.cache.as_ref());

@@ -110,7 +110,7 @@ mod tests {
             900_000_000,
             "pexboot: unpacking app.pex  [==============================] 240/240 MB",
         );
-        assert!(line("a\x1b[31m", 0, 0).contains("a\\u{1b}[31m  [>"));
+        assert!(line("a\x1b[31m", 0, 0).contains("a\u{fffd}[31m  [>"));
     }
 
     #[test]
