@@ -33,6 +33,7 @@ pub mod fuzzing;
 mod hashing;
 pub mod interpreter;
 pub mod launch;
+pub mod output;
 #[cfg(feature = "cli")]
 pub mod pack;
 #[cfg(feature = "cli")]
@@ -42,6 +43,7 @@ pub mod pex_info;
 pub mod plan;
 mod regular;
 pub mod resolve;
+pub mod shown;
 pub mod site;
 pub mod store;
 pub mod trace;

@@ -2,11 +2,13 @@
 
 use std::path::PathBuf;
 
+use crate::shown::line;
+
 /// Why a measurement has no result.
 #[derive(Debug, thiserror::Error)]
 pub enum BenchError {
     /// The system refused.
-    #[error("`{}`: {source}", path.display())]
+    #[error("`{}`: {source}", line(path.display()))]
     Io {
         /// The file or directory.
         path: PathBuf,
@@ -14,7 +16,7 @@ pub enum BenchError {
         source: std::io::Error,
     },
     /// A command could not be started.
-    #[error("{name}: cannot start `{}`: {source}", program.display())]
+    #[error("{name}: cannot start `{}`: {source}", line(program.display()))]
     Start {
         /// The command's name in the report.
         name: String,
@@ -55,7 +57,7 @@ pub enum BenchError {
         ours: String,
     },
     /// A step of setting up failed.
-    #[error("{what} failed ({status}):\n{tail}")]
+    #[error("{} failed ({status}):\n{tail}", line(what))]
     SetUp {
         /// The step, as a command line.
         what: String,
@@ -74,7 +76,7 @@ pub enum BenchError {
     #[error(
         "`{}` cannot make virtual environments: its `ensurepip` is missing; on Debian and Ubuntu install it with \
          `apt install python3-venv`",
-        python.display()
+        line(python.display())
     )]
     NoVenv {
         /// The interpreter.

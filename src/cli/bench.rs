@@ -14,6 +14,8 @@ use crate::bench::{
     comparison_chart, comparison_table, embed, execute, plain, to_json,
 };
 use crate::exit::ExitCode;
+use crate::output::{self, stdout};
+use crate::shown::line;
 
 /// What `bench` is told.
 #[derive(Debug, clap::Args)]
@@ -61,14 +63,20 @@ pub struct Args {
 /// # Errors
 /// When the PEX cannot be embedded, a command fails, or two do not print the same.
 pub fn run(args: &Args) -> Result<ExitCode, Box<dyn Error>> {
+    for file in [&args.json, &args.markdown, &args.svg]
+        .into_iter()
+        .flatten()
+    {
+        output::check(file)?;
+    }
     let scratch = scratch(args.scratch.as_deref())?;
     let environment = environment(&args.env);
-    let title = args
-        .pex
-        .file_name()
-        .unwrap_or(args.pex.as_os_str())
-        .to_string_lossy()
-        .into_owned();
+    let title = line(
+        args.pex
+            .file_name()
+            .unwrap_or(args.pex.as_os_str())
+            .display(),
+    );
     let subjects = subjects(args, scratch.path(), &environment)?;
     let machine = Machine::here(scratch.path());
     let settings = Settings {
@@ -94,23 +102,23 @@ pub fn run(args: &Args) -> Result<ExitCode, Box<dyn Error>> {
     }
 
     let table = comparison_table(&comparisons);
-    print!("{}", table.to_text());
+    stdout::print(&table.to_text());
     let note = format!("{} runs each, interleaved; {}", args.runs, machine.line());
-    println!("\nRatios are to the original. {note}.");
+    stdout::print(&format!("\nRatios are to the original. {note}.\n"));
     if let Some(path) = &args.json {
-        write(path, &format!("{:#}\n", to_json(&comparisons, &machine)))?;
+        let text = format!("{:#}\n", to_json(&comparisons, &machine));
+        output::write(path, text.as_bytes())?;
     }
     if let Some(path) = &args.markdown {
-        write(path, &format!("{}\n{note}.\n", table.to_markdown()))?;
+        let text = format!("{}\n{note}.\n", table.to_markdown());
+        output::write(path, text.as_bytes())?;
     }
     if let Some(path) = &args.svg {
         let measure = Measure::WallMedian;
         let title = format!("Starting {title}");
         let note = format!("{}; {note}", measure.name());
-        write(
-            path,
-            &comparison_chart(&title, &note, measure, &comparisons, role).to_svg(),
-        )?;
+        let chart = comparison_chart(&title, &note, measure, &comparisons, role);
+        output::write(path, chart.to_svg().as_bytes())?;
     }
     Ok(ExitCode::Success)
 }
@@ -153,7 +161,7 @@ fn subjects(
         let program = environment.find_program(program).ok_or_else(|| {
             format!(
                 "`--against {name}`: no program `{}` on PATH",
-                program.display()
+                line(program.display())
             )
         })?;
         subjects.push(Subject::new(name, program, rest));
@@ -164,12 +172,12 @@ fn subjects(
 /// The PEX without and with a native start, both on the scratch directory's file system, executable, and under its
 /// own name, which applications print.
 fn both_forms(pex: &Path, scratch: &Path) -> Result<(PathBuf, PathBuf), Box<dyn Error>> {
-    let at = |source: std::io::Error| format!("`{}`: {source}", pex.display());
+    let at = |source: std::io::Error| format!("`{}`: {source}", line(pex.display()));
     let name = pex
         .file_name()
-        .ok_or_else(|| format!("`{}` is not a file", pex.display()))?;
+        .ok_or_else(|| format!("`{}` is not a file", line(pex.display())))?;
     if pex.is_dir() {
-        let shown = pex.display();
+        let shown = line(pex.display());
         return Err(format!(
             "`{shown}` is a directory; only PEXes in one file can be embedded and compared"
         )
@@ -208,11 +216,12 @@ pub(super) fn scratch(chosen: Option<&Path>) -> Result<tempfile::TempDir, Box<dy
         .or_else(dirs::cache_dir)
         .unwrap_or_else(std::env::temp_dir);
     let parent = std::path::absolute(parent)?;
-    fs::create_dir_all(&parent).map_err(|source| format!("`{}`: {source}", parent.display()))?;
+    fs::create_dir_all(&parent)
+        .map_err(|source| format!("`{}`: {source}", line(parent.display())))?;
     let scratch = tempfile::Builder::new()
         .prefix("pexboot-bench-")
         .tempdir_in(&parent);
-    Ok(scratch.map_err(|source| format!("`{}`: {source}", parent.display()))?)
+    Ok(scratch.map_err(|source| format!("`{}`: {source}", line(parent.display())))?)
 }
 
 /// The clean environment with what `--env` adds.
@@ -246,12 +255,8 @@ fn parse_against(text: &str) -> Result<(String, Vec<String>), String> {
     if words.is_empty() {
         Err("the command is empty".to_owned())
     } else {
-        Ok((name.to_owned(), words))
+        Ok((line(name), words))
     }
-}
-
-fn write(path: &Path, contents: &str) -> Result<(), Box<dyn Error>> {
-    Ok(fs::write(path, contents).map_err(|source| format!("`{}`: {source}", path.display()))?)
 }
 
 /// A line on a terminal's stderr that tells how far a measurement is; nothing elsewhere.

@@ -2,11 +2,12 @@
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
-use std::io::Write as _;
-use std::path::PathBuf;
 use std::time::{Duration, SystemTime};
 
 use super::error::CliError;
+use super::{named_root, warn};
+use crate::output::stdout;
+use crate::shown::line;
 use crate::store::Store;
 use crate::store::upkeep::{Entry, Limits, Pruned};
 
@@ -56,12 +57,15 @@ const OLD: Duration = Duration::from_secs(30 * 24 * 60 * 60);
 /// # Errors
 /// When there is no root, or it cannot be read or written.
 pub fn run(args: &Args) -> Result<(), CliError> {
-    let root = std::env::var_os("PEX_ROOT")
-        .filter(|root| !root.is_empty())
-        .map(PathBuf::from);
-    let store = Store::open(root.as_deref(), &mut |line| eprintln!("pexboot: {line}"))?;
+    let root = named_root();
+    let store = match &args.command {
+        Command::Prune { .. } | Command::Clear => Store::open(root.as_deref(), &mut warn)?,
+        Command::Ls { .. } | Command::Du | Command::Path => {
+            Store::look(root.as_deref(), &mut warn)?
+        }
+    };
     let text = match &args.command {
-        Command::Path => format!("{}\n", store.root().display()),
+        Command::Path => format!("{}\n", line(store.root().display())),
         Command::Ls { entries: true } => entries(&store.catalogue()?.entries, SystemTime::now()),
         Command::Ls { entries: false } => {
             applications(&store.catalogue()?.entries, SystemTime::now())
@@ -89,11 +93,8 @@ pub fn run(args: &Args) -> Result<(), CliError> {
             told(&store.prune(&limits)?, &limits)
         }
     };
-    match std::io::stdout().lock().write_all(text.as_bytes()) {
-        // Whoever reads has seen enough.
-        Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => Ok(()),
-        result => Ok(result?),
-    }
+    stdout::print(&text);
+    Ok(())
 }
 
 /// One line for each application.
@@ -104,7 +105,7 @@ fn applications(entries: &[Entry], now: SystemTime) -> String {
         let mut names: Vec<String> = entry
             .applications
             .iter()
-            .map(|name| shown(&name.to_string_lossy()))
+            .map(|name| line(name.display()))
             .collect();
         if names.is_empty() {
             names.push("(no application)".to_owned());
@@ -117,7 +118,7 @@ fn applications(entries: &[Entry], now: SystemTime) -> String {
     }
     let mut lines = String::new();
     for (name, (size, used)) in found {
-        line(&mut lines, used, now, size, &name);
+        add(&mut lines, used, now, size, &name);
     }
     lines
 }
@@ -129,15 +130,15 @@ fn entries(entries: &[Entry], now: SystemTime) -> String {
         let names: Vec<String> = entry
             .applications
             .iter()
-            .map(|name| shown(&name.to_string_lossy()))
+            .map(|name| line(name.display()))
             .collect();
         let name = format!(
             "{}/{}  {}",
             entry.kind.directory(),
-            shown(&entry.name.to_string_lossy()),
+            line(entry.name.display()),
             names.join(" ")
         );
-        line(&mut lines, entry.used, now, entry.size, name.trim_end());
+        add(&mut lines, entry.used, now, entry.size, name.trim_end());
     }
     lines
 }
@@ -166,7 +167,7 @@ fn told(pruned: &Pruned, limits: &Limits) -> String {
             lines,
             "in use, spared: {}/{}",
             entry.kind.directory(),
-            shown(&entry.name.to_string_lossy())
+            line(entry.name.display())
         );
     }
     let size: u64 = pruned.gone.iter().map(|entry| entry.size).sum();
@@ -181,7 +182,7 @@ fn told(pruned: &Pruned, limits: &Limits) -> String {
     lines
 }
 
-fn line(lines: &mut String, used: SystemTime, now: SystemTime, size: u64, what: &str) {
+fn add(lines: &mut String, used: SystemTime, now: SystemTime, size: u64, what: &str) {
     let ago = now
         .duration_since(used)
         .map_or_else(|_| "now".to_owned(), ago);
@@ -211,13 +212,6 @@ fn bytes(size: u64) -> String {
         value /= 1024.0;
     }
     format!("{value:.1} TiB")
-}
-
-/// Text that does not reach the terminal as a command.
-fn shown(text: &str) -> String {
-    text.chars()
-        .map(|c| if c.is_control() { '\u{fffd}' } else { c })
-        .collect()
 }
 
 /// A number and what follows it.

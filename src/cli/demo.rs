@@ -4,6 +4,13 @@
 //! It is the one command that may use the network (pip installs pex and the applications, pinned, the first time).
 //! Without network it falls back to a PEX of its own making, which only a native start can run.
 
+/// Prints a line.
+macro_rules! say {
+    ($($text:tt)*) => {
+        crate::output::stdout::print(&(format!($($text)*) + "\n"))
+    };
+}
+
 mod homemade;
 
 use std::error::Error;
@@ -19,6 +26,8 @@ use crate::bench::{
     Settings, State, Subject, Table, Tools, Workshop, embed, milliseconds,
 };
 use crate::exit::ExitCode;
+use crate::output::stdout;
+use crate::shown::{line, lines};
 
 /// What is shown: the smallest PEX there is, and one with a C extension and 20 wheels.
 const APPS: [App; 2] = [
@@ -64,10 +73,10 @@ pub struct Args {
 pub fn run(args: &Args) -> Result<ExitCode, Box<dyn Error>> {
     let cache = cache(args.cache.as_deref())?;
     let python = python(args.python.as_deref())?;
-    println!(
+    say!(
         "Everything is made in {}, for {}.\n",
-        cache.display(),
-        python.display()
+        line(cache.display()),
+        line(python.display())
     );
     let prepared = if args.offline {
         None
@@ -104,7 +113,7 @@ pub fn run(args: &Args) -> Result<ExitCode, Box<dyn Error>> {
             let series = session.measure(state, subjects, settings, &mut |done, all| {
                 progress.show(done, all)
             })?;
-            println!(
+            say!(
                 "  measured {what}: {} commands, {runs} runs each, same output every time",
                 series.len()
             );
@@ -116,14 +125,14 @@ pub fn run(args: &Args) -> Result<ExitCode, Box<dyn Error>> {
             });
         }
     }
-    print!("\n{}\n", summary(&comparisons).to_text());
-    println!(
+    say!("\n{}", summary(&comparisons).to_text());
+    say!(
         "Median wall time in ms. Cold: caches in directories that never existed before. Warm: caches filled."
     );
-    println!("{}.", machine.line());
-    println!("\nTry it yourself:");
+    say!("{}.", machine.line());
+    say!("\nTry it yourself:");
     for contestant in &contestants {
-        println!("  {}", contestant.embedded_command());
+        say!("  {}", line(contestant.embedded_command()));
     }
     Ok(ExitCode::Success)
 }
@@ -180,7 +189,7 @@ fn prepare(cache: &Path, python: &Path) -> Result<Option<Prepared>, Box<dyn Erro
             subjects: subjects.into_iter().chain([venv]).collect(),
         });
     }
-    println!();
+    say!("");
     Ok(Some(Prepared {
         environment: workshop.environment(),
         contestants,
@@ -201,7 +210,7 @@ fn embedded(directory: &Path, original: &Path) -> Result<PathBuf, Box<dyn Error>
     })?;
     let [before, after] =
         [original, &embedded].map(|path| fs::metadata(path).map_or(0, |file| file.len()));
-    println!("    {before} bytes before, {after} after");
+    say!("    {before} bytes before, {after} after");
     Ok(embedded)
 }
 
@@ -212,16 +221,13 @@ fn subject(name: &str, program: PathBuf, app: &App) -> Subject {
 
 /// Does something that may take a while, and says so.
 fn step<T>(what: &str, act: impl FnOnce() -> Result<T, BenchError>) -> Result<T, BenchError> {
-    use std::io::Write as _;
-    print!("{what} ... ");
-    // Only to be seen earlier.
-    let _ = std::io::stdout().flush();
+    stdout::print(&format!("{what} ... "));
     let start = Instant::now();
     let result = act();
     match &result {
-        Ok(_) if start.elapsed().as_millis() < 100 => println!("there"),
-        Ok(_) => println!("{:.1} s", start.elapsed().as_secs_f64()),
-        Err(_) => println!("failed"),
+        Ok(_) if start.elapsed().as_millis() < 100 => say!("there"),
+        Ok(_) => say!("{:.1} s", start.elapsed().as_secs_f64()),
+        Err(_) => say!("failed"),
     }
     result
 }
@@ -231,7 +237,7 @@ fn unless_offline<T>(result: Result<T, BenchError>) -> Result<Option<T>, BenchEr
     match result {
         Ok(value) => Ok(Some(value)),
         Err(BenchError::SetUp { what, tail, .. }) if what.contains("-m pip") => {
-            println!("\npip could not install what is needed:\n{tail}\n");
+            say!("\npip could not install what is needed:\n{}\n", lines(tail));
             Ok(None)
         }
         Err(error) => Err(error),
@@ -291,7 +297,8 @@ fn cache(chosen: Option<&Path>) -> Result<PathBuf, Box<dyn Error>> {
             .ok_or("no cache directory: set HOME or use `--cache`")?
             .join("pexboot-demo"),
     };
-    fs::create_dir_all(&cache).map_err(|source| format!("`{}`: {source}", cache.display()))?;
+    fs::create_dir_all(&cache)
+        .map_err(|source| format!("`{}`: {source}", line(cache.display())))?;
     Ok(cache)
 }
 
@@ -306,7 +313,7 @@ fn python(chosen: Option<&Path>) -> Result<PathBuf, Box<dyn Error>> {
         .iter()
         .find_map(|candidate| environment.find_program(candidate.as_os_str()));
     Ok(found.ok_or_else(|| match chosen {
-        Some(chosen) => format!("no Python at `{}`", chosen.display()),
+        Some(chosen) => format!("no Python at `{}`", line(chosen.display())),
         None => "no python3 on PATH; on Debian and Ubuntu install it with `apt install python3 python3-venv`".to_owned(),
     })?)
 }

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use pexboot_core::seal::Options;
 
 use super::error::CliError;
+use super::warn;
 use crate::embed::{Bytecode, Parts, embed};
 use crate::parts;
 
@@ -13,14 +14,15 @@ use crate::parts;
 pub struct Args {
     /// The PEX: a file, or a packed or loose directory
     pex: PathBuf,
-    /// Write here instead of in place
+    /// Write here instead of in place; `-` is standard output. A link is replaced, not followed; of a file that is there
+    /// owner and mode stay
     #[arg(short, long, value_name = "FILE")]
     output: Option<PathBuf>,
     /// Let the host's site module run, as the original bootstrap does
     #[arg(long)]
     host_site: bool,
     /// Bring bytecode of everything in the PEX, so that a first start has nothing to compile: for these Pythons, or the
-    /// one that would run it here
+    /// one that would run it here if that is on PATH
     #[arg(long, value_name = "PYTHON,...", num_args = 0.., require_equals = true, value_delimiter = ',')]
     compile: Option<Vec<String>>,
 }
@@ -40,7 +42,7 @@ pub fn run(args: &Args) -> Result<(), CliError> {
         host_site: args.host_site,
     };
     let bytecode = match &args.compile {
-        Some(pythons) => Bytecode::compile(&args.pex, pythons)?,
+        Some(pythons) => Bytecode::compile(&args.pex, pythons, &mut warn)?,
         None => Bytecode::default(),
     };
     embed(

@@ -2,36 +2,55 @@
 
 use crate::embed::EmbedError;
 use crate::exit::ExitCode;
+use crate::output::OutputError;
+use crate::shown;
 use crate::store::StoreError;
 
 /// A command's failure.
-#[derive(Debug, thiserror::Error)]
-#[error("{source}")]
+#[derive(Debug)]
 pub struct CliError {
     /// What the process ends with.
     pub code: ExitCode,
-    /// What is said.
-    source: Box<dyn std::error::Error + Send + Sync>,
+    /// What is said, fit to be shown; nothing where the reader of standard output has gone away.
+    pub text: Option<String>,
+}
+
+impl CliError {
+    /// A message of one line.
+    fn new(code: ExitCode, error: impl std::fmt::Display) -> CliError {
+        CliError {
+            code,
+            text: Some(shown::line(error)),
+        }
+    }
 }
 
 impl From<EmbedError> for CliError {
     fn from(error: EmbedError) -> CliError {
-        CliError {
-            code: error.exit_code(),
-            source: Box::new(error),
+        let code = error.exit_code();
+        match error {
+            EmbedError::Stdout(source) if source.kind() == std::io::ErrorKind::BrokenPipe => {
+                CliError { code, text: None }
+            }
+            // It has a list of interpreters.
+            EmbedError::Compile { .. } => CliError {
+                code,
+                text: Some(shown::lines(error)),
+            },
+            error => CliError::new(code, error),
         }
     }
 }
 
 impl From<StoreError> for CliError {
     fn from(error: StoreError) -> CliError {
-        CliError {
-            code: match &error {
-                StoreError::Root { .. } => ExitCode::NoRoot,
-                StoreError::Io { .. } | StoreError::Fill(_) => ExitCode::Io,
-            },
-            source: Box::new(error),
-        }
+        CliError::new(error.exit_code(), error)
+    }
+}
+
+impl From<OutputError> for CliError {
+    fn from(error: OutputError) -> CliError {
+        CliError::new(ExitCode::Io, error)
     }
 }
 
@@ -43,18 +62,19 @@ impl From<crate::pex::PexError> for CliError {
 
 impl From<std::io::Error> for CliError {
     fn from(error: std::io::Error) -> CliError {
-        CliError {
-            code: ExitCode::Io,
-            source: Box::new(error),
-        }
+        CliError::new(ExitCode::Io, error)
     }
 }
 
 impl From<Box<dyn std::error::Error>> for CliError {
     fn from(error: Box<dyn std::error::Error>) -> CliError {
-        CliError {
-            code: ExitCode::Refused,
-            source: error.to_string().into(),
+        match error.downcast::<OutputError>() {
+            Ok(error) => (*error).into(),
+            // What another program has said can have many lines.
+            Err(error) => CliError {
+                code: ExitCode::Refused,
+                text: Some(shown::lines(error)),
+            },
         }
     }
 }

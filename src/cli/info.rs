@@ -1,23 +1,28 @@
 //! `pexboot info`: what a PEX is and what it holds.
 
-use pexboot_core::hex::hex;
 use std::fmt::Write as _;
-use std::io::Write as _;
 use std::path::PathBuf;
 
+use pexboot_core::hex::hex;
 use serde_json::{Value, json};
 
 use super::error::CliError;
 use crate::embed::{State, state};
-use crate::launch::{self, Hooks, Invocation, hooks};
+use crate::launch::{self, Hooks, Host, Invocation, host};
+use crate::output::stdout;
 use crate::pack::Pack;
 use crate::pex::{Layout, Pex, PexError, WheelSource};
+use crate::shown;
 
 /// What `info` is told.
 #[derive(Debug, clap::Args)]
 pub struct Args {
     /// The PEX, embedded or not
     pex: PathBuf,
+    /// Ask this Python, a path or a name on PATH. Without it, of the programs that the PEX or an rc file names only those
+    /// are run that are Pythons on PATH
+    #[arg(long, value_name = "PYTHON")]
+    python: Option<String>,
     /// List the modules of its launch pack
     #[arg(long)]
     modules: bool,
@@ -32,18 +37,17 @@ pub struct Args {
 /// When the PEX cannot be read or the output not be written.
 pub fn run(args: &Args) -> Result<(), CliError> {
     let state = state(&args.pex)?;
-    let hooks = hooks(&state.pex.path).map_err(|error| error.to_string());
-    let facts = Facts::of(state, hooks)?;
-    let text = if args.json {
-        format!("{:#}\n", facts.json())
+    let host = host(&state.pex.path, args.python.as_deref()).unwrap_or_else(|error| Host {
+        refused: Some(error),
+        ..Host::default()
+    });
+    let facts = Facts::of(state, host)?;
+    stdout::print(&if args.json {
+        shown::json(&facts.json()) + "\n"
     } else {
         facts.text(args.modules)
-    };
-    match std::io::stdout().lock().write_all(text.as_bytes()) {
-        // Whoever reads has seen enough.
-        Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => Ok(()),
-        result => Ok(result?),
-    }
+    });
+    Ok(())
 }
 
 /// Everything that is shown.
@@ -53,14 +57,14 @@ struct Facts {
     shebang: Option<String>,
     /// Name, and bytes unpacked (of the wheel file where it comes as one); `None` where it is missing.
     wheels: Vec<(String, Option<u64>)>,
-    /// What of this host does not run; the reason where no interpreter could be chosen.
-    hooks: Result<Option<Hooks>, String>,
+    /// What of this host does not run.
+    host: Host,
     /// What a start with this environment imports from, if it was started before.
     pack: Option<Pack>,
 }
 
 impl Facts {
-    fn of(state: State, hooks: Result<Option<Hooks>, String>) -> Result<Facts, PexError> {
+    fn of(state: State, host: Host) -> Result<Facts, PexError> {
         let pex = &state.pex;
         let names = pex.info.distributions.iter().map(|(name, _)| name);
         let wheels = names.map(|name| Ok((name.clone(), size_of(pex, name)?)));
@@ -75,7 +79,7 @@ impl Facts {
                 .shebang()?
                 .map(|line| String::from_utf8_lossy(&line).trim().to_owned()),
             wheels: wheels.collect::<Result<_, PexError>>()?,
-            hooks,
+            host,
             state,
         })
     }
@@ -110,6 +114,7 @@ impl Facts {
             "host_site": seal.as_ref().is_some_and(|seal| seal.options.host_site),
             "wheels": wheels.collect::<Vec<_>>(),
             "host": self.host(),
+            "not_asked": self.host.not_run.iter().map(|program| program.to_string_lossy()).collect::<Vec<_>>(),
             "launch_pack": self.pack.as_ref().map(|pack| {
                 let modules = pack.modules.iter();
                 let modules = modules.map(|(name, size)| json!({ "name": name, "size": size }));
@@ -185,36 +190,38 @@ impl Facts {
     }
 
     fn host(&self) -> Value {
-        match &self.hooks {
-            Ok(Some(Hooks { python, silent })) => {
+        match (&self.host.hooks, &self.host.refused) {
+            (_, Some(why)) => json!({ "error": why.to_string() }),
+            (Some(Hooks { python, silent }), None) => {
                 let silent = silent.iter().map(|hook| hook.to_string_lossy());
                 json!({ "python": python.to_string_lossy(), "hooks_not_run": silent.collect::<Vec<_>>() })
             }
-            Ok(None) => Value::Null,
-            Err(why) => json!({ "error": why }),
+            (None, None) => Value::Null,
         }
     }
 
     /// What of this host does not run, and how it would.
     fn host_lines(&self, lines: &mut Lines) {
-        match &self.hooks {
-            Ok(None) => {}
-            Ok(Some(Hooks { python, silent })) => {
-                lines.line("python here", &python.to_string_lossy());
-                let what = match silent.len() {
-                    0 => "none".to_owned(),
-                    1 => "1 does not run; `pexboot embed --host-site` lets it".to_owned(),
-                    count => format!("{count} do not run; `pexboot embed --host-site` lets them"),
-                };
-                lines.line("host hooks", &what);
-                for hook in silent {
-                    lines.line("", &hook.to_string_lossy());
-                }
+        if let Some(why) = &self.host.refused {
+            let why = why.to_string();
+            let why = why.lines().next().unwrap_or_default();
+            lines.line("python here", &format!("none: {why}"));
+        } else if let Some(Hooks { python, silent }) = &self.host.hooks {
+            lines.line("python here", &python.to_string_lossy());
+            let what = match silent.len() {
+                0 => "none".to_owned(),
+                1 => "1 does not run; `pexboot embed --host-site` lets it".to_owned(),
+                count => format!("{count} do not run; `pexboot embed --host-site` lets them"),
+            };
+            lines.line("host hooks", &what);
+            for hook in silent {
+                lines.line("", &hook.to_string_lossy());
             }
-            Err(why) => {
-                let why = why.lines().next().unwrap_or_default();
-                lines.line("python here", &format!("none: {why}"));
-            }
+        }
+        for program in &self.host.not_run {
+            let program = program.display();
+            let why = "was not run: it is not on PATH; `--python` names it";
+            lines.line("not asked", &format!("`{program}` {why}"));
         }
     }
 }
@@ -235,13 +242,8 @@ struct Lines(String);
 
 impl Lines {
     fn line(&mut self, what: &str, value: &str) {
-        // What comes out of a file must not reach the terminal as a command.
-        let value: String = value
-            .chars()
-            .map(|c| if c.is_control() { '\u{fffd}' } else { c })
-            .collect();
         // Writing to a string does not fail.
-        let _ = writeln!(self.0, "{what:<13}{value}");
+        let _ = writeln!(self.0, "{what:<13}{}", shown::line(value));
     }
 }
 
@@ -287,7 +289,12 @@ mod tests {
             python: "/p/python3".into(),
             silent: vec!["/p/a.pth".into(), "/p/sitecustomize.py".into()],
         };
-        let facts = Facts::of(state(&path).unwrap(), Ok(Some(hooks)));
+        let host = Host {
+            hooks: Some(hooks),
+            refused: None,
+            not_run: vec!["/x/helper\u{202e}".into()],
+        };
+        let facts = Facts::of(state(&path).unwrap(), host);
         (facts.unwrap(), temp)
     }
 
@@ -306,6 +313,7 @@ mod tests {
             "python here  /p/python3",
             "host hooks   2 do not run; `pexboot embed --host-site` lets them",
             "             /p/sitecustomize.py",
+            "not asked    `/x/helper\u{fffd}` was not run: it is not on PATH; `--python` names it",
         ] {
             assert!(
                 text.lines().any(|found| found == line),
@@ -327,5 +335,6 @@ mod tests {
         assert_eq!(json["pex_info"]["entry_point"], "m:f\u{1b}[2J");
         assert_eq!(json["sizes"]["head"], 0);
         assert_eq!(json["host"]["hooks_not_run"][0], "/p/a.pth");
+        assert_eq!(json["not_asked"][0], "/x/helper\u{202e}");
     }
 }

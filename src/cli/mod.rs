@@ -1,4 +1,6 @@
-//! The command line: one file per subcommand; this one only knows their names.
+//! The command line: one file per subcommand; this one only knows their names, and how each ends.
+//!
+//! What is printed goes by `output::stdout` and `launch::complain`, which a full or closed stream does not end.
 
 mod bench;
 mod cache;
@@ -11,10 +13,15 @@ mod strip;
 mod verify;
 mod warm;
 
+use std::path::PathBuf;
+
 use clap::{Parser, Subcommand};
 use error::CliError;
 
 use crate::exit::ExitCode;
+use crate::launch::complain;
+use crate::output::stdout;
+use crate::shown;
 
 /// Starts PEX files at once, by a native stub in front of the zip.
 #[derive(Debug, Parser)]
@@ -49,15 +56,31 @@ enum Command {
 /// Runs the command line of this process; gives its exit code.
 #[must_use]
 pub fn main() -> i32 {
+    stdout::note_closed();
     crate::launch::keep_standard_descriptors();
-    let cli = match Cli::try_parse() {
-        Ok(cli) => cli,
+    let code = match Cli::try_parse() {
+        Ok(cli) => run(cli) as i32,
         Err(error) => {
             // Help and version come here too, with an exit code of their own.
-            let _ = error.print();
-            return error.exit_code();
+            let text = shown::lines(error.render());
+            if error.use_stderr() {
+                complain(text.trim_end());
+            } else {
+                stdout::print(&text);
+            }
+            error.exit_code()
         }
     };
+    match stdout::failure() {
+        None => code,
+        Some(error) => {
+            complain(&format!("pexboot: standard output: {error}"));
+            ExitCode::Io as i32
+        }
+    }
+}
+
+fn run(cli: Cli) -> ExitCode {
     let done = |()| ExitCode::Success;
     let result = match cli.command {
         Command::Bench(args) => bench::run(&args).map_err(CliError::from),
@@ -70,11 +93,22 @@ pub fn main() -> i32 {
         Command::Verify(args) => verify::run(&args),
         Command::Warm(args) => Ok(warm::run(&args)),
     };
-    match result {
-        Ok(code) => code as i32,
-        Err(error) => {
-            eprintln!("pexboot: {error}");
-            error.code as i32
+    result.unwrap_or_else(|error| {
+        if let Some(text) = error.text {
+            complain(&format!("pexboot: {text}"));
         }
-    }
+        error.code
+    })
+}
+
+/// The cache root that the environment names.
+fn named_root() -> Option<PathBuf> {
+    std::env::var_os("PEX_ROOT")
+        .filter(|root| !root.is_empty())
+        .map(PathBuf::from)
+}
+
+/// Something the user must know.
+fn warn(line: &str) {
+    complain(&format!("pexboot: {}", shown::line(line)));
 }

@@ -4,7 +4,8 @@ use std::ffi::OsString;
 use std::path::Path;
 
 use crate::exit::ExitCode;
-use crate::launch::{Console, Invocation, LaunchError, start};
+use crate::launch::{Console, Invocation, LaunchError, complain, start};
+use crate::output::stdout;
 
 /// What `run` is told.
 #[derive(Debug, clap::Args)]
@@ -22,7 +23,7 @@ pub fn run(args: &Args) -> ExitCode {
         return ExitCode::Usage;
     };
     if pex == "--help" || pex == "-h" {
-        println!("Run a PEX natively, embedded or not\n\nUsage: pexboot run PEX [ARGS]...");
+        stdout::print("Run a PEX natively, embedded or not\n\nUsage: pexboot run PEX [ARGS]...\n");
         return ExitCode::Success;
     }
     let mut console = Console::new();
@@ -35,7 +36,7 @@ pub fn run(args: &Args) -> ExitCode {
     match result {
         Ok(never) => match never {},
         Err(error) => {
-            eprintln!("{error}");
+            complain(&error.to_string());
             error.exit_code()
         }
     }

@@ -10,7 +10,8 @@ use crate::embed::strip;
 pub struct Args {
     /// The embedded PEX
     pex: PathBuf,
-    /// Write here instead of in place
+    /// Write here instead of in place; `-` is standard output. A link is replaced, not followed; of a file that is there
+    /// owner and mode stay
     #[arg(short, long, value_name = "FILE")]
     output: Option<PathBuf>,
 }

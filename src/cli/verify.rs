@@ -3,7 +3,10 @@
 use std::path::PathBuf;
 
 use super::error::CliError;
+use super::{named_root, warn};
 use crate::exit::ExitCode;
+use crate::output::stdout;
+use crate::shown::line;
 use crate::store::Store;
 use crate::verify::{VerifyError, verify};
 
@@ -23,18 +26,13 @@ pub struct Args {
 /// When the file is no PEX or the check cannot be made.
 pub fn run(args: &Args) -> Result<ExitCode, CliError> {
     let cache = if args.cache {
-        let root = std::env::var_os("PEX_ROOT")
-            .filter(|root| !root.is_empty())
-            .map(PathBuf::from);
-        Some(Store::open(root.as_deref(), &mut |line| {
-            eprintln!("pexboot: {line}");
-        })?)
+        Some(Store::look(named_root().as_deref(), &mut warn)?)
     } else {
         None
     };
     let found = verify(&args.pex, cache.as_ref())?;
     for fault in &found.faults {
-        println!("{fault}");
+        stdout::print(&format!("{}\n", line(fault)));
     }
     let mut checked = format!(
         "{} members, {} wheels, {} other hashes",
@@ -43,20 +41,20 @@ pub fn run(args: &Args) -> Result<ExitCode, CliError> {
     if !found.unpromised.is_empty() {
         checked += &format!(
             " (cannot be computed again: {})",
-            found.unpromised.join(", ")
+            line(found.unpromised.join(", "))
         );
     }
     if args.cache {
         checked += &format!(", {} entries of the cache", found.cached);
     }
     if found.faults.is_empty() {
-        println!("whole: {checked}");
+        stdout::print(&format!("whole: {checked}\n"));
         return Ok(ExitCode::Success);
     }
-    println!(
-        "damaged: {} in {checked}; fetch or build the file anew, or run `pexboot cache clear`",
+    stdout::print(&format!(
+        "damaged: {} in {checked}; fetch or build the file anew, or run `pexboot cache clear`\n",
         found.faults.len()
-    );
+    ));
     Ok(ExitCode::BadFile)
 }
 

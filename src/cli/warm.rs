@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use crate::exit::ExitCode;
-use crate::launch::{Console, Invocation, LaunchError, warm};
+use crate::launch::{Console, Invocation, LaunchError, complain, warm};
 
 /// What `warm` is told.
 #[derive(Debug, clap::Args)]
@@ -24,7 +24,7 @@ pub fn run(args: &Args) -> ExitCode {
     match fill(&args.pex, args.root.as_deref()) {
         Ok(()) => ExitCode::Success,
         Err(error) => {
-            eprintln!("pexboot: {error}");
+            complain(&format!("pexboot: {error}"));
             error.exit_code()
         }
     }

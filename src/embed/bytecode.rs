@@ -8,10 +8,9 @@ use std::path::{Path, PathBuf};
 use sha2::{Digest as _, Sha256};
 
 use super::EmbedError;
-use crate::interpreter::{self, Module, Record, Request};
+use crate::interpreter::{self, Looked, Module, Record, Request};
 use crate::launch::select;
 use crate::pex::Pex;
-use crate::plan::Inputs;
 use crate::store::Store;
 use crate::unpack::{self, bytecode};
 
@@ -32,11 +31,16 @@ impl Bytecode {
     }
 
     /// Compiles every module of the PEX at `input` for each of `pythons`: paths, or names on PATH. Without any, for the
-    /// interpreter that would run it here.
+    /// interpreter that would run it here. Of those that are not named, only Pythons on PATH are asked (see
+    /// [`interpreter::look`]); `warn` takes a line for each other program that would have been.
     ///
     /// # Errors
     /// When an interpreter cannot be found, does not fit the PEX or fails, or the PEX cannot be unpacked.
-    pub fn compile(input: &Path, pythons: &[String]) -> Result<Bytecode, EmbedError> {
+    pub fn compile(
+        input: &Path,
+        pythons: &[String],
+        warn: &mut dyn FnMut(&str),
+    ) -> Result<Bytecode, EmbedError> {
         let failed = |why: String| EmbedError::Compile {
             path: input.to_path_buf(),
             why,
@@ -60,16 +64,20 @@ impl Bytecode {
                 shebang: shebang.as_deref(),
                 constraints: &pex.info.interpreter_constraints,
                 strategy: pex.info.interpreter_selection_strategy,
-                python,
                 base: true,
                 ..Request::default()
             };
             let fits = &mut |record: &Record| {
                 select(&pex, pex.info.ignore_errors, record).map_err(|error| error.to_string())
             };
-            let (record, selected) =
-                interpreter::choose(&wanted, &store, &mut Inputs::default(), fits)
-                    .map_err(|error| failed(error.to_string()))?;
+            let Looked { chosen, not_run } = interpreter::look(&wanted, python, &store, fits);
+            for program in not_run {
+                warn(&format!(
+                    "`{0}` was not run: it is not on PATH; `--compile={0}` names it",
+                    program.display()
+                ));
+            }
+            let (record, selected) = chosen.map_err(|error| failed(error.to_string()))?;
             let Some(tag) = bytecode::tag(&record) else {
                 continue;
             };

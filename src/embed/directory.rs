@@ -7,9 +7,9 @@ use std::path::{Path, PathBuf};
 
 use pexboot_core::seal::Options;
 
-use super::output::Draft;
 use super::{EmbedError, Embedded, Head, Parts};
 use crate::archive::Archive;
+use crate::output::{self, Draft, Rights};
 use crate::pex::Pex;
 
 /// What `DIR/pex` leads to as pex builds it.
@@ -29,11 +29,16 @@ pub(super) fn embed(
     let metadata =
         std::fs::metadata(&main).map_err(|source| EmbedError::Io { path: main, source })?;
     let (bytes, seal) = Head::new(pex, options, parts)?.alone(pex)?;
-    let mut draft = Draft::beside(&starter)?;
-    draft.write(&bytes)?;
     let mode = std::os::unix::fs::MetadataExt::mode(&metadata) & 0o777;
-    let path = draft.publish(mode | (mode & 0o444) >> 2, &metadata)?;
-    Ok(Embedded { path, seal })
+    let rights = Rights::InPlace(mode | (mode & 0o444) >> 2);
+    let mut draft = Draft::new(&starter, rights)?;
+    draft.write(&bytes)?;
+    draft.sync()?;
+    draft.publish()?;
+    Ok(Embedded {
+        path: starter,
+        seal,
+    })
 }
 
 pub(super) fn strip(pex: &Pex) -> Result<PathBuf, EmbedError> {
@@ -47,17 +52,7 @@ pub(super) fn strip(pex: &Pex) -> Result<PathBuf, EmbedError> {
         }
         Starter::Other => return Err(EmbedError::Starter { path: starter }),
     }
-    let io = |source| EmbedError::Io {
-        path: starter.clone(),
-        source,
-    };
-    // A draft's name is free once the draft is gone; a link is made there and renamed.
-    let temporary = Draft::beside(&starter)?.path().to_path_buf();
-    std::os::unix::fs::symlink(LINK, &temporary).map_err(io)?;
-    if let Err(source) = std::fs::rename(&temporary, &starter) {
-        let _ = std::fs::remove_file(&temporary);
-        return Err(io(source));
-    }
+    output::link(LINK, &starter)?;
     Ok(starter)
 }
 

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use crate::archive::ArchiveError;
 use crate::exit::ExitCode;
+use crate::output::OutputError;
 use crate::pex::PexError;
 
 /// Why embedding or stripping failed.
@@ -23,6 +24,21 @@ pub enum EmbedError {
         /// What the system said.
         source: std::io::Error,
     },
+    /// The result could not be written.
+    #[error("{source}{}", instead(source))]
+    Output {
+        /// Why.
+        #[from]
+        source: OutputError,
+    },
+    /// The result was to go to a terminal.
+    #[error(
+        "standard output is a terminal, which is no place for a PEX; send it to a file or a pipe"
+    )]
+    Terminal,
+    /// Standard output does not take the result.
+    #[error("standard output: {0}")]
+    Stdout(std::io::Error),
     /// There is nothing to take off.
     #[error("`{}` is not embedded: there is nothing to strip", path.display())]
     NotEmbedded {
@@ -80,6 +96,14 @@ pub enum EmbedError {
     Stub,
 }
 
+/// What else can be done where a stream was meant.
+fn instead(error: &OutputError) -> &'static str {
+    match error {
+        OutputError::Kind { .. } => ", or `-` for standard output",
+        OutputError::Io { .. } => "",
+    }
+}
+
 impl EmbedError {
     /// The exit code of a command that fails by this.
     #[must_use]
@@ -91,15 +115,17 @@ impl EmbedError {
                 ExitCode::Refused => ExitCode::BadFile,
                 code => code,
             },
-            EmbedError::Io { .. } => ExitCode::Io,
+            EmbedError::Io { .. } | EmbedError::Output { .. } | EmbedError::Stdout(_) => {
+                ExitCode::Io
+            }
             EmbedError::NotEmbedded { .. }
             | EmbedError::Changed { .. }
             | EmbedError::Compile { .. }
             | EmbedError::PexRoot { .. }
             | EmbedError::Starter { .. } => ExitCode::BadFile,
-            EmbedError::DirectoryOutput { .. } | EmbedError::DirectoryBytecode { .. } => {
-                ExitCode::Usage
-            }
+            EmbedError::DirectoryOutput { .. }
+            | EmbedError::DirectoryBytecode { .. }
+            | EmbedError::Terminal => ExitCode::Usage,
             EmbedError::Check { .. } | EmbedError::Stub => ExitCode::Internal,
         }
     }

@@ -18,7 +18,6 @@ mod state;
 #[cfg(test)]
 mod tests;
 
-use std::os::unix::fs::FileExt as _;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 
@@ -33,7 +32,7 @@ pub use error::EmbedError;
 pub use state::{State, state};
 
 use appendix::{Appendix, Constants};
-use output::Draft;
+use output::Output;
 
 /// What is put in front of an archive.
 #[derive(Debug, Clone, Copy)]
@@ -57,12 +56,13 @@ pub struct Embedded {
     pub seal: Seal,
 }
 
-/// Embeds the PEX at `input`, bare or embedded before, into `output`, or in place without one.
+/// Embeds the PEX at `input`, bare or embedded before, into `output` (`-` is standard output), or in place without one.
 ///
 /// `bytecode` is put into the appendix, for first starts to find.
 ///
-/// A directory is embedded in place: its `pex` file becomes the head. Permission bits stay, with an x bit added for each
-/// r bit; set-id bits do not, and nothing else that a new file does not have.
+/// A directory is embedded in place: its `pex` file becomes the head. In place, owner and permission bits stay, with an x
+/// bit added for each r bit; set-id bits do not. Elsewhere they are those of the file that is replaced, or the caller's:
+/// see [`crate::output`].
 ///
 /// # Errors
 /// When `input` is not a PEX, is damaged or was changed after it was embedded, or when writing fails. The input is
@@ -87,7 +87,8 @@ pub fn embed(
     }
 }
 
-/// Takes head and appendix off the PEX at `input` and writes what it was before to `output`, or in place without one.
+/// Takes head and appendix off the PEX at `input` and writes what it was before to `output` (`-` is standard output), or in place
+/// without one.
 ///
 /// Gives the path of what was written.
 ///
@@ -132,10 +133,10 @@ fn embed_file(
     let executable = mode | (mode & 0o444) >> 2;
 
     let head = Head::new(pex, options, parts)?;
-    let mut draft = Draft::beside(&output::target(&pex.path, output)?)?;
-    draft.write(&head.bytes)?;
+    let mut result = Output::new(&pex.path, output, executable)?;
+    result.write(&head.bytes)?;
     let (offset, size) = original.extent();
-    let digest = draft.copy(original.file(), offset, size, &pex.path)?;
+    let digest = result.copy(original.file(), offset, size, &pex.path)?;
     if before
         .digest
         .as_ref()
@@ -153,7 +154,7 @@ fn embed_file(
         added: executable & !mode,
     };
     let appendix = Appendix::new(&original, &constants, bytecode)?;
-    draft.write(&appendix.bytes)?;
+    result.write(&appendix.bytes)?;
     let file_size = constants.head + size + appendix.bytes.len() as u64;
     let seal = Seal {
         archive_size: size,
@@ -164,12 +165,11 @@ fn embed_file(
     let encoded = seal.encode().ok_or_else(|| EmbedError::PexRoot {
         path: pex.path.clone(),
     })?;
-    draft
-        .file()
-        .write_all_at(&encoded, head.seal_offset as u64)
+    result
+        .write_at(&encoded, head.seal_offset as u64)
         .map_err(io)?;
-    appendix.check(draft.path(), &seal)?;
-    let path = draft.publish(executable, &metadata)?;
+    appendix.check(&result.path(), &seal)?;
+    let path = result.publish()?;
     Ok(Embedded { path, seal })
 }
 
@@ -195,12 +195,13 @@ fn strip_file(pex: &Pex, output: Option<&Path>) -> Result<PathBuf, EmbedError> {
     {
         return Err(changed());
     }
-    let mut draft = Draft::beside(&output::target(&pex.path, output)?)?;
-    let digest = draft.copy(input.file(), offset, size, &pex.path)?;
+    let mode = metadata.mode() & 0o777 & !before.added;
+    let mut result = Output::new(&pex.path, output, mode)?;
+    let digest = result.copy(input.file(), offset, size, &pex.path)?;
     if before.digest != Some(digest) {
         return Err(changed());
     }
-    draft.publish(metadata.mode() & 0o777 & !before.added, &metadata)
+    result.publish()
 }
 
 /// What an earlier embedding has left word of.

@@ -1,89 +1,95 @@
-//! A file on its way to its name: written beside it, complete before it gets it.
+//! The result on its way to where it was asked for: a file (see `crate::output`), or standard output.
+//!
+//! Nothing goes to standard output before the result is complete and has been checked.
 
-use std::fs::{File, Metadata, OpenOptions, Permissions};
-use std::io::Write as _;
-use std::os::unix::fs::{
-    FileExt as _, MetadataExt as _, OpenOptionsExt as _, PermissionsExt as _, fchown,
-};
+use std::fs::File;
+use std::os::unix::fs::FileExt as _;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicU64, Ordering};
 
 use sha2::{Digest as _, Sha256};
 
 use super::EmbedError;
+use crate::output::{Draft, Rights, stdout};
 
-/// The file that is to be written: `output`, or the input itself where it really lies.
-pub(super) fn target(input: &Path, output: Option<&Path>) -> Result<PathBuf, EmbedError> {
-    let path = output.unwrap_or(input);
-    match path.canonicalize() {
-        Ok(path) => Ok(path),
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(path.to_path_buf()),
-        Err(source) => Err(EmbedError::Io {
-            path: path.to_path_buf(),
-            source,
-        }),
-    }
-}
+/// Names standard output.
+const STDOUT: &str = "-";
 
-/// A file beside its final place. Removed when dropped, unless it was published.
+/// Where a result goes.
 #[derive(Debug)]
-pub(super) struct Draft {
-    file: File,
-    path: PathBuf,
-    target: PathBuf,
+enum Target {
+    /// The input itself, where it really lies.
+    InPlace(PathBuf),
+    /// A file of that name.
+    File(PathBuf),
+    Stdout,
 }
 
-impl Draft {
-    /// A fresh file in the directory of `target`, for its owner alone.
-    pub fn beside(target: &Path) -> Result<Draft, EmbedError> {
-        static COUNT: AtomicU64 = AtomicU64::new(0);
-        if target.is_dir() {
-            let source = std::io::ErrorKind::IsADirectory.into();
-            return Err(EmbedError::Io {
-                path: target.to_path_buf(),
-                source,
-            });
-        }
-        loop {
-            let count = COUNT.fetch_add(1, Ordering::Relaxed);
-            let path = target.with_file_name(format!(".pexboot-{}-{count}", std::process::id()));
-            let opened = OpenOptions::new()
-                .read(true)
-                .write(true)
-                .create_new(true)
-                .mode(0o600)
-                .open(&path);
-            match opened {
-                Ok(file) => {
-                    return Ok(Draft {
-                        file,
-                        path,
-                        target: target.to_path_buf(),
-                    });
-                }
-                // Left by a killed process of the same number.
-                Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => {}
-                Err(source) => return Err(EmbedError::Io { path, source }),
+impl Target {
+    fn of(input: &Path, output: Option<&Path>) -> Result<Target, EmbedError> {
+        let io = |source| EmbedError::Io {
+            path: input.to_path_buf(),
+            source,
+        };
+        match output {
+            Some(output) if output == Path::new(STDOUT) && stdout::is_terminal() => {
+                Err(EmbedError::Terminal)
             }
+            Some(output) if output == Path::new(STDOUT) => Ok(Target::Stdout),
+            Some(output) if !is_same_name(input, output) => Ok(Target::File(output.to_path_buf())),
+            _ => Ok(Target::InPlace(input.canonicalize().map_err(io)?)),
         }
     }
+}
 
-    /// The file.
-    pub fn file(&self) -> &File {
-        &self.file
+/// Whether both are the same name in the same directory.
+fn is_same_name(one: &Path, other: &Path) -> bool {
+    let place = |path: &Path| {
+        let path = std::path::absolute(path).ok()?;
+        Some((
+            path.parent()?.canonicalize().ok()?,
+            path.file_name()?.to_owned(),
+        ))
+    };
+    place(one).is_some_and(|one| Some(one) == place(other))
+}
+
+/// A result in the making.
+#[derive(Debug)]
+pub(super) struct Output {
+    draft: Draft,
+    target: Target,
+}
+
+impl Output {
+    /// The result of a change to the file `input`: for `output`, or in place without one. The mode is `mode`; of another
+    /// file that is there already its own, with an x bit for each r bit where `mode` has one.
+    pub fn new(input: &Path, output: Option<&Path>, mode: u32) -> Result<Output, EmbedError> {
+        let target = Target::of(input, output)?;
+        let usual = Rights::Usual {
+            new: mode,
+            executable: mode & 0o111 != 0,
+        };
+        let draft = match &target {
+            Target::InPlace(path) => Draft::new(path, Rights::InPlace(mode))?,
+            Target::File(path) => Draft::new(path, usual)?,
+            Target::Stdout => Draft::scratch()?,
+        };
+        Ok(Output { draft, target })
     }
 
     /// Where it lies for now.
-    pub fn path(&self) -> &Path {
-        &self.path
+    pub fn path(&self) -> PathBuf {
+        self.draft.path()
     }
 
     /// Adds bytes at the end.
     pub fn write(&mut self, bytes: &[u8]) -> Result<(), EmbedError> {
-        self.file.write_all(bytes).map_err(|source| EmbedError::Io {
-            path: self.path.clone(),
-            source,
-        })
+        Ok(self.draft.write(bytes)?)
+    }
+
+    /// Replaces bytes at `offset`.
+    pub fn write_at(&self, bytes: &[u8], offset: u64) -> std::io::Result<()> {
+        self.draft.file().write_all_at(bytes, offset)
     }
 
     /// Adds `size` bytes of `source` from `offset` on at the end; gives their SHA-256.
@@ -107,41 +113,24 @@ impl Draft {
             };
             source.read_exact_at(piece, offset).map_err(io)?;
             hash.update(&*piece);
-            self.file
-                .write_all(piece)
-                .map_err(|source| EmbedError::Io {
-                    path: self.path.clone(),
-                    source,
-                })?;
+            self.draft.write(piece)?;
             offset += length as u64;
         }
         Ok(hash.finalize().into())
     }
 
-    /// Gives the file its mode, the owner of `like` where the system lets us, and its name.
-    pub fn publish(self, mode: u32, like: &Metadata) -> Result<PathBuf, EmbedError> {
-        let io = |source| EmbedError::Io {
-            path: self.target.clone(),
-            source,
-        };
-        let own = self.file.metadata().map_err(io)?;
-        if self.target.exists() && (own.uid(), own.gid()) != (like.uid(), like.gid()) {
-            // Only root may give files away; whoever may replace the file may also own it.
-            let _ = fchown(&self.file, Some(like.uid()), Some(like.gid()));
+    /// Puts it where it was asked for; gives the path.
+    pub fn publish(self) -> Result<PathBuf, EmbedError> {
+        match self.target {
+            Target::InPlace(path) | Target::File(path) => {
+                self.draft.sync()?;
+                self.draft.publish()?;
+                Ok(path)
+            }
+            Target::Stdout => {
+                stdout::send(self.draft.file()).map_err(EmbedError::Stdout)?;
+                Ok(PathBuf::from(STDOUT))
+            }
         }
-        self.file
-            .set_permissions(Permissions::from_mode(mode))
-            .map_err(io)?;
-        // A rename can survive a power cut that its data does not.
-        self.file.sync_all().map_err(io)?;
-        std::fs::rename(&self.path, &self.target).map_err(io)?;
-        Ok(self.target.clone())
-    }
-}
-
-impl Drop for Draft {
-    fn drop(&mut self) {
-        // Gone already when it was published.
-        let _ = std::fs::remove_file(&self.path);
     }
 }

@@ -13,6 +13,7 @@ use super::surroundings::Surroundings;
 use super::{InterpreterError, Record, Request, binary, stand_in};
 use crate::pex_info::SelectionStrategy;
 use crate::plan::Inputs;
+use crate::shown::line;
 
 /// See [`super::choose()`]; surroundings and records are lent.
 pub(super) fn choose<T>(
@@ -247,7 +248,7 @@ impl Choice<'_> {
             self.report.constraints = refused;
         } else {
             let exactly = if let Names::Exactly(name) = names {
-                Some(format!("Basename is {name}"))
+                Some(line(format!("Basename is {name}")))
             } else {
                 None
             };
@@ -322,9 +323,9 @@ impl Choice<'_> {
                 "Failed to resolve the base interpreter for the virtual environment at {}.\n\
                  Search of base_prefix {} found no equivalent interpreter for {}.\n\
                  Make the virtual environment anew, or set PEX_PYTHON to another Python.",
-                picked.prefix.display(),
-                record.base_prefix.display(),
-                picked.binary.display()
+                line(picked.prefix.display()),
+                line(record.base_prefix.display()),
+                line(picked.binary.display())
             ),
         })
     }
@@ -347,7 +348,7 @@ impl Choice<'_> {
     fn asked_for(&self) -> Vec<String> {
         let mut items = Vec::new();
         if let Some(python) = self.request.python.filter(|python| !python.is_empty()) {
-            items.push(format!("PEX_PYTHON={python}"));
+            items.push(line(format!("PEX_PYTHON={python}")));
         }
         if let Some(path) = self.request.python_path.filter(|items| !items.is_empty()) {
             let list: Vec<String> = path
@@ -355,7 +356,10 @@ impl Choice<'_> {
                 .map(|item| format!("'{}'", item.display()))
                 .collect();
             let comma = if list.len() == 1 { "," } else { "" };
-            items.push(format!("PEX_PYTHON_PATH=({}{comma})", list.join(", ")));
+            items.push(line(format!(
+                "PEX_PYTHON_PATH=({}{comma})",
+                list.join(", ")
+            )));
         }
         items.extend(self.versions());
         items
@@ -367,7 +371,7 @@ impl Choice<'_> {
 
     fn failure(&self, preamble: &str) -> InterpreterError {
         InterpreterError::None {
-            message: self.report.message(preamble),
+            message: self.report.message(&line(preamble)),
         }
     }
 }

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use super::Record;
 use super::constraint::Implementation;
+use crate::shown;
 
 /// What a failed choice has to tell.
 #[derive(Debug, Clone, Default)]
@@ -22,7 +23,7 @@ impl Report {
         let implementation = Implementation::of(record)
             .map_or_else(|| record.implementation.clone(), |known| known.to_string());
         self.examined.push((
-            record.binary.display().to_string(),
+            shown::line(record.binary.display()),
             format!("{implementation}=={major}.{minor}.{patch}"),
         ));
     }
@@ -39,7 +40,7 @@ impl Report {
             .broken
             .iter()
             .enumerate()
-            .map(|(index, (path, why))| format!("{}.) {}:\n{why}", index + 1, path.display()))
+            .map(|(index, (path, why))| format!("{}.) {}:\n{}", index + 1, shown::line(path.display()), shown::lines(why)))
             .chain(["\n(Run one of these by hand to see what it needs, or take it off the search path.)".to_owned()])
             .collect::<Vec<_>>()
             .join("\n");

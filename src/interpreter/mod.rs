@@ -15,6 +15,7 @@
 //! compile        has one compile modules ahead, for `embed`
 //! choose         which one is taken; messages: why none is
 //! prospect       what names tell of the choice before it is made
+//! look           the same for someone who starts nothing
 //! ```
 
 mod answer;
@@ -25,6 +26,8 @@ mod compile;
 mod constraint;
 mod elf;
 mod hooks;
+#[cfg(feature = "cli")]
+mod look;
 mod messages;
 mod probe;
 mod prospect;
@@ -44,10 +47,13 @@ use std::path::{Path, PathBuf};
 
 #[cfg(feature = "cli")]
 pub use compile::{Module, compile};
+#[cfg(feature = "cli")]
+pub use look::{Looked, look};
 pub use prospect::{Prospect, Series, prospect};
 
 use crate::pex_info::SelectionStrategy;
 use crate::plan::Inputs;
+use crate::shown::line;
 use crate::store::{Kind, Store};
 
 /// What one probe learned about one Python; by default nothing.
@@ -125,7 +131,7 @@ pub enum InterpreterError {
         message: String,
     },
     /// A constraint cannot be parsed.
-    #[error("interpreter constraint `{constraint}`: {why}")]
+    #[error("interpreter constraint `{}`: {}", line(constraint), line(why))]
     Constraint {
         /// As written.
         constraint: String,
@@ -156,6 +162,18 @@ pub fn choose<T>(
     fits: &mut dyn FnMut(&Record) -> Result<T, String>,
 ) -> Result<(Record, T), InterpreterError> {
     let surroundings = surroundings::Surroundings::here();
+    choose_asking(request, &surroundings, store, inputs, fits, None)
+}
+
+/// The same, asking only the Pythons that `may_ask` allows, by canonical path; without it, any.
+fn choose_asking<T>(
+    request: &Request<'_>,
+    surroundings: &surroundings::Surroundings,
+    store: &Store,
+    inputs: &mut Inputs,
+    fits: &mut dyn FnMut(&Record) -> Result<T, String>,
+    may_ask: Option<&dyn Fn(&Path) -> bool>,
+) -> Result<(Record, T), InterpreterError> {
     let machine = record::Machine::here(&|name| surroundings.variable(name).map(Into::into));
     inputs.variable("PYTHONUSERBASE", surroundings.variable("PYTHONUSERBASE"));
     let find = |key: &str| store.find(Kind::Interpreters, key);
@@ -166,5 +184,9 @@ pub fn choose<T>(
     let turn =
         |key: &str, done: &mut dyn FnMut() -> bool| store.turn(Kind::Interpreters, key, done);
     let records = record::Records::new(machine, &find, &save).in_turn(&turn);
-    choose::choose(request, &surroundings, &records, inputs, fits)
+    let records = match may_ask {
+        Some(may_ask) => records.asking_only(may_ask),
+        None => records,
+    };
+    choose::choose(request, surroundings, &records, inputs, fits)
 }

@@ -303,6 +303,8 @@ pub(super) struct Records<'a> {
     save: &'a dyn Fn(&str, &[u8]),
     /// Waits for others that ask the same interpreter; see [`crate::store::Store::turn`].
     turn: Option<&'a Turn<'a>>,
+    /// Which interpreters may be asked, by canonical path; any without it.
+    may_ask: Option<&'a dyn Fn(&Path) -> bool>,
     known: RefCell<HashMap<PathBuf, Result<Rc<Record>, String>>>,
 }
 
@@ -320,6 +322,7 @@ impl<'a> Records<'a> {
             find,
             save,
             turn: None,
+            may_ask: None,
             known: RefCell::default(),
         }
     }
@@ -328,6 +331,14 @@ impl<'a> Records<'a> {
     pub(super) fn in_turn(self, turn: &'a Turn<'a>) -> Records<'a> {
         Records {
             turn: Some(turn),
+            ..self
+        }
+    }
+
+    /// The same, of other interpreters than those that `may_ask` allows only what is stored.
+    pub(super) fn asking_only(self, may_ask: &'a dyn Fn(&Path) -> bool) -> Records<'a> {
+        Records {
+            may_ask: Some(may_ask),
             ..self
         }
     }
@@ -349,6 +360,9 @@ impl<'a> Records<'a> {
             }
             match self.load(path) {
                 Some(stored) => self.remember(path, Ok(stored)),
+                None if self.may_ask.is_some_and(|may_ask| !may_ask(path)) => {
+                    self.remember(path, Err("was not run: it is not on PATH".to_owned()));
+                }
                 None => unknown.push(path.clone()),
             }
         }

@@ -250,7 +250,7 @@ pub(super) fn python(
 }
 
 /// What the choice of an interpreter depends on besides the machine.
-fn request<'a>(
+pub(super) fn request<'a>(
     invocation: &'a Invocation,
     pex: &'a Pex,
     variables: &'a Variables,

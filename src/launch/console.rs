@@ -1,14 +1,16 @@
-//! What a launch says on stderr.
+//! What a launch says on stderr, and every command with it. All of it is shown as `shown` has it.
 
 use std::io::Write as _;
 use std::time::Instant;
 
 use crate::launch::Report;
+use crate::shown;
 
-/// Writes a line to stderr, where that takes it. (`eprintln` would panic where it is full or its reader gone.)
-pub(super) fn complain(line: &str) {
+/// Writes a message to stderr, where that takes it. (`eprintln` would panic where it is full or its reader gone.) The
+/// message may have several lines; what is put into one is to come from [`shown::line`].
+pub(crate) fn complain(message: &str) {
     // There is nobody left to tell.
-    let _ = std::io::stderr().write_all(format!("{line}\n").as_bytes());
+    let _ = std::io::stderr().write_all(format!("{}\n", shown::lines(message)).as_bytes());
 }
 
 /// Lines on stderr, each with the name of this program; what was decided with the time since the start.
@@ -47,7 +49,7 @@ impl Default for Console {
 
 impl Report for Console {
     fn warn(&mut self, line: &str) {
-        complain(&format!("pexboot: {line}"));
+        complain(&format!("pexboot: {}", shown::line(line)));
     }
 
     fn say(&mut self, level: u8, line: &dyn Fn() -> String) {
@@ -55,7 +57,7 @@ impl Report for Console {
             complain(&format!(
                 "pexboot: {:8.2} ms: {}",
                 self.start.elapsed().as_secs_f64() * 1e3,
-                line()
+                shown::line(line())
             ));
         }
     }

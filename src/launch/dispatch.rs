@@ -56,7 +56,8 @@ pub fn target(info: &PexInfo, variables: &Variables) -> Result<(Target, bool), L
 pub fn entry_point(text: &str) -> Result<Run, LaunchError> {
     EntryPoint::parse(text).map(Run::from).ok_or_else(|| {
         LaunchError::Refused(format!(
-            "`{text}` is not an entry point: must be `module` or `module:attribute`"
+            "`{}` is not an entry point: must be `module` or `module:attribute`",
+            crate::shown::line(text)
         ))
     })
 }

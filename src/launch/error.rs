@@ -1,8 +1,9 @@
-//! Why a launch failed, and the exit code that says so.
+//! Why a launch failed, and the exit code that says so. The text is fit to be shown (see `shown`).
 
 use crate::archive::ArchiveError;
 use crate::exit::ExitCode;
 use crate::pex::PexError;
+use crate::shown::{line, lines};
 use crate::store::StoreError;
 use crate::unpack::UnpackError;
 
@@ -10,28 +11,28 @@ use crate::unpack::UnpackError;
 #[derive(Debug, thiserror::Error)]
 pub enum LaunchError {
     /// The PEX could not be opened.
-    #[error(transparent)]
+    #[error("{}", line(.0))]
     Pex(#[from] PexError),
     /// A setting cannot be understood.
-    #[error(transparent)]
+    #[error("{}", line(.0))]
     Variable(#[from] crate::variables::VariableError),
     /// No interpreter fits.
-    #[error(transparent)]
+    #[error("{}", lines(.0))]
     Interpreter(#[from] crate::interpreter::InterpreterError),
     /// A member of PEX_PATH cannot be resolved.
-    #[error(transparent)]
+    #[error("{}", lines(.0))]
     Resolve(#[from] crate::resolve::ResolveError),
     /// The cache failed.
-    #[error(transparent)]
+    #[error("{}", line(.0))]
     Store(#[from] StoreError),
     /// Unpacking failed.
-    #[error(transparent)]
+    #[error("{}", line(.0))]
     Unpack(#[from] UnpackError),
     /// The PEX, or how it was asked to run, is refused as the original refuses it.
-    #[error("{0}")]
+    #[error("{}", lines(.0))]
     Refused(String),
     /// The interpreter could not be executed.
-    #[error("`{program}` cannot be executed: {source}")]
+    #[error("`{}` cannot be executed: {source}", line(program))]
     Exec {
         /// The interpreter.
         program: String,
@@ -42,7 +43,7 @@ pub enum LaunchError {
     #[error("a path or argument holds a NUL byte")]
     Nul,
     /// The system refused.
-    #[error("`{path}`: {source}")]
+    #[error("`{}`: {source}", line(path))]
     Io {
         /// What was touched.
         path: String,

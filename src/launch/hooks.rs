@@ -1,14 +1,16 @@
-//! What of the host would run in a PEX if it were let (`pexboot info`). Chooses an interpreter as a launch would, and
-//! launches nothing.
+//! What of the host would run in a PEX if it were let (`pexboot info`). Chooses an interpreter as a launch would, of those
+//! that may be asked by someone who only looks (see `interpreter::look`). Launches nothing and makes nothing.
 
 use std::path::{Path, PathBuf};
 
-use crate::launch::choose::python;
-use crate::launch::open::open_store;
-use crate::launch::{Console, Invocation, LaunchError, venv, zipapp};
+use crate::interpreter::{self, Looked};
+use crate::launch::choose::{request, select};
+use crate::launch::invocation::expand_user;
+use crate::launch::{Console, Invocation, LaunchError, Report as _, venv, zipapp};
 use crate::pex::Pex;
 use crate::pex_info::InheritPath;
 use crate::plan::Inputs;
+use crate::store::Store;
 use crate::variables::{Mode, Variables};
 
 /// The interpreter that a start of this PEX would choose here and now, and its hooks that would not run.
@@ -20,19 +22,29 @@ pub struct Hooks {
     pub silent: Vec<PathBuf>,
 }
 
-/// The host's hooks that a start of the PEX leaves out; `None` where `site` runs anyway.
+/// What this host is to the PEX.
+#[derive(Debug, Default)]
+pub struct Host {
+    /// `None` where `site` runs anyway.
+    pub hooks: Option<Hooks>,
+    /// Why no interpreter could be chosen.
+    pub refused: Option<LaunchError>,
+    /// Programs that a start would ask what they are, and that were not run.
+    pub not_run: Vec<PathBuf>,
+}
+
+/// The host's hooks that a start of the PEX leaves out, on `python` where the user has named one.
 ///
 /// # Errors
-/// When the PEX cannot be read, its settings are refused or no interpreter fits.
-pub fn hooks(path: &Path) -> Result<Option<Hooks>, LaunchError> {
+/// When the PEX cannot be read or its settings are refused.
+pub fn host(path: &Path, python: Option<&str>) -> Result<Host, LaunchError> {
     let io = |source| LaunchError::Io {
         path: path.display().to_string(),
         source,
     };
     let invocation = Invocation::new(path, Vec::new()).map_err(io)?;
     let pex = Pex::open(&invocation.pex)?;
-    let mut inputs = Inputs::default();
-    let variables = Variables::read(&invocation.env, &invocation.pex, &mut inputs)?;
+    let variables = Variables::read(&invocation.env, &invocation.pex, &mut Inputs::default())?;
     let inherit = variables
         .inherit_path
         .filter(|inherit| *inherit != InheritPath::False);
@@ -41,12 +53,35 @@ pub fn hooks(path: &Path) -> Result<Option<Hooks>, LaunchError> {
         || !hermetic
         || zipapp::host_site(&invocation, &pex)
     {
-        return Ok(None);
+        return Ok(Host::default());
     }
-    let store = open_store(&pex, &variables, &mut Console::new())?;
-    let (interpreter, _) = python(&invocation, &pex, &variables, true, &store, &mut inputs)?;
-    Ok(Some(Hooks {
-        python: interpreter.binary,
-        silent: interpreter.host_hooks,
-    }))
+    let named = variables.root.clone();
+    let root = named.or_else(|| pex.info.pex_root.as_deref().map(expand_user));
+    let mut console = Console::new();
+    let store = Store::look(root.as_deref(), &mut |line| console.warn(line))?;
+    let shebang = match pex.archive() {
+        Some(_) => pex.shebang()?,
+        // A directory need not have the file that would say it.
+        None => pex.shebang().unwrap_or_default(),
+    };
+    let request = request(&invocation, &pex, &variables, true, shebang.as_deref());
+    let ignore_errors = variables.ignore_errors.unwrap_or(pex.info.ignore_errors);
+    let Looked { chosen, not_run } = interpreter::look(&request, python, &store, &mut |record| {
+        select(&pex, ignore_errors, record).map_err(|error| error.to_string())
+    });
+    let (hooks, refused) = match chosen {
+        Ok((interpreter, _)) => {
+            let hooks = Hooks {
+                python: interpreter.binary,
+                silent: interpreter.host_hooks,
+            };
+            (Some(hooks), None)
+        }
+        Err(error) => (None, Some(error.into())),
+    };
+    Ok(Host {
+        hooks,
+        refused,
+        not_run,
+    })
 }

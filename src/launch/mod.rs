@@ -45,9 +45,11 @@ use crate::trace;
 #[cfg(feature = "cli")]
 pub(crate) use choose::select;
 pub use console::Console;
+#[cfg(feature = "cli")]
+pub(crate) use console::complain;
 pub use error::LaunchError;
 #[cfg(feature = "cli")]
-pub use hooks::{Hooks, hooks};
+pub use hooks::{Hooks, Host, host};
 pub use invocation::{Current, Invocation};
 pub use publish::Prepared;
 #[cfg(feature = "cli")]

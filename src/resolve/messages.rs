@@ -5,6 +5,7 @@ use super::metadata::Metadata;
 use super::requirement::Requirement;
 use super::wheels::{Unusable, Wheels};
 use crate::interpreter::Record;
+use crate::shown::line;
 
 /// A requirement that nothing satisfies, and the wheels that have it.
 #[derive(Debug)]
@@ -20,7 +21,8 @@ pub(super) fn root(
     wheels: &mut Wheels<'_>,
     interpreter: &Record,
 ) -> String {
-    let target = interpreter.binary.display();
+    let target = line(interpreter.binary.display());
+    let project = line(project);
     let mut message = format!("A distribution for {project} could not be resolved for {target}.");
     if unusable.is_empty() {
         return message;
@@ -41,19 +43,20 @@ pub(super) fn root(
 }
 
 fn reason(distribution: &str, why: &Unusable, interpreter: &Record) -> String {
-    let target = interpreter.binary.display();
+    let target = line(interpreter.binary.display());
     match why {
         Unusable::Name => format!(
             "The filename of {distribution} is not a valid wheel file name that can be parsed for tags."
         ),
         Unusable::Tags(tags) => format!(
             "The wheel tags for {distribution} are {} which do not match the supported tags of {target}:\n{}\n... {} more ...",
-            tags.join(", "),
+            line(tags.join(", ")),
             interpreter.tags.first().map_or("", String::as_str),
             interpreter.tags.len().saturating_sub(1),
         ),
         Unusable::Python(specifier) => {
             let (major, minor, patch) = interpreter.version;
+            let specifier = line(specifier);
             format!(
                 "The distribution has a python requirement of {specifier} which does not match the python version of \
                  {major}.{minor}.{patch} for {target}."
@@ -70,6 +73,7 @@ pub(super) fn unresolved(
     label: &str,
 ) -> String {
     let tag = interpreter.tags.first().map_or("", String::as_str);
+    let label = line(label);
     let mut message = format!(
         "Failed to resolve requirements from PEX environment @ {label}.\n\
          Needed {tag} compatible dependencies for:"
@@ -82,7 +86,7 @@ pub(super) fn unresolved(
         },
     ) in unresolved.iter().enumerate()
     {
-        message += &format!("\n {}: {requirement}", index + 1);
+        message += &format!("\n {}: {}", index + 1, line(requirement));
         if !requirers.is_empty() {
             message += "\n    Required by:";
         }
@@ -97,13 +101,13 @@ pub(super) fn unresolved(
         if usable.is_empty() {
             message += &format!(
                 "\n    But this pex had no '{}' distributions.",
-                requirement.name
+                line(&requirement.name)
             );
         } else {
             message += "\n    But this pex only contains:";
         }
         for wheel in usable {
-            message += &format!("\n      {}", wheels.name(wheel));
+            message += &format!("\n      {}", line(wheels.name(wheel)));
         }
     }
     message
@@ -117,12 +121,13 @@ pub(super) fn ambiguous_override(
 ) -> String {
     let mut message = format!(
         "Invalid override configuration for target {} interpreter at {}.\n\
-         More than one applicable override was found for '{requirement}':",
+         More than one applicable override was found for '{}':",
         interpreter.tags.first().map_or("", String::as_str),
-        interpreter.binary.display(),
+        line(interpreter.binary.display()),
+        line(requirement),
     );
     for (index, instead) in overrides.iter().enumerate() {
-        message += &format!("\n{}. '{instead}'", index + 1);
+        message += &format!("\n{}. '{}'", index + 1, line(instead));
     }
     message
 }
@@ -130,10 +135,10 @@ pub(super) fn ambiguous_override(
 /// A wheel as `name version`; its file name where METADATA cannot be read.
 fn distribution(wheel: usize, wheels: &mut Wheels<'_>) -> String {
     wheels.metadata(wheel).map_or_else(
-        |_| wheels.name(wheel).to_owned(),
+        |_| line(wheels.name(wheel)),
         |metadata| {
             let Metadata { name, version, .. } = &*metadata;
-            format!("{name} {version}")
+            format!("{} {}", line(name), line(version))
         },
     )
 }

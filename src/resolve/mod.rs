@@ -24,6 +24,7 @@ use self::requirement::Requirement;
 use self::wheels::Wheels;
 use crate::interpreter::Record;
 use crate::pex_info::PexInfo;
+use crate::shown::line;
 
 pub use certain::certain;
 
@@ -76,14 +77,14 @@ pub enum ResolveError {
 
 impl ResolveError {
     fn bad_info(key: &str, why: &str) -> ResolveError {
-        let message = format!("PEX-INFO's `{key}`: {why}; build the PEX anew");
+        let message = line(format!("PEX-INFO's `{key}`: {why}; build the PEX anew"));
         ResolveError::Bad { message }
     }
 
     fn bad_wheel(name: &str, why: &str) -> ResolveError {
-        let message = format!(
+        let message = line(format!(
             "wheel `{name}`: {why}; build the PEX without it or with one that is well-formed"
-        );
+        ));
         ResolveError::Bad { message }
     }
 }
@@ -151,9 +152,9 @@ fn applies<'e>(
     marker
         .holds(&interpreter.markers, extras)
         .map_err(|error| ResolveError::Bad {
-            message: format!(
+            message: line(format!(
                 "marker of requirement `{requirement}`: {error}; build the PEX without it"
-            ),
+            )),
         })
 }
 

@@ -33,6 +33,8 @@ mod find;
 mod kind;
 mod launches;
 mod lock;
+#[cfg(feature = "cli")]
+mod look;
 mod manifest;
 mod patience;
 mod publish;

@@ -122,6 +122,31 @@ pub(super) fn open_writable(path: &Path) -> Result<Root, Refusal> {
     }
 }
 
+/// The root at `path` as it is, every link resolved; `None` where it is missing and could be made. Nothing is made.
+#[cfg(feature = "cli")]
+pub(super) fn look(path: &Path) -> Result<Option<Root>, Refusal> {
+    use nix::unistd::{AccessFlags, access};
+    let may_write =
+        |path: &Path| access(path, AccessFlags::W_OK | AccessFlags::X_OK).map_err(io::Error::from);
+    match check(&absolute(path)) {
+        Ok(path) => Ok(Some(Root {
+            unwritable: may_write(&path).err(),
+            path,
+        })),
+        Err(Fault {
+            path,
+            why: Why::Missing,
+        }) => {
+            let path = PathBuf::from(OsString::from_vec(path));
+            match may_write(path.parent().unwrap_or(&path)) {
+                Ok(()) => Ok(None),
+                Err(source) => Err(Refusal::Unusable { path, source }),
+            }
+        }
+        Err(fault) => Err(refusal(fault)),
+    }
+}
+
 /// Makes a directory unless it is there.
 fn make(path: &Path, mode: u32) -> io::Result<()> {
     match DirBuilder::new().mode(mode).create(path) {

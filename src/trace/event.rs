@@ -9,6 +9,12 @@ use std::time::SystemTime;
 
 use serde_json::{Value, json};
 
+/// Each file begins so: with the event that names the process.
+pub(super) const BEGINNING: &str =
+    "{\"traceEvents\":[\n{\"name\":\"process_name\",\"ph\":\"M\",\"pid\":";
+/// Stands behind the last event of each.
+pub(super) const END: &str = "\"otherData\":{\"pexboot\":";
+
 /// Something that took time.
 #[derive(Debug, Clone)]
 pub(super) struct Event {

@@ -1,15 +1,18 @@
-//! The file: made under another name beside its place, for its owner alone, and put there by a rename.
+//! The file: written whole as every file that a user names (see `output`), for its owner alone where it is new.
 //!
-//! So it is always whole, and whatever lies at the place, a link that somebody has laid out for root in a directory that all
-//! may write to, say, is replaced and never written to. What is no ordinary file is left alone.
+//! Replaces an earlier trace or an empty file and nothing else. Whoever mistypes the name of a trace loses the trace and no
+//! file of their own.
 
-use std::ffi::OsString;
-use std::fs::{File, OpenOptions};
-use std::io::{Error, ErrorKind, Result, Write};
+use std::fs::OpenOptions;
+use std::io::{ErrorKind, Read, Seek, SeekFrom};
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::Path;
 
-use super::event::Text;
+use super::event::{BEGINNING, END, Text};
+use crate::output::{Draft, OutputError, Rights};
+
+/// As much of the end of a file as is looked at: the last event, and what is said about the whole.
+const TAIL: u32 = 4096;
 
 /// Where more can be put in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -20,51 +23,54 @@ pub(super) struct Place {
     pub offset: usize,
 }
 
-/// Puts the text at `path`.
-pub(super) fn write(path: &Path, text: &Text) -> Result<Place> {
-    let name = path.file_name().ok_or(ErrorKind::IsADirectory)?;
-    match path.symlink_metadata() {
-        Ok(found) if found.is_dir() => return Err(ErrorKind::IsADirectory.into()),
-        Ok(found) if !found.is_file() => {
-            return Err(Error::other("not a regular file; it is left alone"));
-        }
-        Ok(_) | Err(_) => {}
-    }
-    let mut draft: OsString = ".".into();
-    draft.push(name);
-    draft.push(format!(".{}", std::process::id()));
-    let draft = path.with_file_name(draft);
-    let create = || {
-        OpenOptions::new()
-            .write(true)
-            .create_new(true)
-            .mode(0o600)
-            .open(&draft)
+/// Puts the text at `path`; the error is a reason.
+pub(super) fn write(path: &Path, text: &Text) -> Result<Place, String> {
+    let why = |error: OutputError| error.why();
+    let rights = Rights::Usual {
+        new: 0o600,
+        executable: false,
     };
-    let file = create().or_else(|error| {
-        if error.kind() != ErrorKind::AlreadyExists {
-            return Err(error);
-        }
-        // Of a process that had this number before.
-        std::fs::remove_file(&draft)?;
-        create()
-    })?;
-    let done = fill(file, text).and_then(|inode| {
-        std::fs::rename(&draft, path)?;
-        Ok(inode)
-    });
-    if done.is_err() {
-        // It may be gone already.
-        let _ = std::fs::remove_file(&draft);
+    let mut draft = Draft::new(path, rights).map_err(why)?;
+    draft.write(text.head.as_bytes()).map_err(why)?;
+    draft.write(text.tail.as_bytes()).map_err(why)?;
+    let inode = draft.file().metadata().map_err(|error| error.to_string())?;
+    if !may_go(path) {
+        return Err("it is no trace and is left alone; name a new file".to_owned());
     }
+    draft.publish().map_err(why)?;
     Ok(Place {
-        inode: done?,
+        inode: inode.ino(),
         offset: text.head.len(),
     })
 }
 
-/// Fills the file and gives its number.
-fn fill(mut file: File, text: &Text) -> Result<u64> {
-    file.write_all([text.head.as_str(), &text.tail].concat().as_bytes())?;
-    Ok(file.metadata()?.ino())
+/// Whether there is nothing that is worth anything but an earlier trace.
+fn may_go(path: &Path) -> bool {
+    let opened = OpenOptions::new()
+        .read(true)
+        .custom_flags(nix::libc::O_NOFOLLOW | nix::libc::O_NONBLOCK)
+        .open(path);
+    let mut file = match opened {
+        Ok(file) => file,
+        Err(error) => return error.kind() == ErrorKind::NotFound,
+    };
+    let mut piece = |from, length: u64| {
+        let mut bytes = Vec::new();
+        file.seek(from).ok()?;
+        (&mut file).take(length).read_to_end(&mut bytes).ok()?;
+        Some(bytes)
+    };
+    let Some(beginning) = piece(SeekFrom::Start(0), BEGINNING.len() as u64) else {
+        return false;
+    };
+    if beginning.is_empty() {
+        return true;
+    }
+    let end = piece(SeekFrom::End(-i64::from(TAIL)), TAIL.into())
+        .or_else(|| piece(SeekFrom::Start(0), TAIL.into()));
+    let has = |text: Vec<u8>| {
+        text.windows(END.len())
+            .any(|window| window == END.as_bytes())
+    };
+    beginning == BEGINNING.as_bytes() && end.is_some_and(has)
 }

@@ -165,8 +165,9 @@ impl Trace {
             Ok(place) => Some(place),
             Err(error) => {
                 tell(&format!(
-                    "pexboot: no trace: {VARIABLE} names `{}`: {error}",
-                    self.path.display()
+                    "pexboot: no trace: {VARIABLE} names `{}`: {}",
+                    crate::shown::line(self.path.display()),
+                    crate::shown::line(error)
                 ));
                 None
             }

@@ -65,20 +65,17 @@ fn a_pattern_names_a_file_for_each_process() {
 }
 
 #[test]
-fn what_is_at_the_place_is_replaced_and_never_written_to() {
+fn an_earlier_trace_is_replaced_and_never_written_to() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("trace");
-    let precious = directory.path().join("precious");
-    std::fs::write(&precious, "precious").unwrap();
-    std::fs::hard_link(&precious, &path).unwrap();
-    // Left by a process that had this number and was killed.
-    let draft = directory
-        .path()
-        .join(format!(".trace.{}", std::process::id()));
-    std::fs::write(draft, "half").unwrap();
+    let kept = directory.path().join("kept");
+    write(&path, &text()).unwrap();
+    std::fs::hard_link(&path, &kept).unwrap();
+    let before = std::fs::read(&kept).unwrap();
 
-    let Place { inode, offset } = write(&path, &text()).unwrap();
-    assert_eq!(std::fs::read_to_string(&precious).unwrap(), "precious");
+    let other = Text::new("other", &[], 1_000, 9_000);
+    let Place { inode, offset } = write(&path, &other).unwrap();
+    assert_eq!(std::fs::read(&kept).unwrap(), before);
     let found = path.symlink_metadata().unwrap();
     assert_eq!(
         (found.ino(), found.permissions().mode() & 0o777),
@@ -87,27 +84,38 @@ fn what_is_at_the_place_is_replaced_and_never_written_to() {
     let written = std::fs::read_to_string(&path).unwrap();
     assert!(written[offset..].starts_with("{\"name\":\"launch\""));
     assert_eq!(std::fs::read_dir(&directory).unwrap().count(), 2);
+    // As `mktemp` makes one.
+    std::fs::write(&path, "").unwrap();
+    write(&path, &other).unwrap();
 }
 
 #[test]
-fn what_is_no_file_is_left_alone() {
+fn what_is_no_trace_is_left_alone() {
     let directory = tempfile::tempdir().unwrap();
     let at = |name: &str| directory.path().join(name);
     std::fs::write(at("precious"), "precious").unwrap();
+    std::fs::write(at("another tool's"), "{\"traceEvents\":[\n{\"pid\":1}]}").unwrap();
+    let Text { head, tail } = text();
+    std::fs::write(at("cut"), head).unwrap();
+    std::fs::write(at("end alone"), tail).unwrap();
     symlink("precious", at("link")).unwrap();
     nix::unistd::mkfifo(&at("pipe"), nix::sys::stat::Mode::S_IRWXU).unwrap();
     for (path, why) in [
-        (at("link"), "not a regular file; it is left alone"),
-        (at("pipe"), "not a regular file; it is left alone"),
-        (at("."), "is a directory"),
+        (at("precious"), "it is no trace and is left alone"),
+        (at("another tool's"), "it is no trace and is left alone"),
+        (at("cut"), "it is no trace and is left alone"),
+        (at("end alone"), "it is no trace and is left alone"),
+        (at("link"), "it is no trace and is left alone"),
+        (at("pipe"), "it is a pipe and is left alone"),
+        (at("."), "it is a directory and is left alone"),
         (
             at("missing/trace"),
             "No such file or directory (os error 2)",
         ),
     ] {
         let error = write(&path, &text()).unwrap_err();
-        assert_eq!(error.to_string(), why, "{}", path.display());
+        assert!(error.starts_with(why), "{}: {error}", path.display());
     }
     assert_eq!(std::fs::read_to_string(at("precious")).unwrap(), "precious");
-    assert_eq!(std::fs::read_dir(&directory).unwrap().count(), 3);
+    assert_eq!(std::fs::read_dir(&directory).unwrap().count(), 6);
 }

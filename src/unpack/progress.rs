@@ -85,7 +85,7 @@ fn line(label: &str, done: u64, total: u64) -> String {
     let megabytes = |bytes: u64| bytes.div_ceil(1_000_000);
     format!(
         "pexboot: unpacking {}  [{bar}] {}/{} MB",
-        label.escape_debug(),
+        crate::shown::line(label),
         megabytes(done),
         megabytes(total)
     )
@@ -110,7 +110,7 @@ mod tests {
             900_000_000,
             "pexboot: unpacking app.pex  [==============================] 240/240 MB",
         );
-        assert!(line("a\x1b[31m", 0, 0).contains("a\\u{1b}[31m  [>"));
+        assert!(line("a\x1b[31m", 0, 0).contains("a\u{fffd}[31m  [>"));
     }
 
     #[test]

@@ -12,6 +12,7 @@ mod apps;
 mod bad_input;
 mod budgets;
 mod bytecode;
+mod careful;
 mod checklist;
 mod cookbook;
 mod embedding;

@@ -96,6 +96,22 @@ fn nothing_is_left_to_do() {
 }
 
 #[test]
+fn nothing_prints_past_the_filter() {
+    check(
+        &["rs"],
+        "a full stream ends it, and it shows what a file says: use `output::stdout` or `launch::complain`",
+        |file, line| {
+            let macros = ["println!(", "eprintln!(", "print!(", "eprint!("];
+            // The first prints to a terminal alone.
+            let excused = ["src/store/lock.rs", "src/store/tests"];
+            let is_ours =
+                file.starts_with("src") && !excused.iter().any(|one| file.starts_with(one));
+            is_ours && macros.iter().any(|name| line.contains(name))
+        },
+    );
+}
+
+#[test]
 fn tests_do_not_sleep() {
     check(
         &["rs"],

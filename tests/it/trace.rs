@@ -363,12 +363,16 @@ fn a_file_that_cannot_be_written_costs_one_line_and_the_application_starts() {
     fs::write(stage.path("precious"), "precious").unwrap();
     symlink("precious", stage.path("link")).unwrap();
     for (name, why) in [
-        (".", "is a directory"),
+        (".", "it is a directory and is left alone"),
         (
             "missing/trace.json",
             "No such file or directory (os error 2)",
         ),
-        ("link", "not a regular file; it is left alone"),
+        (
+            "precious",
+            "it is no trace and is left alone; name a new file",
+        ),
+        ("link", "it is no trace and is left alone; name a new file"),
         ("precious/trace.json", "Not a directory (os error 20)"),
     ] {
         let path = stage.path(name);
@@ -384,6 +388,18 @@ fn a_file_that_cannot_be_written_costs_one_line_and_the_application_starts() {
         fs::read_to_string(stage.path("precious")).unwrap(),
         "precious"
     );
+}
+
+#[test]
+fn a_trace_named_like_the_application_does_not_destroy_it() {
+    let stage = Stage::new(Way::Embedded, &app().build());
+    let before = fs::read(&stage.pex).unwrap();
+    for _ in 0..2 {
+        let start = stage.start().env("PEXBOOT_TRACE", "app.pex");
+        start.run().ok().prints("started").says("it is no trace");
+    }
+    assert!(fs::read(&stage.pex).unwrap() == before);
+    assert_eq!(fs::read_dir(stage.path("work")).unwrap().count(), 1);
 }
 
 #[test]

@@ -52,7 +52,7 @@ os.chmod(out, 0o755)
 
 /// Makes the PEX and its embedded form.
 pub(super) fn prepare(cache: &Path, python: &Path) -> Result<Prepared, Box<dyn Error>> {
-    println!(
+    say!(
         "Without network there is no pex to build PEXes with. So here is one written by hand, without the start that\n\
          pex puts into a PEX: it cannot run as it is, only embedded, and is compared with the same code in a\n\
          virtual environment.\n"
@@ -80,7 +80,7 @@ pub(super) fn prepare(cache: &Path, python: &Path) -> Result<Prepared, Box<dyn E
         })
     })?;
     let embedded = embedded(&directory, &pex)?;
-    println!();
+    say!("");
     let venv = subject("plain venv", venv.join("bin").join(APP.script), &APP).always_warm();
     let subjects = vec![venv, subject("embedded", embedded, &APP)];
     Ok(Prepared {

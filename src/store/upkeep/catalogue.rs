@@ -73,12 +73,12 @@ pub struct Catalogue {
 }
 
 impl Store {
-    /// Looks at everything in the root that is written to. What disappears meanwhile is left out.
+    /// Looks at everything in the root. What disappears meanwhile is left out.
     ///
     /// # Errors
-    /// When there is no root to write to, or it cannot be read.
+    /// When it cannot be read.
     pub fn catalogue(&self) -> Result<Catalogue, StoreError> {
-        let root = self.writable()?;
+        let root = self.root();
         let mut catalogue = Catalogue::default();
         for kind in KINDS {
             let depth = if matches!(kind, Kind::Wheels) { 1 } else { 0 };

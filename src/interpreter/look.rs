@@ -1,0 +1,100 @@
+//! The choice for someone who looks at a PEX and does not start it: `pexboot info`, `pexboot embed --compile`.
+//!
+//! Guarantees that no program is run because a PEX or an rc file names it. What is asked is a Python on PATH, one that the
+//! user names for this, or the one that such a virtual environment was made from; of any other only a record speaks.
+//!
+//! Programs are compared by canonical path. That two names lead to one file is not enough: where a Python is started from
+//! decides where it takes its modules from.
+
+use std::cell::RefCell;
+use std::path::{Path, PathBuf};
+
+use super::search::{self, Names, Where};
+use super::shims::{self, Shim};
+use super::surroundings::Surroundings;
+use super::{InterpreterError, Record, Request, binary};
+use crate::plan::Inputs;
+use crate::store::Store;
+
+/// What the choice came to.
+#[derive(Debug)]
+pub struct Looked<T> {
+    /// The interpreter, or why there is none.
+    pub chosen: Result<(Record, T), InterpreterError>,
+    /// Programs that a start would have asked what they are, and that were not run.
+    pub not_run: Vec<PathBuf>,
+}
+
+/// Chooses as [`super::choose()`] does; of `named`, a path or a name on PATH, where the user has named one.
+pub fn look<T>(
+    request: &Request<'_>,
+    named: Option<&str>,
+    store: &Store,
+    fits: &mut dyn FnMut(&Record) -> Result<T, String>,
+) -> Looked<T> {
+    let surroundings = Surroundings::here();
+    let named = named.map(|name| {
+        if name.contains('/') {
+            binary::absolute(Path::new(name))
+                .to_string_lossy()
+                .into_owned()
+        } else {
+            name.to_owned()
+        }
+    });
+    let request = match &named {
+        Some(python) => Request {
+            python: Some(python),
+            python_path: None,
+            current: None,
+            ..request.clone()
+        },
+        None => request.clone(),
+    };
+    let allowed = allowed(named.as_deref(), &surroundings);
+    let not_run = RefCell::new(Vec::new());
+    let may_ask = |python: &Path| {
+        let may = allowed.iter().any(|one| one == python);
+        if !may {
+            not_run.borrow_mut().push(python.to_owned());
+        }
+        may
+    };
+    let chosen = super::choose_asking(
+        &request,
+        &surroundings,
+        store,
+        &mut Inputs::default(),
+        fits,
+        Some(&may_ask),
+    );
+    Looked {
+        chosen,
+        not_run: not_run.into_inner(),
+    }
+}
+
+/// The canonical paths of the Pythons that may be asked.
+fn allowed(named: Option<&str>, surroundings: &Surroundings) -> Vec<PathBuf> {
+    let mut found = search::candidates(
+        &Where::Path,
+        Names::Usual,
+        surroundings,
+        &mut Inputs::default(),
+    );
+    match named {
+        Some(path) if path.contains('/') => found.push(path.into()),
+        Some(name) => found.extend(surroundings.on_path(name)),
+        None => {}
+    }
+    for path in found.clone() {
+        // Of a shim that was named; of those on PATH it is done.
+        if let Shim::Active(python) = shims::resolve(&path, surroundings, &mut Inputs::default()) {
+            found.push(python);
+        }
+    }
+    let canonical = found.iter().map(|path| binary::canonical(path));
+    // The link of a virtual environment leads to the Python that it was made from.
+    let bases = found.iter().filter_map(|path| path.canonicalize().ok());
+    canonical.chain(bases).collect()
+}
