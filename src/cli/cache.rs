@@ -3,16 +3,25 @@
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::io::Write as _;
-use std::path::PathBuf;
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
 use super::error::CliError;
+use crate::pex::Pex;
 use crate::store::Store;
 use crate::store::upkeep::{Entry, Limits, Pruned};
+use crate::variables::Variables;
 
 /// What `cache` is told.
 #[derive(Debug, clap::Args)]
+#[command(after_help = "\
+The cache is the one that a start from here would use: PEX_ROOT of the environment, of ~/.pexrc or of /etc/pexrc names \
+it, else it is in the user's cache directory. A PEX may name another, and so may a .pexrc beside it: see --for.")]
 pub struct Args {
+    /// The cache that this PEX would use
+    #[arg(long = "for", value_name = "FILE", global = true)]
+    pex: Option<PathBuf>,
     #[command(subcommand)]
     command: Command,
 }
@@ -56,12 +65,9 @@ const OLD: Duration = Duration::from_secs(30 * 24 * 60 * 60);
 /// # Errors
 /// When there is no root, or it cannot be read or written.
 pub fn run(args: &Args) -> Result<(), CliError> {
-    let root = std::env::var_os("PEX_ROOT")
-        .filter(|root| !root.is_empty())
-        .map(PathBuf::from);
-    let store = Store::open(root.as_deref(), &mut |line| eprintln!("pexboot: {line}"))?;
+    let store = of_starts(args.pex.as_deref())?;
     let text = match &args.command {
-        Command::Path => format!("{}\n", store.root().display()),
+        Command::Path => format!("{}\n", store.kept()?.display()),
         Command::Ls { entries: true } => entries(&store.catalogue()?.entries, SystemTime::now()),
         Command::Ls { entries: false } => {
             applications(&store.catalogue()?.entries, SystemTime::now())
@@ -94,6 +100,22 @@ pub fn run(args: &Args) -> Result<(), CliError> {
         Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => Ok(()),
         result => Ok(result?),
     }
+}
+
+/// The store that a start from here would use, one of `pex` if it is given.
+///
+/// # Errors
+/// When `pex` is no PEX.
+pub(super) fn of_starts(pex: Option<&Path>) -> Result<Store, CliError> {
+    let env: Vec<_> = std::env::vars_os().collect();
+    let opened = pex.map(Pex::open).transpose()?;
+    let pex = pex.map(std::path::absolute).transpose()?;
+    let named = Variables::named_root(&env, pex.as_deref());
+    let by_info = || Some(OsString::from(opened?.info.pex_root?));
+    Ok(Store::open(
+        named.or_else(by_info).as_deref(),
+        &mut |line| eprintln!("pexboot: {line}"),
+    ))
 }
 
 /// One line for each application.

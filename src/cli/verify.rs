@@ -4,7 +4,6 @@ use std::path::PathBuf;
 
 use super::error::CliError;
 use crate::exit::ExitCode;
-use crate::store::Store;
 use crate::verify::{VerifyError, verify};
 
 /// What `verify` is told.
@@ -23,12 +22,9 @@ pub struct Args {
 /// When the file is no PEX or the check cannot be made.
 pub fn run(args: &Args) -> Result<ExitCode, CliError> {
     let cache = if args.cache {
-        let root = std::env::var_os("PEX_ROOT")
-            .filter(|root| !root.is_empty())
-            .map(PathBuf::from);
-        Some(Store::open(root.as_deref(), &mut |line| {
-            eprintln!("pexboot: {line}");
-        })?)
+        let store = super::cache::of_starts(Some(&args.pex))?;
+        store.kept()?;
+        Some(store)
     } else {
         None
     };

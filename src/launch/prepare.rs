@@ -4,7 +4,7 @@ use std::ffi::OsStr;
 use std::io::IsTerminal as _;
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::os::unix::fs::MetadataExt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -446,16 +446,13 @@ pub(super) fn open_store(
     variables: &Variables,
     report: &mut dyn Report,
 ) -> Result<Store, LaunchError> {
-    let explicit = variables
-        .root
-        .clone()
-        .or_else(|| pex.info.pex_root.as_deref().map(expand_user));
-    Ok(Store::open(explicit.as_deref(), &mut |line| {
-        report.warn(line)
-    })?)
+    let named = variables.root.as_deref().map(Path::as_os_str);
+    let named = named.or_else(|| pex.info.pex_root.as_deref().map(OsStr::new));
+    Ok(Store::open(named, &mut |line| report.warn(line)))
 }
 
-/// Where the stub will look for the plan: it reads no rc files, so a root named there holds everything but the plan.
+/// Where the stub will look for the plan: it reads no rc files, so a root named there holds everything but the plan. No
+/// root is said to be passed over twice.
 fn launch_store(
     pex: &Pex,
     variables: &Variables,
@@ -463,9 +460,15 @@ fn launch_store(
     report: &mut dyn Report,
 ) -> Result<Store, LaunchError> {
     if variables.from_rc.contains("PEX_ROOT") {
-        let mut without = variables.clone();
-        without.root = None;
-        return open_store(pex, &without, report);
+        let named = pex.info.pex_root.as_deref().map(OsStr::new);
+        let silent = store.has_complained();
+        let without = Store::open(named, &mut |line| match silent {
+            true => {}
+            false => report.warn(line),
+        });
+        if without.lasting().is_some() {
+            return Ok(without);
+        }
     }
     Ok(store)
 }

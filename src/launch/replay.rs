@@ -17,6 +17,7 @@ use pexboot_core::seal::Seal;
 use crate::archive::Archive;
 use crate::launch::Invocation;
 use crate::trace;
+use crate::user;
 
 /// The key of this launch, in hexadecimal: the name of its directory under `launches/`.
 #[must_use]
@@ -68,7 +69,7 @@ pub fn find(invocation: &Invocation) -> Option<Plan> {
             let bytes =
                 crate::regular::read(Path::new(OsStr::from_bytes(&paths::plan(&root.path, &key))))
                     .ok()?;
-            machine::safe(&root.path, euid).ok()?;
+            machine::safe(&root.path, user::current()).ok()?;
             let plan = Plan::decode(&bytes)?;
             drop(step);
             let _step = trace::step("inputs checked");

@@ -11,11 +11,11 @@ use pexboot_core::env;
 use pexboot_core::hex::hex;
 use pexboot_core::inflate::inflate;
 use pexboot_core::paths::{self, FORMAT, below, decimal};
-use pexboot_core::roots::safety::{Fault, Why};
+use pexboot_core::roots::safety::{Fault, Safe, User, Why};
 use pexboot_core::roots::{Candidate, Kind};
 use pexboot_core::seal::Seal;
 use rustix::fd::{AsFd, OwnedFd};
-use rustix::fs::{FileType, MemfdFlags, Mode, OFlags};
+use rustix::fs::{MemfdFlags, Mode, OFlags};
 use rustix::io::Errno;
 
 use crate::entry::{self, Clock, Process};
@@ -53,7 +53,7 @@ pub fn start(
         argv: &process.args,
         env: &env,
         seal,
-        euid: process.euid,
+        user: process.user(),
     };
     engine.run_unpacked(roots);
     let bytes = match engine.unpack(file) {
@@ -80,20 +80,19 @@ struct Engine<'a> {
     argv: &'a [&'a [u8]],
     env: &'a [&'a [u8]],
     seal: &'a Seal,
-    euid: u32,
+    user: User<'a>,
 }
 
 impl Engine<'_> {
     /// Runs the engine that an earlier launch left in a root.
     fn run_unpacked(&self, roots: &[Candidate]) {
         for root in roots {
-            let Ok(root) = machine::safe(&root.path, self.euid) else {
+            let Ok(root) = machine::safe(&root.path, self.user) else {
                 continue;
             };
-            let path = paths::engine(&root, &self.seal.engine_digest);
+            let path = paths::engine(&root.path, &self.seal.engine_digest);
             let usable = rustix::fs::lstat(c(&path)).is_ok_and(|stat| {
-                machine::file_type(&stat) == FileType::RegularFile
-                    && machine::trusted(&stat, self.euid)
+                machine::trusted(&stat, &root)
                     && stat.st_size as u64 == self.seal.engine_full_size
             });
             if usable {
@@ -151,8 +150,8 @@ impl Engine<'_> {
         let why = b"the engine can't be run from memory: ";
         let mut last = Failure::new(Code::NoRoot, &[why, &reason(refused)]);
         for root in roots.iter().filter(|root| root.kind != Kind::Seed) {
-            let directory = match made(&root.path, paths::TMP, self.euid) {
-                Ok(directory) => directory,
+            let directory = match made(&root.path, paths::TMP, self.user) {
+                Ok(directory) => directory.path,
                 Err(fault) => {
                     last = distrust(&fault);
                     continue;
@@ -217,12 +216,12 @@ fn unique() -> Vec<u8> {
 
 /// The directory `name` in the root, safe, without links in its path. What is missing of it is made: the root for the user
 /// alone, which keeps others out; what is in it need not.
-pub fn made(root: &[u8], name: &str, euid: u32) -> Result<Vec<u8>, Fault> {
+pub fn made(root: &[u8], name: &str, user: User<'_>) -> Result<Safe, Fault> {
     let path = below(root, &[FORMAT.as_bytes(), name.as_bytes()]);
     loop {
-        let (mode, found) = match machine::safe(root, euid) {
+        let (mode, found) = match machine::safe(root, user) {
             // By itself, since a sticky directory may lie above a root and is none.
-            Ok(_) => (Mode::from_raw_mode(0o755), machine::safe(&path, euid)),
+            Ok(_) => (Mode::from_raw_mode(0o755), machine::safe(&path, user)),
             fault => (Mode::RWXU, fault),
         };
         let fault = match found {
@@ -243,7 +242,7 @@ fn distrust(fault: &Fault) -> Failure {
         Why::Relative => b"is not absolute",
         Why::NotDirectory => b"is not a directory",
         Why::Owner(_) => b"belongs to another user",
-        Why::Writable(_) => b"can be written to by others",
+        Why::Writable { .. } => b"can be written to by others",
         Why::Links => b"has too many symbolic links",
     };
     let help = b"; set PEX_ROOT to a directory of your own";

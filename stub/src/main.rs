@@ -19,6 +19,7 @@ mod entry;
 mod failure;
 mod file;
 mod memory;
+mod rights;
 mod turn;
 mod warm;
 
@@ -32,12 +33,11 @@ use crate::file::File;
 use crate::turn::Turn;
 
 /// One launch. What comes back is why there was none.
-fn launch(process: &Process) -> Failure {
-    if process.secure {
-        return Failure::new(Code::Unsafe, &[
-            b"refusing to start with set-id or file capabilities; remove them from the file (`chmod ug-s`, `setcap -r`)",
-        ]);
+fn launch(mut process: Process) -> Failure {
+    if let Err(failure) = rights::check(&mut process) {
+        return failure;
     }
+    let process = &process;
     let asked = |name: &[u8]| !matches!(env::get(&process.env, name), None | Some(b"" | b"0"));
     let began = asked(b"PEXBOOT_TRACE").then(|| Clock::Monotonic.now());
     let seal = match Seal::decode(&entry::seal()) {

@@ -8,11 +8,11 @@
 use alloc::vec::Vec;
 
 use pexboot_core::paths::{self, decimal};
-use pexboot_core::roots::safety::Why;
+use pexboot_core::roots::safety::{Safe, User};
 use pexboot_core::roots::{Candidate, Kind};
 use pexboot_core::seal::Seal;
 use rustix::fd::{AsRawFd, OwnedFd};
-use rustix::fs::{FileType, FlockOperation, Mode, OFlags, Stat, Timespec};
+use rustix::fs::{FlockOperation, Mode, OFlags, Timespec};
 use rustix::io::{Errno, FdFlags};
 
 use crate::engine::made;
@@ -53,13 +53,13 @@ impl Turn {
         let Some(stat) = &file.stat else {
             return Turn::Unknown;
         };
-        let (key, euid) = (launch_key(process, seal, file, stat.st_ino), process.euid);
-        let Some((root, lock)) = open(roots, &key, euid) else {
+        let key = launch_key(process, seal, file, stat.st_ino);
+        let Some((root, locks, lock)) = open(roots, &key, process.user()) else {
             return Turn::Unknown;
         };
         let taken = rustix::fs::flock(&lock.file, FlockOperation::NonBlockingLockExclusive);
         let links = match rustix::fs::fstat(&lock.file) {
-            Ok(stat) if is_lock(&stat, euid) => stat.st_nlink,
+            Ok(stat) if machine::trusted(&stat, &locks) => stat.st_nlink,
             _ => return Turn::Unknown,
         };
         match taken {
@@ -111,31 +111,27 @@ impl Lock {
 
 /// The lock of the launch, in the root that will have its plan. What is missing on the way there is made, as the engine
 /// would make it next.
-fn open<'r>(roots: &'r [Candidate], key: &[u8; 32], euid: u32) -> Option<(&'r [u8], Lock)> {
+fn open<'r>(
+    roots: &'r [Candidate],
+    key: &[u8; 32],
+    user: User<'_>,
+) -> Option<(&'r [u8], Safe, Lock)> {
     // For writing, since NFS turns the lock into one of bytes, which needs it.
     let flags =
         OFlags::RDWR | OFlags::CREATE | OFlags::NOFOLLOW | OFlags::CLOEXEC | OFlags::NONBLOCK;
     for root in roots.iter().filter(|root| root.kind != Kind::Seed) {
-        let locks = match made(&root.path, paths::LOCKS, euid) {
-            Ok(locks) => locks,
-            // The engine refuses it.
-            Err(fault) if root.kind == Kind::Explicit && fault.why != Why::Missing => return None,
-            Err(_) => continue,
+        let Ok(locks) = made(&root.path, paths::LOCKS, user) else {
+            continue;
         };
-        let path = paths::lock(&locks, key);
+        let path = paths::lock(&locks.path, key);
         match rustix::fs::open(c(&path), flags, Mode::from_raw_mode(0o644)) {
-            Ok(file) => return Some((&root.path, Lock { file, path })),
+            Ok(file) => return Some((&root.path, locks, Lock { file, path })),
             // The engine goes on to the next root as well.
             Err(Errno::ROFS | Errno::ACCESS) => {}
             Err(_) => return None,
         }
     }
     None
-}
-
-/// Whether it is a lock that only the user and root can have made.
-fn is_lock(stat: &Stat, euid: u32) -> bool {
-    machine::file_type(stat) == FileType::RegularFile && machine::trusted(stat, euid)
 }
 
 /// The waiting for another start, bounded.

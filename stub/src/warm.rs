@@ -7,10 +7,11 @@ use pexboot_core::key::{Subject, key};
 use pexboot_core::paths;
 use pexboot_core::plan::{Plan, SIZE_MAX};
 use pexboot_core::replay::{Launch, command, holds};
+use pexboot_core::roots::safety::User;
 use pexboot_core::roots::{Candidate, Kind};
 use pexboot_core::seal::Seal;
 use rustix::fd::OwnedFd;
-use rustix::fs::{FileType, Timespec, Timestamps, UTIME_NOW};
+use rustix::fs::{Timespec, Timestamps, UTIME_NOW};
 
 use crate::entry::{self, Clock, Process};
 use crate::file::File;
@@ -35,7 +36,7 @@ pub fn replay(process: &Process, seal: &Seal, file: &File, roots: &[Candidate]) 
     for root in roots {
         let seed = root.kind == Kind::Seed;
         let key = launch_key(process, seal, file, if seed { 0 } else { identity.ino });
-        let Some(found) = Found::open(root, &key, process.euid) else {
+        let Some(found) = Found::open(root, &key, process.user()) else {
             continue;
         };
         let Some(plan) = Plan::decode(&found.bytes) else {
@@ -80,14 +81,14 @@ struct Found {
 
 impl Found {
     /// The plan of that key, if the root can be trusted and has one.
-    fn open(root: &Candidate, key: &[u8; 32], euid: u32) -> Option<Found> {
-        let root = machine::safe(&root.path, euid).ok()?;
-        let file = machine::open(&paths::plan(&root, key)).ok()?;
+    fn open(root: &Candidate, key: &[u8; 32], user: User<'_>) -> Option<Found> {
+        let root = machine::safe(&root.path, user).ok()?;
+        let file = machine::open(&paths::plan(&root.path, key)).ok()?;
         let stat = rustix::fs::fstat(&file).ok()?;
         let size = usize::try_from(stat.st_size)
             .ok()
             .filter(|&size| size <= SIZE_MAX)?;
-        if machine::file_type(&stat) != FileType::RegularFile || !machine::trusted(&stat, euid) {
+        if !machine::trusted(&stat, &root) {
             return None;
         }
         let bytes = machine::read(&file, 0, size)?;

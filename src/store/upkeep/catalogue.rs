@@ -77,7 +77,7 @@ impl Store {
     /// # Errors
     /// When there is no root to write to, or it cannot be read.
     pub fn catalogue(&self) -> Result<Catalogue, StoreError> {
-        let root = self.writable()?;
+        let root = self.kept()?;
         let mut catalogue = Catalogue::default();
         for kind in KINDS {
             let depth = if matches!(kind, Kind::Wheels) { 1 } else { 0 };

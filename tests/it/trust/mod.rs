@@ -4,6 +4,7 @@
 //! (mounts, other users) says so where it is left out; CI is root.
 
 mod appendix;
+mod containers;
 mod damage;
 mod faults;
 mod hostile;
@@ -13,6 +14,7 @@ mod mounts;
 mod mutations;
 mod owners;
 mod races;
+mod rights;
 mod settings;
 mod upkeep;
 mod verify;
@@ -25,7 +27,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 use std::time::Instant;
 
-use crate::fixtures::{Built, Pex, Wheel};
+use crate::fixtures::{Built, PYTHON, Pex, Wheel};
 use crate::harness::{Outcome, Stage, Start, Way, coverage, is_root, long};
 
 /// An application with two wheels, one of them of some dozens of files, that says what it found.
