@@ -151,8 +151,12 @@ impl Variables {
     #[must_use]
     pub fn named_root(env: &[(OsString, OsString)], pex: Option<&Path>) -> Option<OsString> {
         let given = |name| variable(env, name);
-        let is_true =
-            |name| given(name).and_then(OsStr::to_str).and_then(grammar::boolean) == Some(true);
+        let is_true = |name| {
+            given(name)
+                .and_then(OsStr::to_str)
+                .and_then(grammar::boolean)
+                == Some(true)
+        };
         if is_true("PEX_DISABLE_VARIABLES") {
             return None;
         }

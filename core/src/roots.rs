@@ -69,11 +69,17 @@ pub fn all<'e>(
     let mut list: Vec<Candidate> = Vec::new();
     let mut add = |path: Vec<u8>, kind| {
         // One place may have several names: TMPDIR is /var/tmp on some machines. (A root that is a seed, too, is both.)
-        if list.iter().all(|known| known.path != path || known.kind == Kind::Seed) {
+        if list
+            .iter()
+            .all(|known| known.path != path || known.kind == Kind::Seed)
+        {
             list.push(Candidate { path, kind });
         }
     };
-    for seed in env("PEXBOOT_SEEDS").unwrap_or_default().split(|&b| b == b':') {
+    for seed in env("PEXBOOT_SEEDS")
+        .unwrap_or_default()
+        .split(|&b| b == b':')
+    {
         if is_absolute(seed) {
             add(seed.to_vec(), Kind::Seed);
         }

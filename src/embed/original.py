@@ -174,7 +174,7 @@ def walk(target, volumes, make, file):
     while ahead:
         name = ahead.pop(0)
         if name == "..":
-            del stack[max(1, len(stack) - 1) :]
+            leave(stack, volumes, max(1, len(stack) - 1))
             continue
         path = os.path.join(stack[-1][0], name) if stack else name
         volume = stack[-1][3] if stack else None
@@ -201,11 +201,10 @@ def walk(target, volumes, make, file):
             links += 1
             if links > 40:
                 raise OSError(errno.ELOOP, os.strerror(errno.ELOOP), path)
-            # Remembered with `/`: a link may lead there.
             stack[0][2] = stack[0][2] or fault
             to = os.readlink(path)
             if to[:1] == "/":
-                del stack[1:]
+                leave(stack, volumes, 1)
             ahead = [name for name in to.split("/") if name not in ("", ".")] + ahead
         elif stat.S_ISREG(seen.st_mode) and file and not ahead:
             passed(stack, volumes)
@@ -231,15 +230,25 @@ def walk(target, volumes, make, file):
     return path
 
 
-def passed(stack, volumes):
-    """Nothing may be wrong from `/`, or from the last trusted directory, on."""
-    if volumes is None:
-        return
+def wrong(stack, volumes):
+    """What is wrong from `/`, or from the last trusted directory, on."""
     for path, _, fault, _ in stack[::-1]:
-        if path in volumes:
-            return
+        if volumes is None or path in volumes:
+            return None
         if fault:
-            raise refusal(fault)
+            return fault
+
+
+def passed(stack, volumes):
+    if wrong(stack, volumes):
+        raise refusal(wrong(stack, volumes))
+
+
+def leave(stack, volumes, count):
+    """Leaves all but the first directories. What was wrong on the way there is remembered with `/`."""
+    fault = wrong(stack, volumes)
+    del stack[count:]
+    stack[0][2] = stack[0][2] or fault
 
 
 def refusal(path):

@@ -102,11 +102,7 @@ struct View<'a> {
 }
 
 impl<'a> View<'a> {
-    fn of(
-        manager: Manager,
-        path: &'a Path,
-        surroundings: &'a Surroundings,
-    ) -> Option<View<'a>> {
+    fn of(manager: Manager, path: &'a Path, surroundings: &'a Surroundings) -> Option<View<'a>> {
         let root = path.parent()?.parent()?.to_owned();
         Some(View {
             manager,

@@ -211,7 +211,10 @@ fn a_file_names_a_program_elsewhere_only_to_asdf_and_only_if_it_can_be_trusted()
     }
 
     let mut mise = Sandbox::new(&["3.9.18"], "installs/python");
-    mise.executable("root/shims/python3", "#!/bin/sh\nexec mise x -- python3 \"$@\"\n");
+    mise.executable(
+        "root/shims/python3",
+        "#!/bin/sh\nexec mise x -- python3 \"$@\"\n",
+    );
     for path in planted(&mise) {
         mise.write("work/.tool-versions", &format!("python {path}\n"));
         mise.check("python3", None);
@@ -224,7 +227,10 @@ fn a_file_names_a_program_elsewhere_only_to_asdf_and_only_if_it_can_be_trusted()
     }
 
     let mut asdf = Sandbox::new(&["3.9.18"], "installs/python");
-    asdf.executable("root/shims/python3", "#!/bin/sh\nexec asdf exec python3 \"$@\"\n");
+    asdf.executable(
+        "root/shims/python3",
+        "#!/bin/sh\nexec asdf exec python3 \"$@\"\n",
+    );
     for path in planted(&asdf) {
         asdf.write("work/.tool-versions", &format!("python {path}\n"));
         asdf.check("python3", Some("../elsewhere/bin/python3"));
@@ -236,7 +242,10 @@ fn a_file_names_a_program_elsewhere_only_to_asdf_and_only_if_it_can_be_trusted()
         }
     }
     // What the environment says is the user's own word.
-    for (sandbox, name) in [(&mut mise, "MISE_PYTHON_VERSION"), (&mut asdf, "ASDF_PYTHON_VERSION")] {
+    for (sandbox, name) in [
+        (&mut mise, "MISE_PYTHON_VERSION"),
+        (&mut asdf, "ASDF_PYTHON_VERSION"),
+    ] {
         let [path, _] = planted(sandbox);
         sandbox.set(name, &path);
         sandbox.check("python3", Some("../elsewhere/bin/python3"));

@@ -11,8 +11,8 @@ use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
 use super::grammar;
-use crate::user;
 use crate::plan::{Anchor, Identity, Input, Inputs, Place};
+use crate::user;
 
 /// The rc files of a launch, later ones winning: of the system, of HOME, beside the PEX.
 pub(super) struct Places(Vec<(Place, PathBuf)>);

@@ -92,8 +92,7 @@ impl Engine<'_> {
             };
             let path = paths::engine(&root.path, &self.seal.engine_digest);
             let usable = rustix::fs::lstat(c(&path)).is_ok_and(|stat| {
-                machine::trusted(&stat, &root)
-                    && stat.st_size as u64 == self.seal.engine_full_size
+                machine::trusted(&stat, &root) && stat.st_size as u64 == self.seal.engine_full_size
             });
             if usable {
                 // It may have lost its bytes to a power cut, or lie where nothing may be executed: there is another way.

@@ -33,7 +33,13 @@ pub fn check(process: &mut Process) -> Result<(), Failure> {
             || group && stat.st_mode & SET_GID != 0 && stat.st_gid == process.egid
     });
     if bits {
-        return refusal(&[b"`", path, b"` has set-id bits; run `chmod ug-s ", path, b"`"]);
+        return refusal(&[
+            b"`",
+            path,
+            b"` has set-id bits; run `chmod ug-s ",
+            path,
+            b"`",
+        ]);
     }
     if user || group {
         let (real, effective) = match user {
@@ -49,10 +55,15 @@ pub fn check(process: &mut Process) -> Result<(), Failure> {
             &decimal(real),
         ]);
     }
-    let capability =
-        |path| rustix::fs::getxattr_query(c(path), c"security.capability").is_ok();
+    let capability = |path| rustix::fs::getxattr_query(c(path), c"security.capability").is_ok();
     if capability(SELF) || capability(path) {
-        return refusal(&[b"`", path, b"` has file capabilities; run `setcap -r ", path, b"`"]);
+        return refusal(&[
+            b"`",
+            path,
+            b"` has file capabilities; run `setcap -r ",
+            path,
+            b"`",
+        ]);
     }
     // In every program that is started so, glibc does the same: in the `env` of the original's first line, too.
     process.env.retain(|entry| {

@@ -196,6 +196,8 @@ struct Walk<'e, E> {
     volumes: Vec<Vec<u8>>,
     /// Whether anything is judged at all.
     judges: bool,
+    /// Whether a fault is the end: there is no trusted directory further down that could make up for it.
+    is_final: bool,
     /// Whether the path may end at a regular file.
     to_file: bool,
     /// Owner of `/`.
@@ -209,7 +211,7 @@ struct Walk<'e, E> {
 /// A directory on the way.
 struct Step {
     seen: Seen,
-    /// What is wrong with it; of `/` also the first link that a stranger has laid.
+    /// What is wrong with it; of `/` also what was wrong on the way, a link that a stranger has laid, say.
     fault: Option<Fault>,
     /// Whether it is a trusted directory: then nothing counts that is wrong above it.
     trusted: bool,
@@ -229,6 +231,7 @@ impl<'e, E: Eyes> Walk<'e, E> {
             writers,
             volumes: Vec::new(),
             judges: false,
+            is_final: false,
             to_file: false,
             chief: 0,
             stack: Vec::new(),
@@ -243,6 +246,7 @@ impl<'e, E: Eyes> Walk<'e, E> {
             }
         }
         walk.judges = true;
+        walk.is_final = walk.volumes.is_empty();
         walk.to_file = to_file;
         walk
     }
@@ -271,13 +275,13 @@ impl<'e, E: Eyes> Walk<'e, E> {
             match seen.kind {
                 SeenKind::Directory => self.enter(seen, path)?,
                 SeenKind::Link => {
-                    if !self.own(seen, &path)
-                        && !self.is_chiefs(seen)
-                        && let Some(top) = self.stack.first_mut()
-                    {
+                    if !self.own(seen, &path) && !self.is_chiefs(seen) {
                         let laid = fault::<()>(&path, Why::Owner(seen.uid));
-                        top.fault = top.fault.take().or(laid.err());
-                        self.may_go_on()?;
+                        if self.is_final {
+                            laid?;
+                        } else {
+                            self.remember(laid.err());
+                        }
                     }
                     links += 1;
                     if links > LINKS_MAX {
@@ -287,7 +291,8 @@ impl<'e, E: Eyes> Walk<'e, E> {
                         return fault(&path, Why::Unseen);
                     };
                     if target.first() == Some(&b'/') {
-                        self.restart();
+                        self.back_to(1);
+                        self.path.clear();
                     }
                     ahead.extend(components(&target));
                 }
@@ -362,47 +367,50 @@ impl<'e, E: Eyes> Walk<'e, E> {
     /// Goes down into a directory.
     fn enter(&mut self, seen: Seen, path: Vec<u8>) -> Result<(), Fault> {
         let trusted = self.volumes.contains(&path);
-        let judged = self.judge(seen, &path, true);
+        let fault = match self.judge(seen, &path, true) {
+            Err(fault) if self.is_final => return Err(fault),
+            judged => judged.err(),
+        };
         let volume = match trusted {
             true => Some((seen.uid, seen.gid)),
             false => self.stack.last().and_then(|above| above.volume),
         };
         self.stack.push(Step {
             seen,
-            fault: judged.err(),
+            fault,
             trusted,
             volume,
         });
         self.path = if path == b"/" { Vec::new() } else { path };
-        self.may_go_on()
+        Ok(())
     }
 
     /// Goes up by one; `/` is above itself.
     fn leave(&mut self) {
-        if self.stack.len() > 1 {
-            self.stack.pop();
-            let slash = self.path.iter().rposition(|&b| b == b'/').unwrap_or(0);
-            self.path.truncate(slash);
-        }
+        self.back_to(self.stack.len().saturating_sub(1).max(1));
+        let slash = self.path.iter().rposition(|&b| b == b'/').unwrap_or(0);
+        self.path.truncate(slash);
     }
 
-    /// Goes back to `/`.
-    fn restart(&mut self) {
-        self.stack.truncate(1);
-        self.path.clear();
+    /// Leaves all but the first directories. What was wrong on the way there goes on to be wrong.
+    fn back_to(&mut self, count: usize) {
+        let fault = self.passed().err();
+        self.stack.truncate(count);
+        self.remember(fault);
     }
 
-    /// Ends the walk where something has failed that no volume further down can make up for.
-    fn may_go_on(&self) -> Result<(), Fault> {
-        if self.volumes.is_empty() {
-            self.passed()
-        } else {
-            Ok(())
+    /// Notes a fault of the way, not of a directory: with `/`, which is never left.
+    fn remember(&mut self, fault: Option<Fault>) {
+        if let Some(top) = self.stack.first_mut() {
+            top.fault = top.fault.take().or(fault);
         }
     }
 
     /// Whether everything from `/`, or from the last trusted directory, to where the walk is has passed.
     fn passed(&self) -> Result<(), Fault> {
+        if self.is_final {
+            return Ok(());
+        }
         let below = self.stack.iter().rposition(|step| step.trusted);
         let counts = self.stack.iter().skip(below.map_or(0, |at| at + 1));
         match counts.filter_map(|step| step.fault.as_ref()).next() {

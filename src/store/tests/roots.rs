@@ -176,7 +176,10 @@ fn others_directories_are_not_trusted() {
     let root = temp.path().join("root");
     silent(&root);
     std::os::unix::fs::chown(&root, Some(12345), None).unwrap();
-    passed_over(&root, "belongs to user 12345, not to you or root; set PEXBOOT_TRUST to");
+    passed_over(
+        &root,
+        "belongs to user 12345, not to you or root; set PEXBOOT_TRUST to",
+    );
     std::os::unix::fs::chown(&root, Some(0), None).unwrap();
     // Nor is a link that another user has laid, to a directory that is fine by itself.
     let link = temp.path().join("link");

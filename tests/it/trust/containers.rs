@@ -4,6 +4,7 @@
 use std::fmt::Write as _;
 
 use super::*;
+use crate::harness::PEXBOOT;
 
 /// The user of most images.
 const USER: u32 = 1000;
@@ -124,9 +125,9 @@ impl Container {
         let run = self.twice("");
         run.ok().prints(&format!("{SAYS}\n{SAYS}"));
         let lines: Vec<&str> = run.stderr.lines().collect();
-        let told = lines
-            .iter()
-            .all(|line| line.starts_with("pexboot: ") && line.ends_with("nothing is kept for the next start"));
+        let told = lines.iter().all(|line| {
+            line.starts_with("pexboot: ") && line.ends_with("nothing is kept for the next start")
+        });
         assert!(lines.len() == 2 && told, "{run}");
     }
 }
@@ -136,7 +137,11 @@ impl Container {
 fn named_volume(name: &str, mode: &str, group: u32, make: &str, root: &str) {
     let container = || {
         let container = Container::new(name, USER, USER)?.volume(mode, group);
-        let container = if group == 0 { container } else { container.group(group) };
+        let container = if group == 0 {
+            container
+        } else {
+            container.group(group)
+        };
         Some(container.shell(make).env("PEX_ROOT", root))
     };
     let Some(untrusted) = container() else { return };
@@ -240,14 +245,14 @@ fn a_seed_of_another_user_of_group_0() {
         let Some(mut container) = Container::new("warmed-by-another", RANDOM, 0) else {
             return;
         };
-        let warm = "setpriv --reuid 1001 --regid 0 --clear-groups env PEX_ROOT=$BOX/volume/seed HOME=/ \"$1\" >/dev/null\n\
-                    chmod -R g=u $BOX/volume/seed";
+        let warm = format!("env -u PEXBOOT_SEEDS HOME=/ {PEXBOOT} warm --root $BOX/volume \"$1\"");
         container = container
-            .shell("mount -t tmpfs -o mode=755,uid=1001 none $BOX/volume")
-            .shell(warm)
-            .env("PEXBOOT_SEEDS", "$BOX/volume/seed/pexboot");
+            .shell("mount -t tmpfs -o mode=755 none $BOX/volume")
+            .shell(&warm)
+            .shell("chown -R 1001:0 $BOX/volume; chmod -R g=u $BOX/volume")
+            .env("PEXBOOT_SEEDS", "$BOX/volume/pexboot");
         if trusted {
-            container = container.env("PEXBOOT_TRUST", "$BOX/volume/seed/pexboot");
+            container = container.env("PEXBOOT_TRUST", "$BOX/volume/pexboot");
             container.is_warm_again(None);
             assert!(!home(&container.stage).exists());
         } else {
@@ -289,7 +294,10 @@ fn root_with_the_workspace_of_another_as_home() {
 #[test]
 fn the_second_user_of_a_shared_root() {
     let first = "setpriv --reuid 1001 --regid 1001 --clear-groups env HOME=/ \"$1\" >/dev/null";
-    for (mode, says) in [("1777", "belongs to user 1001"), ("0777", "can be written by others")] {
+    for (mode, says) in [
+        ("1777", "belongs to user 1001"),
+        ("0777", "can be written by others"),
+    ] {
         let Some(container) = Container::new("shared", USER, USER) else {
             return;
         };
@@ -367,6 +375,8 @@ fn a_user_without_a_number() {
 
 fn can_unshare() -> bool {
     let mut command = std::process::Command::new("setpriv");
-    command.args(&as_nobody()[1..]).args(["unshare", "--user", "true"]);
+    command
+        .args(&as_nobody()[1..])
+        .args(["unshare", "--user", "true"]);
     command.status().unwrap().success()
 }

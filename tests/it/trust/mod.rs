@@ -15,6 +15,7 @@ mod mutations;
 mod owners;
 mod races;
 mod rights;
+mod rule;
 mod settings;
 mod upkeep;
 mod verify;

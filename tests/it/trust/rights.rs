@@ -30,7 +30,10 @@ fn a_process_with_more_rights_than_its_caller_is_refused() {
     let nobody = nobody.each_ref().map(String::as_str);
     for mode in [0o4755, 0o2755] {
         mode_of(&stage.pex, mode);
-        refused(&nobody, &format!("run `chmod ug-s {}`", stage.pex.display()));
+        refused(
+            &nobody,
+            &format!("run `chmod ug-s {}`", stage.pex.display()),
+        );
     }
     // To change the file is no advice where it is the caller that has two users.
     mode_of(&stage.pex, 0o755);

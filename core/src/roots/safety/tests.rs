@@ -121,6 +121,8 @@ fn tree() -> Tree {
             ("/volume/back", (ME, "/volume/mine")),
             ("/volume/planted", (OTHER, "/home/me/root")),
             ("/data", (OTHER, "/outside/volume")),
+            ("/outside/link", (ME, "/home/me/root")),
+            ("/outside/in", (OTHER, "/volume/mine")),
         ]
         .into(),
         ..Tree::default()
@@ -184,10 +186,7 @@ fn one_look_for_each_component() {
 
 #[test]
 fn a_directory_that_others_may_change_is_not() {
-    check(
-        "/home/me/open",
-        Err(("/home/me/open", writable(0o770, ME))),
-    );
+    check("/home/me/open", Err(("/home/me/open", writable(0o770, ME))));
     check(
         "/home/me/open/root",
         Err(("/home/me/open", writable(0o770, ME))),
@@ -280,6 +279,10 @@ fn what_is_above_a_trusted_directory_passes_and_what_is_beside_it_does_not() {
     check_by(me("/outside/volume"), "/outside/mine", beside);
     check_by(me("/outside/volume"), "/outside/volume/../mine", beside);
     check_by(me("/outside/volume"), "/outside/new", beside);
+    // Others could have laid a link in the one that is passed through.
+    check_by(me("/volume"), "/outside/../home/me/root", beside);
+    check_by(me("/volume"), "/outside/link", beside);
+    check_by(me("/volume"), "/outside/in", Ok("/volume/mine"));
 }
 
 #[test]
