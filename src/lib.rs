@@ -48,6 +48,7 @@ pub mod site;
 pub mod store;
 pub mod trace;
 pub mod unpack;
+pub mod user;
 pub mod variables;
 pub mod venv;
 #[cfg(feature = "cli")]

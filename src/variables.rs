@@ -104,7 +104,7 @@ impl Variables {
         pex: &Path,
         inputs: &mut Inputs,
     ) -> Result<Variables, VariableError> {
-        Variables::read_with(env, &rc::Places::of(env, pex), inputs)
+        Variables::read_with(env, &rc::Places::of(env, Some(pex)), inputs)
     }
 
     fn read_with(
@@ -144,6 +144,31 @@ impl Variables {
             untrusted_rc: untrusted,
             ..settings.parse(home)?
         })
+    }
+
+    /// The root that environment or rc files name, as it was written there, for a command that is about what is kept:
+    /// read without any other setting, beside no PEX or beside `pex`.
+    #[must_use]
+    pub fn named_root(env: &[(OsString, OsString)], pex: Option<&Path>) -> Option<OsString> {
+        let given = |name| variable(env, name);
+        let is_true = |name| {
+            given(name)
+                .and_then(OsStr::to_str)
+                .and_then(grammar::boolean)
+                == Some(true)
+        };
+        if is_true("PEX_DISABLE_VARIABLES") {
+            return None;
+        }
+        let root = match given("PEX_ROOT") {
+            Some(root) => Some(root.to_owned()),
+            None if is_true("PEX_IGNORE_RCFILES") => None,
+            None => {
+                let mut read = rc::Places::of(env, pex).read(&mut Inputs::default());
+                read.values.remove("PEX_ROOT")
+            }
+        };
+        root.filter(|root| !root.is_empty())
     }
 
     /// Refuses what the mode that was settled on cannot use. Some variables are read in one mode only, and a bad value is

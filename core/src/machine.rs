@@ -6,7 +6,7 @@ use alloc::vec::Vec;
 use crate::checksum::Sum;
 use crate::plan::Identity;
 use crate::replay::World;
-use crate::roots::safety::{Eyes, Fault, Seen, SeenKind, Why, check};
+use crate::roots::safety::{Eyes, Fault, Safe, Seen, SeenKind, User, Why, check, check_file};
 use rustix::fd::{AsFd, OwnedFd};
 use rustix::fs::{Access, FileType, Mode, OFlags, Stat};
 use rustix::io::Errno;
@@ -64,14 +64,34 @@ pub fn file_type(stat: &Stat) -> FileType {
     FileType::from_raw_mode(stat.st_mode)
 }
 
-/// Whether nobody but the user and root can have written a file that lies in a root which passed.
-pub fn trusted(stat: &Stat, euid: u32) -> bool {
-    (stat.st_uid == euid || stat.st_uid == 0) && stat.st_mode & 0o022 == 0
+/// Whether it is a regular file that nobody but those who may write to the root in which it lies can have written.
+pub fn trusted(stat: &Stat, root: &Safe) -> bool {
+    file_type(stat) == FileType::RegularFile && root.trusts(seen(stat))
 }
 
-/// The root's path without links, if it can be trusted.
-pub fn safe(root: &[u8], euid: u32) -> Result<Vec<u8>, Fault> {
-    check(root, euid, &Lstat)
+/// The root, if it can be trusted.
+pub fn safe(root: &[u8], user: User<'_>) -> Result<Safe, Fault> {
+    check(root, user, &Lstat)
+}
+
+/// The path of the regular file there, links resolved, if nobody but the user and root can have written it or put it
+/// there.
+pub fn safe_file(path: &[u8], user: User<'_>) -> Result<Vec<u8>, Fault> {
+    check_file(path, user, &Lstat)
+}
+
+fn seen(stat: &Stat) -> Seen {
+    Seen {
+        kind: match file_type(stat) {
+            FileType::Directory => SeenKind::Directory,
+            FileType::RegularFile => SeenKind::File,
+            FileType::Symlink => SeenKind::Link,
+            _ => SeenKind::Other,
+        },
+        mode: stat.st_mode & 0o7777,
+        uid: stat.st_uid,
+        gid: stat.st_gid,
+    }
 }
 
 /// The file system for the rule of safe directories.
@@ -83,20 +103,27 @@ impl Eyes for Lstat {
             Errno::NOENT => Why::Missing,
             _ => Why::Unseen,
         })?;
-        let kind = match file_type(&stat) {
-            FileType::Directory => SeenKind::Directory,
-            FileType::Symlink => SeenKind::Link,
-            _ => SeenKind::Other,
-        };
-        Ok(Seen {
-            kind,
-            mode: stat.st_mode & 0o7777,
-            uid: stat.st_uid,
-        })
+        Ok(seen(&stat))
     }
 
     fn readlink(&self, path: &[u8]) -> Option<Vec<u8>> {
         link(path)
+    }
+
+    fn owns(&self, path: &[u8]) -> bool {
+        // The owner alone may read without a trace: the kernel compares the real numbers, not those that it shows.
+        let flags = OFlags::RDONLY
+            | OFlags::NOATIME
+            | OFlags::NOFOLLOW
+            | OFlags::CLOEXEC
+            | OFlags::NONBLOCK;
+        rustix::fs::open(c(path), flags, Mode::empty()).is_ok()
+    }
+
+    fn has_acl(&self, path: &[u8]) -> bool {
+        let size = rustix::fs::lgetxattr_query(c(path), c"system.posix_acl_access");
+        // Whatever else went wrong, it can't be said that there is none.
+        !matches!(size, Ok(0) | Err(Errno::NODATA | Errno::OPNOTSUPP))
     }
 }
 

@@ -5,13 +5,14 @@ use alloc::vec::Vec;
 use core::cell::OnceCell;
 
 use rustix::fd::OwnedFd;
-use rustix::fs::{FileType, Stat, Timespec, Timestamps, UTIME_NOW};
+use rustix::fs::{Stat, Timespec, Timestamps, UTIME_NOW};
 
 use crate::key::{Subject, key};
 use crate::machine::{self, Machine};
 use crate::paths;
 use crate::plan::{Identity, Plan, Plans, SIZE_MAX};
 use crate::replay::{Launch, holds};
+use crate::roots::safety::User;
 use crate::roots::{Candidate, Kind};
 use crate::seal::Seal;
 use crate::{env, plan};
@@ -24,8 +25,8 @@ pub struct Start<'a> {
     pub identity: Identity,
     /// The seal of the file; `None` for a bare PEX.
     pub seal: Option<&'a Seal>,
-    /// Effective user.
-    pub euid: u32,
+    /// The user, and what it trusts.
+    pub user: User<'a>,
     /// The fingerprint of the file's content, computed, where the caller can: a bare PEX in a seed is told by it alone.
     pub fingerprint: &'a dyn Fn() -> Option<[u8; 32]>,
     /// Whether the content is what counts, in any root: the caller has computed its fingerprint.
@@ -63,7 +64,7 @@ impl Start<'_> {
 
     fn find_in(&self, key: &[u8; 32], root: &Candidate) -> Option<Found> {
         let seed = root.kind == Kind::Seed;
-        let (bytes, file, stat) = read(key, root, self.euid)?;
+        let (bytes, file, stat) = read(key, root, self.user)?;
         let fixed = OnceCell::new();
         // What can't be written to is as fixed as a seed.
         let fixed = || {
@@ -123,14 +124,14 @@ impl Found {
 }
 
 /// The plans of that key, if the root can be trusted and has some: their bytes, the open file and its status.
-fn read(key: &[u8; 32], root: &Candidate, euid: u32) -> Option<(Vec<u8>, OwnedFd, Stat)> {
-    let root = machine::safe(&root.path, euid).ok()?;
-    let file = machine::open(&paths::plans(&root, key)).ok()?;
+fn read(key: &[u8; 32], root: &Candidate, user: User<'_>) -> Option<(Vec<u8>, OwnedFd, Stat)> {
+    let root = machine::safe(&root.path, user).ok()?;
+    let file = machine::open(&paths::plans(&root.path, key)).ok()?;
     let stat = rustix::fs::fstat(&file).ok()?;
     let size = usize::try_from(stat.st_size)
         .ok()
         .filter(|&size| size <= SIZE_MAX)?;
-    if machine::file_type(&stat) != FileType::RegularFile || !machine::trusted(&stat, euid) {
+    if !machine::trusted(&stat, &root) {
         return None;
     }
     let bytes = machine::read(&file, 0, size)?;

@@ -1,19 +1,29 @@
 //! `pexboot cache`: what the root holds, and taking out what is no longer used.
 
 use std::collections::BTreeMap;
+use std::ffi::{OsStr, OsString};
 use std::fmt::Write as _;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
 use super::error::CliError;
-use super::{named_root, warn};
+use super::warn;
 use crate::output::stdout;
+use crate::pex::Pex;
 use crate::shown::line;
 use crate::store::Store;
 use crate::store::upkeep::{Entry, Limits, Pruned};
+use crate::variables::Variables;
 
 /// What `cache` is told.
 #[derive(Debug, clap::Args)]
+#[command(after_help = "\
+The cache is the one that a start from here would use: PEX_ROOT of the environment, of ~/.pexrc or of /etc/pexrc names \
+it, else it is in the user's cache directory. A PEX may name another, and so may a .pexrc beside it: see --for.")]
 pub struct Args {
+    /// The cache that this PEX would use
+    #[arg(long = "for", value_name = "FILE", global = true)]
+    pex: Option<PathBuf>,
     #[command(subcommand)]
     command: Command,
 }
@@ -57,15 +67,13 @@ const OLD: Duration = Duration::from_secs(30 * 24 * 60 * 60);
 /// # Errors
 /// When there is no root, or it cannot be read or written.
 pub fn run(args: &Args) -> Result<(), CliError> {
-    let root = named_root();
+    let pex = args.pex.as_deref();
     let store = match &args.command {
-        Command::Prune { .. } | Command::Clear => Store::open(root.as_deref(), &mut warn)?,
-        Command::Ls { .. } | Command::Du | Command::Path => {
-            Store::look(root.as_deref(), &mut warn)?
-        }
+        Command::Prune { .. } | Command::Clear => of_starts(pex, Store::open)?,
+        Command::Ls { .. } | Command::Du | Command::Path => of_starts(pex, Store::look)?,
     };
     let text = match &args.command {
-        Command::Path => format!("{}\n", line(store.root().display())),
+        Command::Path => format!("{}\n", line(store.kept()?.display())),
         Command::Ls { entries: true } => entries(&store.catalogue()?.entries, SystemTime::now()),
         Command::Ls { entries: false } => {
             applications(&store.catalogue()?.entries, SystemTime::now())
@@ -95,6 +103,22 @@ pub fn run(args: &Args) -> Result<(), CliError> {
     };
     stdout::print(&text);
     Ok(())
+}
+
+/// The store that a start from here would use, one of `pex` if it is given; opened, or only looked at.
+///
+/// # Errors
+/// When `pex` is no PEX.
+pub(super) fn of_starts(
+    pex: Option<&Path>,
+    open: fn(Option<&OsStr>, &mut dyn FnMut(&str)) -> Store,
+) -> Result<Store, CliError> {
+    let env: Vec<_> = std::env::vars_os().collect();
+    let opened = pex.map(Pex::open).transpose()?;
+    let pex = pex.map(std::path::absolute).transpose()?;
+    let named = Variables::named_root(&env, pex.as_deref());
+    let by_info = || Some(OsString::from(opened?.info.pex_root?));
+    Ok(open(named.or_else(by_info).as_deref(), &mut warn))
 }
 
 /// One line for each application.

@@ -3,7 +3,6 @@
 use std::path::PathBuf;
 
 use super::error::CliError;
-use super::{named_root, warn};
 use crate::exit::ExitCode;
 use crate::output::stdout;
 use crate::shown::line;
@@ -26,7 +25,9 @@ pub struct Args {
 /// When the file is no PEX or the check cannot be made.
 pub fn run(args: &Args) -> Result<ExitCode, CliError> {
     let cache = if args.cache {
-        Some(Store::look(named_root().as_deref(), &mut warn)?)
+        let store = super::cache::of_starts(Some(&args.pex), Store::look)?;
+        store.kept()?;
+        Some(store)
     } else {
         None
     };

@@ -47,8 +47,7 @@ impl Bytecode {
         };
         let pex = Pex::open(input)?;
         let place = tempfile::tempdir().map_err(|error| failed(error.to_string()))?;
-        let store = Store::open(Some(place.path()), &mut |_| {})
-            .map_err(|error| failed(error.to_string()))?;
+        let store = Store::scratch(place.path()).map_err(|error| failed(error.to_string()))?;
         let shebang = pex.shebang()?;
         let fingerprint = pex.fingerprint()?;
         let code =

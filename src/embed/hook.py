@@ -6,7 +6,12 @@ import zipimport
 rest = {}
 exec(__loader__.get_code("__pex__original"), rest)
 embedded = __loader__.archive
-archive = rest["original"](embedded)
+archive, directory = rest["original"](embedded)
+if directory:
+    import atexit
+    import shutil
+
+    atexit.register(shutil.rmtree, directory, True)
 sys.path[:] = [archive if entry == embedded else entry for entry in sys.path]
 __loader__ = zipimport.zipimporter(archive)
 __file__ = os.path.join(archive, "__pex__", "__init__.py")

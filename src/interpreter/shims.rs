@@ -2,7 +2,9 @@
 //!
 //! A shim is recognised by reading it and never run: running it costs tens of milliseconds, and its answer depends on
 //! files that nobody would know of. What it would start is worked out from the manager's own version files, each of
-//! which becomes an input of the plan.
+//! which becomes an input of the plan. Such a file chooses among the Pythons that the manager has installed; a program
+//! anywhere else (`path:`) it names only where the manager hears it, and nobody but the user and root could have written
+//! it.
 
 use std::ffi::OsStr;
 use std::fs;
@@ -13,6 +15,7 @@ use super::binary::is_executable;
 use super::surroundings::Surroundings;
 use crate::plan::Inputs;
 use crate::regular;
+use crate::user;
 
 /// What a file called `python…` is.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -33,6 +36,8 @@ enum Manager {
     Mise,
 }
 
+/// What stands before a directory that is given in place of a version.
+const PATH: &str = "path:";
 /// Shims are scripts of a few lines.
 const MAX_SCRIPT: u64 = 4096;
 
@@ -42,7 +47,7 @@ pub(super) fn resolve(path: &Path, surroundings: &Surroundings, inputs: &mut Inp
         return Shim::No;
     };
     inputs.file(path);
-    let Some(shim) = View::of(path, surroundings) else {
+    let Some(shim) = View::of(manager, path, surroundings) else {
         return Shim::Inactive;
     };
     let found = match manager {
@@ -89,6 +94,7 @@ fn manager(path: &Path) -> Option<Manager> {
 
 /// A shim, and what there is to work out what it starts.
 struct View<'a> {
+    manager: Manager,
     /// The name it is started by.
     name: &'a str,
     /// The manager's directory: the shim lies in its `shims`.
@@ -97,9 +103,10 @@ struct View<'a> {
 }
 
 impl<'a> View<'a> {
-    fn of(path: &'a Path, surroundings: &'a Surroundings) -> Option<View<'a>> {
+    fn of(manager: Manager, path: &'a Path, surroundings: &'a Surroundings) -> Option<View<'a>> {
         let root = path.parent()?.parent()?.to_owned();
         Some(View {
+            manager,
             name: path.file_name()?.to_str()?,
             root,
             surroundings,
@@ -142,7 +149,7 @@ impl<'a> View<'a> {
             self.upward(&[".tool-versions"], inputs).or_else(|| {
                 let file = self.surroundings.home()?.join(".tool-versions");
                 inputs.file(&file);
-                configured(&file)
+                self.configured(&file)
             })
         })?;
         self.first_installed(&versions, inputs)
@@ -169,7 +176,7 @@ impl<'a> View<'a> {
                 );
                 let file = config.join("mise/config.toml");
                 inputs.file(&file);
-                configured(&file)
+                self.configured(&file)
             })
         })?;
         self.first_installed(&versions, inputs)
@@ -200,12 +207,22 @@ impl<'a> View<'a> {
                 .filter(|file| file.is_file())
             {
                 inputs.file(&file);
-                if let Some(versions) = configured(&file) {
+                if let Some(versions) = self.configured(&file) {
                     return Some(versions);
                 }
             }
         }
         None
+    }
+
+    /// The versions that a file names, without those that it may not name: of the managers, asdf alone takes a path
+    /// from a file without being asked.
+    fn configured(&self, file: &Path) -> Option<Vec<String>> {
+        let mut versions = configured(file)?;
+        if self.manager != Manager::Asdf || user::trusted_file(file).is_none() {
+            versions.retain(|version| !unprefixed(version).starts_with(PATH));
+        }
+        Some(versions)
     }
 
     fn first_installed(&self, versions: &[String], inputs: &mut Inputs) -> Option<PathBuf> {
@@ -223,8 +240,11 @@ impl<'a> View<'a> {
 
     /// The command in that version's `bin`, or in the newest version's that begins so.
     fn installed(&self, directory: &Path, version: &str, inputs: &mut Inputs) -> Option<PathBuf> {
-        let version = version.strip_prefix("python-").unwrap_or(version);
-        let home = if let Some(path) = version.strip_prefix("path:") {
+        let version = unprefixed(version);
+        let elsewhere = version
+            .strip_prefix(PATH)
+            .filter(|_| self.manager != Manager::Pyenv);
+        let home = if let Some(path) = elsewhere {
             PathBuf::from(path)
         } else if version.is_empty() || version == ".." || version.contains('/') {
             // Nothing outside the manager's directory is a version.
@@ -242,6 +262,11 @@ impl<'a> View<'a> {
         inputs.file(&python);
         is_executable(&python).then_some(python)
     }
+}
+
+/// A version as its directory is called.
+fn unprefixed(version: &str) -> &str {
+    version.strip_prefix("python-").unwrap_or(version)
 }
 
 /// The newest installed release that begins with `prefix` and a dot or dash; `latest` begins every one.

@@ -86,7 +86,10 @@ impl Sandbox {
 
     fn check(&self, name: &str, expected: Option<&str>) {
         let expected = expected.map_or(Shim::Inactive, |path| {
-            Shim::Active(self.at(&format!("root/{path}")))
+            Shim::Active(match path.strip_prefix("../") {
+                Some(outside) => self.at(outside),
+                None => self.at(&format!("root/{path}")),
+            })
         });
         assert_eq!(self.resolve(name).0, expected, "{name}");
     }
@@ -191,6 +194,62 @@ fn mise_reads_its_own_files_and_tool_versions() {
     sandbox.check("python3", Some("installs/python/3.9.18/bin/python3"));
     sandbox.set("MISE_PYTHON_VERSION", "latest");
     sandbox.check("python3", Some("installs/python/3.11.7/bin/python3"));
+}
+
+/// A program that a stranger's file names, in a directory above the working directory, was run.
+#[test]
+fn a_file_names_a_program_elsewhere_only_to_asdf_and_only_if_it_can_be_trusted() {
+    let planted = |sandbox: &Sandbox| {
+        sandbox.executable("elsewhere/bin/python3", "#!/bin/sh\n");
+        let elsewhere = sandbox.at("elsewhere");
+        ["path:", "python-path:"].map(|path| format!("{path}{}", elsewhere.display()))
+    };
+    let pyenv = Sandbox::pyenv(&["3.9.18"]);
+    for path in planted(&pyenv) {
+        pyenv.write("work/.python-version", &path);
+        pyenv.check("python3", None);
+    }
+
+    let mut mise = Sandbox::new(&["3.9.18"], "installs/python");
+    mise.executable(
+        "root/shims/python3",
+        "#!/bin/sh\nexec mise x -- python3 \"$@\"\n",
+    );
+    for path in planted(&mise) {
+        mise.write("work/.tool-versions", &format!("python {path}\n"));
+        mise.check("python3", None);
+        mise.write("work/mise.toml", &format!("[tools]\npython = \"{path}\"\n"));
+        mise.check("python3", None);
+        fs::remove_file(mise.at("work/mise.toml")).unwrap();
+        // What else it names counts.
+        mise.write("work/.tool-versions", &format!("python {path} 3.9.18\n"));
+        mise.check("python3", Some("installs/python/3.9.18/bin/python3"));
+    }
+
+    let mut asdf = Sandbox::new(&["3.9.18"], "installs/python");
+    asdf.executable(
+        "root/shims/python3",
+        "#!/bin/sh\nexec asdf exec python3 \"$@\"\n",
+    );
+    for path in planted(&asdf) {
+        asdf.write("work/.tool-versions", &format!("python {path}\n"));
+        asdf.check("python3", Some("../elsewhere/bin/python3"));
+        for (open, mode) in [("work/.tool-versions", 0o666), ("work", 0o777)] {
+            let usual = fs::metadata(asdf.at(open)).unwrap().permissions();
+            fs::set_permissions(asdf.at(open), fs::Permissions::from_mode(mode)).unwrap();
+            asdf.check("python3", None);
+            fs::set_permissions(asdf.at(open), usual).unwrap();
+        }
+    }
+    // What the environment says is the user's own word.
+    for (sandbox, name) in [
+        (&mut mise, "MISE_PYTHON_VERSION"),
+        (&mut asdf, "ASDF_PYTHON_VERSION"),
+    ] {
+        let [path, _] = planted(sandbox);
+        sandbox.set(name, &path);
+        sandbox.check("python3", Some("../elsewhere/bin/python3"));
+    }
 }
 
 #[test]

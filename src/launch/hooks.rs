@@ -5,8 +5,7 @@ use std::path::{Path, PathBuf};
 
 use crate::interpreter::{self, Looked};
 use crate::launch::choose::{request, select};
-use crate::launch::invocation::expand_user;
-use crate::launch::{Console, Invocation, LaunchError, Report as _, venv, zipapp};
+use crate::launch::{Console, Invocation, LaunchError, Report as _, open, venv, zipapp};
 use crate::pex::Pex;
 use crate::pex_info::InheritPath;
 use crate::plan::Inputs;
@@ -55,10 +54,9 @@ pub fn host(path: &Path, python: Option<&str>) -> Result<Host, LaunchError> {
     {
         return Ok(Host::default());
     }
-    let named = variables.root.clone();
-    let root = named.or_else(|| pex.info.pex_root.as_deref().map(expand_user));
     let mut console = Console::new();
-    let store = Store::look(root.as_deref(), &mut |line| console.warn(line))?;
+    let named = open::named(&pex, &variables);
+    let store = Store::look(named, &mut |line| console.warn(line));
     let shebang = match pex.archive() {
         Some(_) => pex.shebang()?,
         // A directory need not have the file that would say it.

@@ -4,6 +4,8 @@ use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::{Path, PathBuf};
 
+use pexboot_core::roots;
+
 /// Names P to the engine, and to a stub that runs from a copy.
 pub const FILE: &str = "_PEXBOOT_FILE";
 /// Names the interpreter that is already running, and its options.
@@ -96,20 +98,11 @@ impl Invocation {
     }
 }
 
-/// `~` and `~/x` by HOME; anything else as it is.
+/// A path with a leading `~` replaced by HOME (`pexboot_core::roots::expand`).
 pub(super) fn expand_user(path: &str) -> PathBuf {
-    let home = || {
-        std::env::var_os("HOME")
-            .filter(|home| !home.is_empty())
-            .map(PathBuf::from)
-    };
-    match path.strip_prefix('~') {
-        Some("") => home().unwrap_or_else(|| path.into()),
-        Some(rest) if rest.starts_with('/') => {
-            home().map_or_else(|| path.into(), |home| home.join(&rest[1..]))
-        }
-        _ => path.into(),
-    }
+    let home = std::env::var_os("HOME");
+    let home = home.as_deref().map(OsStr::as_bytes);
+    OsString::from_vec(roots::expand(path.as_bytes(), home)).into()
 }
 
 impl Current {

@@ -96,7 +96,7 @@ fn prepare(
     meanwhile: Option<&Meanwhile<'_>>,
 ) -> Result<Prepared, LaunchError> {
     let mut opened = open::open(invocation, report)?;
-    let elsewhere = opened.plans_elsewhere(report)?;
+    let elsewhere = opened.plans_elsewhere(report);
     if let Some((plan, key)) = replay::join(invocation, &opened, elsewhere.as_ref(), report)? {
         return Ok(Prepared::joined(plan, key, opened, elsewhere));
     }

@@ -1,13 +1,13 @@
 //! Opening: the PEX that was started, as it was when it was looked at, its settings, and the roots.
 
+use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt as _;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use pexboot_core::hex::hex;
 use pexboot_core::plan::Identity;
 
 use crate::archive::{Archive, Seal};
-use crate::launch::invocation::expand_user;
 use crate::launch::{Invocation, LaunchError, Report};
 use crate::pex::Pex;
 use crate::plan::{Input, Inputs, identity};
@@ -33,7 +33,7 @@ pub(super) struct Opened {
 /// Opens what was started.
 ///
 /// # Errors
-/// When it cannot be read or is no PEX, a setting cannot be understood, or no root can be used.
+/// When it cannot be read or is no PEX, or a setting cannot be understood.
 pub(super) fn open(
     invocation: &Invocation,
     report: &mut dyn Report,
@@ -66,7 +66,7 @@ pub(super) fn open(
             hex(&fingerprint)
         )
     });
-    let mut store = trace::timed("root", || open_store(&pex, &variables, report))?;
+    let mut store = trace::timed("root", || open_store(&pex, &variables, report));
     if invocation.repair {
         store.distrust();
     }
@@ -84,30 +84,31 @@ pub(super) fn open(
 
 impl Opened {
     /// Where the stub will look for the plan: it reads no rc files, so a root named there holds everything but the plan and
-    /// its launch. `None` where that is the root which is unpacked to.
-    pub fn plans_elsewhere(&self, report: &mut dyn Report) -> Result<Option<Store>, LaunchError> {
+    /// its launch. `None` where that is the root which is unpacked to, or nothing lasts there. No root is said to be passed
+    /// over twice.
+    pub fn plans_elsewhere(&self, report: &mut dyn Report) -> Option<Store> {
         if !self.variables.from_rc.contains("PEX_ROOT") {
-            return Ok(None);
+            return None;
         }
-        let mut without = self.variables.clone();
-        without.root = None;
-        open_store(&self.pex, &without, report).map(Some)
+        let named = self.pex.info.pex_root.as_deref().map(OsStr::new);
+        let silent = self.store.has_complained();
+        let store = Store::open(named, &mut |line| match silent {
+            true => {}
+            false => report.warn(line),
+        });
+        store.lasting().is_some().then_some(store)
     }
 }
 
 /// The root that PEX_ROOT or PEX-INFO names, else the user's.
-pub(super) fn open_store(
-    pex: &Pex,
-    variables: &Variables,
-    report: &mut dyn Report,
-) -> Result<Store, LaunchError> {
-    let explicit: Option<PathBuf> = variables
-        .root
-        .clone()
-        .or_else(|| pex.info.pex_root.as_deref().map(expand_user));
-    Ok(Store::open(explicit.as_deref(), &mut |line| {
-        report.warn(line)
-    })?)
+pub(super) fn open_store(pex: &Pex, variables: &Variables, report: &mut dyn Report) -> Store {
+    Store::open(named(pex, variables), &mut |line| report.warn(line))
+}
+
+/// PEX_ROOT of environment or rc file, else PEX-INFO's.
+pub(super) fn named<'v>(pex: &'v Pex, variables: &'v Variables) -> Option<&'v OsStr> {
+    let root = variables.root.as_deref().map(Path::as_os_str);
+    root.or_else(|| pex.info.pex_root.as_deref().map(OsStr::new))
 }
 
 /// The seal of the file at `path`, which is `pex` or starts it.

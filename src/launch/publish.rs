@@ -282,7 +282,7 @@ impl Draft {
     ) -> Result<Vec<OwnedFd>, LaunchError> {
         if interpreter.implementation != "cpython" {
             // It knows bytecode by the name of a file alone.
-            home.must_write()?;
+            home.writable()?;
         }
         let mut data = boot.data.clone();
         data.pack = None;
@@ -301,7 +301,7 @@ impl Draft {
         let (boot, data) = (boot.map_err(io)?, data.map_err(io)?);
         let path = format!("/proc/self/fd/{}", boot.as_raw_fd());
         if !Path::new(&path).exists() {
-            home.must_write()?;
+            home.writable()?;
         }
         self.exec.argv.push(path.into_bytes());
         self.exec.env.push(EnvChange::Set(
@@ -345,7 +345,7 @@ pub(super) fn record(home: &Store, key: &[u8; 32], mut plan: Plan) -> Result<(),
         Input::File(_, identity) => Some(identity),
         _ => None,
     });
-    if !home.can_write()
+    if home.lasting().is_none()
         || looked_at.any(|identity| identity.is_fresh(now))
         || plan.files.iter().any(|file| file.is_fresh(now))
     {

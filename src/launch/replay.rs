@@ -17,6 +17,7 @@ use crate::launch::{Invocation, LaunchError, Report};
 use crate::pex::Pex;
 use crate::store::Store;
 use crate::trace;
+use crate::user;
 
 /// Lets `ask` ask about this launch.
 pub(super) fn asked_of<T>(invocation: &Invocation, ask: impl FnOnce(Launch<'_>) -> T) -> T {
@@ -39,13 +40,12 @@ fn asked<T>(
     content: Content<'_>,
     ask: impl FnOnce(&Start<'_>) -> T,
 ) -> T {
-    let euid = nix::unistd::geteuid().as_raw();
     asked_of(invocation, |launch| {
         ask(&Start {
             launch,
             identity,
             seal,
-            euid,
+            user: user::current(),
             fingerprint: content.fingerprint,
             checked: content.checked,
         })

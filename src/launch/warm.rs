@@ -26,7 +26,7 @@ use crate::plan::{Input, Plan};
 /// As a start; and when what was prepared cannot be compiled or brought to the disk.
 pub fn warm(invocation: &Invocation, report: &mut dyn Report) -> Result<Prepared, LaunchError> {
     let prepared = prepare_surely(invocation, report, None)?;
-    prepared.store.must_write()?;
+    prepared.store.kept()?;
     compile(&prepared)?;
     prepared.store.settle()?;
     let note = Note {

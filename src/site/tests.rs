@@ -16,7 +16,7 @@ struct World {
 impl World {
     fn new() -> World {
         let temp = tempfile::tempdir().unwrap();
-        let store = Store::open(Some(temp.path()), &mut |line| panic!("said: {line}")).unwrap();
+        let store = Store::scratch(temp.path()).unwrap();
         World { temp, store }
     }
 
@@ -388,17 +388,13 @@ fn a_root_that_moves_takes_its_sites_along() {
         [("a-1", &[("ns/a.py", "a")]), ("b-1", &[("ns/b.py", "b")])];
     let site = world.assemble(&world.wheels(&files)).entries.remove(0);
     let moved = tempfile::tempdir().unwrap();
-    std::fs::rename(
-        world.temp.path().join("pexboot"),
-        moved.path().join("pexboot"),
-    )
-    .unwrap();
+    std::fs::rename(world.temp.path().join("v1"), moved.path().join("v1")).unwrap();
     let below = site.strip_prefix(world.temp.path()).unwrap();
     assert_eq!(
         std::fs::read(moved.path().join(below).join("ns/b.py")).unwrap(),
         b"b"
     );
-    let store = Store::open(Some(moved.path()), &mut |_| {}).unwrap();
+    let store = Store::scratch(moved.path()).unwrap();
     let world = World { temp: moved, store };
     let again = world.assemble(&world.wheels(&files)).entries.remove(0);
     assert_eq!(again, world.temp.path().join(below));

@@ -19,7 +19,7 @@ pub enum StoreError {
         /// What the system said.
         source: io::Error,
     },
-    /// An explicitly named root cannot be trusted, or no root can be used.
+    /// No root can be used.
     #[error("root `{}`: {why}", path.display())]
     Root {
         /// The root.

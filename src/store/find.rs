@@ -19,8 +19,8 @@ impl Store {
     pub fn find(&self, kind: Kind, name: &str) -> Option<PathBuf> {
         self.readable
             .iter()
-            .map(|root| (root, false))
-            .chain(self.writable.iter().map(|root| (root, true)))
+            .map(|root| (root.as_path(), false))
+            .chain(self.written().map(|root| (root, true)))
             .find_map(|(root, ours)| self.find_in(root, ours, kind, name))
     }
 
@@ -44,7 +44,7 @@ impl Store {
         }
         match Manifest::read(&manifest).filter(|manifest| manifest.holds(&path)) {
             Some(whole) => {
-                if ours && !self.distrust {
+                if ours && !self.distrust && !self.looks {
                     // It came through a boot whole, so it is on disk. A hint: failing to note it costs the next start
                     // the same check.
                     let _ = self.write(&manifest, &whole.on_disk().encode());
@@ -52,7 +52,7 @@ impl Store {
                 Some(path)
             }
             None => {
-                if ours {
+                if ours && !self.looks {
                     self.discard_if_same(&path, status.ino());
                 }
                 None
@@ -98,7 +98,8 @@ impl Store {
     fn present(&self, kind: Kind, name: &str) -> Option<PathBuf> {
         self.readable
             .iter()
-            .chain(&self.writable)
+            .map(PathBuf::as_path)
+            .chain(self.written())
             .map(|root| place(root, kind, name))
             .find(|path| path.symlink_metadata().is_ok())
     }
@@ -110,7 +111,7 @@ impl Store {
 
     /// Sets aside what is at `path` unless another start has put something new there since it was judged.
     fn discard_if_same(&self, path: &Path, ino: u64) {
-        let Some(root) = &self.writable else { return };
+        let Some(root) = self.written() else { return };
         if std::fs::symlink_metadata(path).is_ok_and(|status| status.ino() == ino) {
             self.discarded_now(path);
             // Where this fails, publishing meets it again and says so.

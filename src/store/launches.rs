@@ -20,7 +20,7 @@ const BOOT_ID: &str = "boot_id";
 
 impl Store {
     /// The launch `name` with these files, made where it is missing, with an empty file `marker` then; `None` where it is
-    /// missing and there is no root to write to.
+    /// missing and there is no lasting root.
     ///
     /// # Errors
     /// When the system refuses.
@@ -35,7 +35,8 @@ impl Store {
         if let Some(found) = there.find(|launch| holds(launch, files)) {
             return Ok(Some(found));
         }
-        let Ok(root) = self.writable() else {
+        // What goes with this start needs no place.
+        let Some(root) = self.lasting.as_deref().filter(|_| !self.looks) else {
             return Ok(None);
         };
         self.sweep(root);
@@ -93,7 +94,7 @@ impl Store {
     /// The plans of that key in the root that is written to; none where there is no such root.
     #[must_use]
     pub fn plans(&self, key: &[u8; 32]) -> Vec<Plan> {
-        let Ok(root) = self.writable() else {
+        let Some(root) = self.lasting() else {
             return Vec::new();
         };
         let bytes = crate::regular::read(&place(root, Kind::Plans, &hex(key)));

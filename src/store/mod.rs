@@ -33,8 +33,6 @@ mod find;
 mod kind;
 mod launches;
 mod lock;
-#[cfg(feature = "cli")]
-mod look;
 mod manifest;
 mod patience;
 mod publish;
@@ -47,8 +45,10 @@ mod tree;
 #[cfg(feature = "cli")]
 pub mod upkeep;
 
+use std::ffi::OsStr;
+use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
-use std::sync::{Mutex, Once, PoisonError};
+use std::sync::{Mutex, Once, OnceLock, PoisonError};
 
 pub use boot_id::BootId;
 pub use error::StoreError;
@@ -63,8 +63,10 @@ pub(crate) use beat::lasts;
 #[cfg(feature = "cli")]
 pub(crate) use manifest::Item as Listed;
 
+use error::at;
 use kind::place;
-use roots::{Candidates, Refusal};
+use pexboot_core::roots::{Candidate, Kind as Origin};
+use roots::{Refusal, Root};
 
 pub use pexboot_core::paths::{FORMAT, IMPORTING};
 
@@ -78,12 +80,18 @@ pub type FillError = Box<dyn std::error::Error + Send + Sync>;
 /// The roots of a launch: those to look in, and the one to write to. Threads may share it.
 #[derive(Debug)]
 pub struct Store {
-    /// Looked into first, never written: seeds, and a root of the user's that is read-only.
+    /// Looked into first, never written: seeds, and roots of the user's that are read-only.
     readable: Vec<PathBuf>,
-    /// Written to; `None` when nothing can be.
-    writable: Option<PathBuf>,
-    /// The root that was to be written to, and why it cannot, when nothing can.
-    refused: (PathBuf, String),
+    /// Written to, and found again by later starts; `None` when nothing can be.
+    lasting: Option<PathBuf>,
+    /// Written to where there is no lasting root, from the first write on; or why there is none, too.
+    temporary: OnceLock<Result<PathBuf, String>>,
+    /// The root that should have been written to before all others, and why it cannot.
+    passed_over: Option<(PathBuf, String)>,
+    /// Whether anything was said when it was opened.
+    complained: bool,
+    /// Nothing is made and nothing written.
+    looks: bool,
     /// The running boot.
     boot: BootId,
     /// Nothing is trusted unseen (see [`Store::distrust`]).
@@ -95,102 +103,197 @@ pub struct Store {
 }
 
 impl Store {
-    /// Finds the roots: seeds of `PEXBOOT_SEEDS`; then `explicit` (a PEX_ROOT of environment, rc file or PEX-INFO,
-    /// below which `pexboot` is used), else the user's cache directory, else a private directory under `/var/tmp`.
+    /// Finds the roots (`pexboot_core::roots`). `named` is the PEX_ROOT of environment, rc file or PEX-INFO, if there is
+    /// one, as it was written.
     ///
-    /// A root that fails its checks is passed over for the next, said in one line through `warn`; an explicit one is
-    /// refused. One that is safe but cannot be written is still looked into, and the next is written to.
-    ///
-    /// # Errors
-    /// When an explicit root is not safe or no root can be used.
-    pub fn open(explicit: Option<&Path>, warn: &mut dyn FnMut(&str)) -> Result<Store, StoreError> {
-        Store::open_candidates(Candidates::of_process(explicit), warn)
+    /// A root that cannot be trusted or written is passed over for the next, named or not; one that is only read-only is
+    /// still looked into. `warn` gets one line for all of them, and one for each seed.
+    pub fn open(named: Option<&OsStr>, warn: &mut dyn FnMut(&str)) -> Store {
+        Store::open_candidates(&roots::candidates(named), warn)
     }
 
-    fn open_candidates(
-        candidates: Candidates,
-        warn: &mut dyn FnMut(&str),
-    ) -> Result<Store, StoreError> {
-        let mut readable = Vec::new();
-        for seed in &candidates.seeds {
-            match roots::open_seed(seed) {
-                Ok(path) => readable.push(path),
-                Err(refusal) => {
-                    warn(&format!(
-                        "seed `{}` is passed over: {refusal}",
-                        seed.display()
-                    ));
-                }
-            }
+    /// The roots that [`Store::open`] would find, as they are now, for someone who only looks: nothing is made, and nothing
+    /// can be written. [`Store::kept`] is the one that would be written to, which may be missing.
+    #[cfg(feature = "cli")]
+    pub fn look(named: Option<&OsStr>, warn: &mut dyn FnMut(&str)) -> Store {
+        Store {
+            looks: true,
+            ..Store::open_by(&roots::look, &roots::candidates(named), warn)
         }
-        let mut writable = None;
-        let mut refused = (candidates.fallback.clone(), String::new());
-        let named = candidates.explicit.as_ref().or(candidates.cache.as_ref());
-        for path in named.into_iter().chain([&candidates.fallback]) {
-            let why = match roots::open_writable(path) {
-                Ok(root) => {
-                    let Some(error) = root.unwritable else {
-                        writable = Some(root.path);
-                        break;
-                    };
-                    readable.push(root.path);
-                    format!("it cannot be written: {error}")
-                }
-                Err(Refusal::Unsafe(why)) if candidates.explicit.as_ref() == Some(path) => {
-                    return Err(StoreError::Root {
-                        path: path.clone(),
-                        why,
-                    });
-                }
-                Err(refusal) => refusal.to_string(),
-            };
-            warn(&format!("root `{}` is passed over: {why}", path.display()));
-            let way_out = if why.contains("PEX_ROOT") {
-                ""
-            } else {
-                "; set PEX_ROOT to a directory that can be written"
-            };
-            refused = (path.clone(), format!("{why}{way_out}"));
-        }
-        if writable.is_none() && readable.is_empty() {
-            let (path, why) = refused;
-            return Err(StoreError::Root { path, why });
-        }
-        Ok(Store {
+    }
+
+    /// A store of nothing but the directory `root`, which is the caller's own: no other is looked for, and it is not
+    /// judged.
+    ///
+    /// # Errors
+    /// When it cannot be written.
+    pub fn scratch(root: &Path) -> Result<Store, StoreError> {
+        let root = root.canonicalize().map_err(at(root))?;
+        roots::fill(&root).map_err(at(&root))?;
+        Ok(Store::with(Vec::new(), Some(root), None))
+    }
+
+    fn with(
+        readable: Vec<PathBuf>,
+        lasting: Option<PathBuf>,
+        passed_over: Option<(PathBuf, String)>,
+    ) -> Store {
+        Store {
             readable,
-            writable,
-            refused,
+            lasting,
+            temporary: OnceLock::new(),
+            passed_over,
+            complained: false,
+            looks: false,
             boot: BootId::current(),
             distrust: false,
             swept: Once::new(),
             discarded: Mutex::default(),
+        }
+    }
+
+    fn open_candidates(candidates: &[Candidate], warn: &mut dyn FnMut(&str)) -> Store {
+        Store::open_by(&roots::open, candidates, warn)
+    }
+
+    fn open_by(
+        open: &dyn Fn(&Candidate) -> Result<Root, Refusal>,
+        candidates: &[Candidate],
+        warn: &mut dyn FnMut(&str),
+    ) -> Store {
+        let mut complained = false;
+        let mut warn = |line: &str| {
+            complained = true;
+            warn(line);
+        };
+        let mut readable = Vec::new();
+        let mut lasting = None;
+        let mut passed_over = PassedOver::default();
+        for candidate in candidates {
+            let found = open(candidate);
+            let path = Path::new(OsStr::from_bytes(&candidate.path));
+            match (candidate.kind, found) {
+                (Origin::Seed, Ok(root)) => readable.push(root.path),
+                (Origin::Seed, Err(refusal)) => {
+                    warn(&format!(
+                        "seed `{}` is passed over: {refusal}",
+                        path.display()
+                    ));
+                }
+                (
+                    _,
+                    Ok(Root {
+                        path,
+                        unwritable: None,
+                    }),
+                ) => {
+                    lasting = Some(path);
+                    break;
+                }
+                (kind, Ok(root)) => {
+                    let why = root.unwritable.map(|error| error.to_string());
+                    let why = format!("it cannot be written: {}", why.unwrap_or_default());
+                    passed_over.add(path, why, kind == Origin::Explicit);
+                    readable.push(root.path);
+                }
+                (kind, Err(refusal)) => {
+                    let is_unsafe = matches!(refusal, Refusal::Unsafe(_));
+                    let leads = kind == Origin::Explicit || is_unsafe;
+                    passed_over.add(path, refusal.to_string(), leads);
+                }
+            }
+        }
+        if let Some(line) = passed_over.line(lasting.as_deref()) {
+            warn(&line);
+        }
+        Store {
+            complained,
+            ..Store::with(readable, lasting, passed_over.lead)
+        }
+    }
+
+    /// The root that is written to: the lasting one, else the temporary one. (Where nothing had to be written yet, and
+    /// nothing lasts, the one that should have been.)
+    #[must_use]
+    pub fn root(&self) -> &Path {
+        let none = || match &self.passed_over {
+            Some((path, _)) => path.as_path(),
+            None => Path::new("/"),
+        };
+        self.written().unwrap_or_else(none)
+    }
+
+    /// The root that later starts find again; `None` where what is written is gone with this start.
+    #[must_use]
+    pub fn lasting(&self) -> Option<&Path> {
+        self.lasting.as_deref()
+    }
+
+    /// The directory that was made as a root for this start alone, if one was: whoever ends the start removes it.
+    #[must_use]
+    pub fn temporary(&self) -> Option<&Path> {
+        self.temporary.get()?.as_deref().ok()
+    }
+
+    /// Whether a root or a seed was passed over, and that was said.
+    #[must_use]
+    pub fn has_complained(&self) -> bool {
+        self.complained
+    }
+
+    /// The root to write to.
+    ///
+    /// # Errors
+    /// When there is no lasting root, and no temporary one can be made.
+    pub fn writable(&self) -> Result<&Path, StoreError> {
+        if self.looks {
+            return Err(StoreError::Root {
+                path: self.lasting.clone().unwrap_or_default(),
+                why: "it is only looked at".to_owned(),
+            });
+        }
+        if let Some(root) = &self.lasting {
+            return Ok(root);
+        }
+        let made = self
+            .temporary
+            .get_or_init(|| roots::temporary(self.boot).map_err(|error| error.to_string()));
+        made.as_deref().map_err(|error| {
+            let (path, why) = self.passed_over.clone().unwrap_or_default();
+            StoreError::Root {
+                path,
+                why: format!(
+                    "{why}; nor can a directory for this start alone be made: {error}; set PEX_ROOT to a directory \
+                     that can be written"
+                ),
+            }
         })
     }
 
-    /// The root that is written to (where nothing can be written, the one that was refused last).
-    #[must_use]
-    pub fn root(&self) -> &Path {
-        self.writable.as_deref().unwrap_or(&self.refused.0)
-    }
-
-    /// Whether there is a root to write to.
-    #[must_use]
-    pub fn can_write(&self) -> bool {
-        self.writable.is_some()
-    }
-
-    /// Says why there is no root to write to, where something has to be written.
+    /// The root of a command that is about what is kept.
     ///
     /// # Errors
-    /// When there is none.
-    pub fn must_write(&self) -> Result<(), StoreError> {
-        self.writable().map(drop)
+    /// When there is no lasting root.
+    #[cfg(feature = "cli")]
+    pub fn kept(&self) -> Result<&Path, StoreError> {
+        self.lasting().ok_or_else(|| {
+            let (path, why) = self.passed_over.clone().unwrap_or_default();
+            StoreError::Root {
+                path,
+                why: format!("{why}; set PEX_ROOT to a directory of your own"),
+            }
+        })
     }
 
-    /// The root that is this start's alone, where no other could be had: it goes with the start.
+    /// Whether there is a root to write to: the lasting one, or the temporary one, once something had to be written.
     #[must_use]
-    pub fn temporary(&self) -> Option<&Path> {
-        None
+    pub fn can_write(&self) -> bool {
+        !self.looks && self.written().is_some()
+    }
+
+    /// The root to write to, if there is one already.
+    fn written(&self) -> Option<&Path> {
+        self.lasting().or_else(|| self.temporary())
     }
 
     /// The boot that entries are written in.
@@ -215,6 +318,46 @@ impl Store {
         self.discarded
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// The roots that a start has passed over.
+#[derive(Default)]
+struct PassedOver {
+    /// The one that is told of, and why: the first that was named or is not safe, else the first.
+    lead: Option<(PathBuf, String)>,
+    leads: bool,
+    others: Vec<PathBuf>,
+}
+
+impl PassedOver {
+    fn add(&mut self, path: &Path, why: String, leads: bool) {
+        if leads && !self.leads {
+            self.others.extend(self.lead.take().map(|(path, _)| path));
+        }
+        self.leads |= leads;
+        match self.lead {
+            None => self.lead = Some((path.to_owned(), why)),
+            Some(_) => self.others.push(path.to_owned()),
+        }
+    }
+
+    /// One line for all of them; `used` is the root that is written to.
+    fn line(&self, used: Option<&Path>) -> Option<String> {
+        let (path, why) = self.lead.as_ref()?;
+        let shown = |path: &Path| format!("`{}`", path.display());
+        let mut line = format!("root {} is passed over: {why}", shown(path));
+        let others: Vec<String> = self.others.iter().map(|path| shown(path)).collect();
+        match others.as_slice() {
+            [] => {}
+            [other] => line += &format!("; so is {other}"),
+            _ => line += &format!("; so are {}", others.join(", ")),
+        }
+        line += &match used {
+            Some(used) => format!("; {} is used", shown(used)),
+            None => "; nothing is kept for the next start".to_owned(),
+        };
+        Some(line)
     }
 }
 

@@ -90,7 +90,7 @@ impl Store {
     /// The turn to make the entry `name` of `kind`; `None` when another process had it and `done` says that it is made. Whoever
     /// has waited for a few seconds gets one all the same.
     pub fn turn(&self, kind: Kind, name: &str, done: &mut dyn FnMut() -> bool) -> Option<Work> {
-        let Some(root) = &self.writable else {
+        let Some(root) = &self.lasting else {
             return Some(Work(None));
         };
         let path = lock::path(root, kind, Path::new(name));
@@ -100,13 +100,12 @@ impl Store {
         }
     }
 
-    /// The same without waiting; `None` when another process has it.
+    /// The turn to make an entry that only later starts need, without waiting; `None` when another process has it, or
+    /// nothing is kept for later starts.
     #[must_use]
     pub fn turn_now(&self, kind: Kind, name: &str) -> Option<Work> {
-        match &self.writable {
-            Some(root) => lock::attempt(lock::path(root, kind, Path::new(name))).map(Work),
-            None => Some(Work(None)),
-        }
+        let root = self.lasting()?;
+        lock::attempt(lock::path(root, kind, Path::new(name))).map(Work)
     }
 
     /// Publishes `bytes` as the file `name` of `kind`, replacing what is there.
@@ -135,15 +134,6 @@ impl Store {
         let target = place(root, kind, name);
         make_parent(&target)?;
         self.write_by(&target, true, write)
-    }
-
-    /// The root to write to.
-    pub(super) fn writable(&self) -> Result<&Path, StoreError> {
-        let (path, why) = &self.refused;
-        self.writable.as_deref().ok_or_else(|| StoreError::Root {
-            path: path.clone(),
-            why: why.clone(),
-        })
     }
 
     /// Writes a file beside its place and moves it there.

@@ -1,7 +1,7 @@
-//! The roots of this process: where the shared rules (`pexboot_core::paths`) say they are, asked of the real file system,
+//! The roots of this process: where the shared rules (`pexboot_core::roots`) say they are, asked of the real file system,
 //! and made where they are missing.
 //!
-//! Nothing here is ever removed, and nothing that exists is changed.
+//! Nothing that exists is ever changed or removed.
 
 use std::ffi::{OsStr, OsString};
 use std::fs::DirBuilder;
@@ -12,50 +12,42 @@ use std::path::{Path, PathBuf};
 
 use pexboot_core::machine;
 use pexboot_core::roots::safety::{Fault, Why};
+use pexboot_core::roots::{self, Candidate, Kind};
 
-use super::FORMAT;
+use super::stage::fresh_name;
+use super::{BootId, FORMAT};
+use crate::user;
 
-/// Where roots may be, in the order in which they are tried.
-#[derive(Debug, Clone, Default)]
-pub(super) struct Candidates {
-    /// Roots that were filled ahead; only looked into.
-    pub(super) seeds: Vec<PathBuf>,
-    /// The root that was asked for by name; refused when it is not safe.
-    pub(super) explicit: Option<PathBuf>,
-    /// The user's own cache directory.
-    pub(super) cache: Option<PathBuf>,
-    /// What is left when neither can be written.
-    pub(super) fallback: PathBuf,
+/// The candidates of this process: from the environment, and the root that is `named`, if one is.
+pub(super) fn candidates(named: Option<&OsStr>) -> Vec<Candidate> {
+    let env = Environment::of_process();
+    let named = named.unwrap_or_default().as_bytes();
+    let euid = nix::unistd::geteuid().as_raw();
+    roots::all(&|name| env.get(name), named, euid, machine::cwd)
 }
 
-impl Candidates {
-    /// The candidates of this process: from the environment, and `explicit`, below which `pexboot` is used.
-    pub(super) fn of_process(explicit: Option<&Path>) -> Candidates {
-        let absolute =
-            |name| std::env::var_os(name).is_some_and(|value| Path::new(&value).is_absolute());
-        // Without HOME, `dirs` would ask the user database, which a static executable must not open.
-        let cache = (absolute("XDG_CACHE_HOME") || absolute("HOME"))
-            .then(dirs::cache_dir)
-            .flatten();
-        let euid = nix::unistd::geteuid();
-        Candidates {
-            seeds: std::env::var_os("PEXBOOT_SEEDS")
-                .map(|list| split(&list))
-                .unwrap_or_default(),
-            explicit: explicit.map(|root| root.join("pexboot")),
-            cache: cache.map(|cache| cache.join("pexboot")),
-            fallback: PathBuf::from(format!("/var/tmp/pexboot-{euid}")),
-        }
+/// The variables that say where roots may be.
+struct Environment(Vec<(&'static str, OsString)>);
+
+impl Environment {
+    fn of_process() -> Environment {
+        let names = [
+            "HOME",
+            "PEXBOOT_SEEDS",
+            "TMPDIR",
+            "XDG_CACHE_HOME",
+            "XDG_RUNTIME_DIR",
+        ];
+        let set = names
+            .into_iter()
+            .filter_map(|name| Some((name, std::env::var_os(name)?)));
+        Environment(set.collect())
     }
-}
 
-/// The absolute directories of a colon-separated list.
-fn split(list: &OsStr) -> Vec<PathBuf> {
-    list.as_bytes()
-        .split(|&byte| byte == b':')
-        .map(|path| PathBuf::from(OsStr::from_bytes(path)))
-        .filter(|path| path.is_absolute())
-        .collect()
+    fn get(&self, wanted: &str) -> Option<&[u8]> {
+        let found = self.0.iter().find(|(name, _)| *name == wanted);
+        found.map(|(_, value)| value.as_bytes())
+    }
 }
 
 /// Why a directory is no root.
@@ -78,73 +70,113 @@ pub(super) struct Root {
     pub(super) unwritable: Option<io::Error>,
 }
 
-/// The root at `path`, for looking into it; its path with every link resolved.
-pub(super) fn open_seed(path: &Path) -> Result<PathBuf, Refusal> {
-    let path = absolute(path);
-    check(&path).map_err(refusal)
-}
-
-/// The root at `path`, for writing to it; what is missing is made, 0700. One that is there but cannot be written comes
-/// back with the reason.
-pub(super) fn open_writable(path: &Path) -> Result<Root, Refusal> {
-    let path = absolute(path);
-    let path = loop {
-        match check(&path) {
-            Ok(path) => break path,
-            Err(Fault {
-                path,
-                why: Why::Missing,
-            }) => {
-                let path = PathBuf::from(OsString::from_vec(path));
+/// The root of this candidate: a seed for looking into it, any other for writing to it. What is missing of the latter is
+/// made, 0700. One that is there but cannot be written comes back with the reason.
+pub(super) fn open(candidate: &Candidate) -> Result<Root, Refusal> {
+    let wanted = path(&candidate.path);
+    let found = loop {
+        match check(&wanted) {
+            Err(fault) if fault.why == Why::Missing && candidate.kind != Kind::Seed => {
+                let path = path(&fault.path);
                 make(&path, 0o700).map_err(|source| Refusal::Unusable { path, source })?;
             }
-            Err(fault) => return Err(refusal(fault)),
+            found => break found.map_err(|fault| refusal(&fault, candidate.kind))?,
         }
     };
-    let format = path.join(FORMAT);
-    // The root keeps others out; what is in it need not.
-    let made = [format.clone(), format.join("tmp"), format.join("locks")]
-        .iter()
-        .try_for_each(|path| make(path, 0o755));
-    let writable = made.and_then(|()| {
-        let flags = nix::unistd::AccessFlags::W_OK | nix::unistd::AccessFlags::X_OK;
-        nix::unistd::access(&format.join("tmp"), flags).map_err(io::Error::from)
-    });
-    match writable {
-        Err(source) if !format.is_dir() => Err(Refusal::Unusable {
-            path: format,
+    if candidate.kind == Kind::Seed {
+        return Ok(Root {
+            path: found,
+            unwritable: None,
+        });
+    }
+    match fill(&found) {
+        Err(source) if !found.join(FORMAT).is_dir() => Err(Refusal::Unusable {
+            path: found.join(FORMAT),
             source,
         }),
-        other => Ok(Root {
-            path,
-            unwritable: other.err(),
+        filled => Ok(Root {
+            path: found,
+            unwritable: filled.err(),
         }),
     }
 }
 
-/// The root at `path` as it is, every link resolved; `None` where it is missing and could be made. Nothing is made.
+/// The root of a candidate as it is, for someone who makes nothing; one that is missing and could be made is as good as
+/// one that is there.
 #[cfg(feature = "cli")]
-pub(super) fn look(path: &Path) -> Result<Option<Root>, Refusal> {
+pub(super) fn look(candidate: &Candidate) -> Result<Root, Refusal> {
     use nix::unistd::{AccessFlags, access};
     let may_write =
         |path: &Path| access(path, AccessFlags::W_OK | AccessFlags::X_OK).map_err(io::Error::from);
-    match check(&absolute(path)) {
-        Ok(path) => Ok(Some(Root {
+    let place = path(&candidate.path);
+    match check(&place) {
+        Ok(path) => Ok(Root {
             unwritable: may_write(&path).err(),
             path,
-        })),
+        }),
         Err(Fault {
-            path,
+            path: missing,
             why: Why::Missing,
-        }) => {
-            let path = PathBuf::from(OsString::from_vec(path));
-            match may_write(path.parent().unwrap_or(&path)) {
-                Ok(()) => Ok(None),
-                Err(source) => Err(Refusal::Unusable { path, source }),
+        }) if candidate.kind != Kind::Seed => {
+            let missing = PathBuf::from(OsString::from_vec(missing));
+            match may_write(missing.parent().unwrap_or(&missing)) {
+                Ok(()) => Ok(Root {
+                    path: place,
+                    unwritable: None,
+                }),
+                Err(source) => Err(Refusal::Unusable {
+                    path: missing,
+                    source,
+                }),
             }
         }
-        Err(fault) => Err(refusal(fault)),
+        Err(fault) => Err(refusal(&fault, candidate.kind)),
     }
+}
+
+/// Makes what every root has, and says whether it can be written to.
+pub(super) fn fill(root: &Path) -> io::Result<()> {
+    let format = root.join(FORMAT);
+    // The root keeps others out; what is in it need not.
+    for path in [format.clone(), format.join("tmp"), format.join("locks")] {
+        make(&path, 0o755)?;
+    }
+    let flags = nix::unistd::AccessFlags::W_OK | nix::unistd::AccessFlags::X_OK;
+    Ok(nix::unistd::access(&format.join("tmp"), flags)?)
+}
+
+/// A fresh directory as a root for this start alone, by its real path. One that strangers could put another in place of
+/// is the last choice: it keeps them out by its mode, but what is above it is theirs.
+pub(super) fn temporary(boot: BootId) -> io::Result<PathBuf> {
+    let env = Environment::of_process();
+    let [usual, last_ones] = roots::temporary(|name| env.get(name), machine::cwd());
+    let mut last = io::Error::from(io::ErrorKind::NotFound);
+    for (any, places) in [(false, &usual), (true, &usual), (true, &last_ones)] {
+        for place in places {
+            let Ok(place) = path(place).canonicalize() else {
+                continue;
+            };
+            let path = place.join(format!("pexboot-{}", fresh_name(boot)));
+            match make_new(&path) {
+                Ok(()) if any || check(&path).is_ok() => match fill(&path) {
+                    Ok(()) => return Ok(path),
+                    Err(error) => last = error,
+                },
+                Ok(()) => {}
+                Err(error) => {
+                    last = error;
+                    continue;
+                }
+            }
+            // Made in this very call, and nothing is in it but what `fill` has made.
+            let _ = std::fs::remove_dir_all(&path);
+        }
+    }
+    Err(last)
+}
+
+fn make_new(path: &Path) -> io::Result<()> {
+    DirBuilder::new().mode(0o700).create(path)
 }
 
 /// Makes a directory unless it is there.
@@ -155,32 +187,44 @@ fn make(path: &Path, mode: u32) -> io::Result<()> {
     }
 }
 
-fn absolute(path: &Path) -> PathBuf {
-    std::path::absolute(path).unwrap_or_else(|_| path.to_owned())
+fn path(bytes: &[u8]) -> PathBuf {
+    PathBuf::from(OsStr::from_bytes(bytes))
 }
 
 fn check(path: &Path) -> Result<PathBuf, Fault> {
-    let euid = nix::unistd::geteuid().as_raw();
-    machine::safe(path.as_os_str().as_bytes(), euid)
-        .map(|path| PathBuf::from(OsString::from_vec(path)))
+    machine::safe(path.as_os_str().as_bytes(), user::current())
+        .map(|safe| PathBuf::from(OsString::from_vec(safe.path)))
 }
 
 /// A failed check in words, with the way out.
-fn refusal(fault: Fault) -> Refusal {
-    let path = PathBuf::from(OsString::from_vec(fault.path));
+fn refusal(fault: &Fault, kind: Kind) -> Refusal {
+    let path = path(&fault.path);
     let shown = path.display();
-    let own = "set PEX_ROOT to a directory of your own";
     let unusable = |source| Refusal::Unusable {
         path: path.clone(),
         source,
     };
+    // Nobody needs to be told how to use a place that nobody has named.
+    let trust = match kind {
+        Kind::Seed | Kind::Explicit => {
+            format!("; set PEXBOOT_TRUST to `{shown}` if all who can write there can be trusted")
+        }
+        Kind::Cache | Kind::Fallback => String::new(),
+    };
     match fault.why {
         Why::Owner(owner) => Refusal::Unsafe(format!(
-            "`{shown}` belongs to user {owner}, not to you or root; {own}"
+            "`{shown}` belongs to user {owner}, not to you or root{trust}"
         )),
-        Why::Writable(mode) => Refusal::Unsafe(format!(
-            "`{shown}` can be written by others (mode {mode:o}); run `chmod go-w` on it, or {own}"
-        )),
+        Why::Writable { mode, owner } => {
+            let way_out = if owner == nix::unistd::geteuid().as_raw() {
+                format!("; run `chmod go-w {shown}`")
+            } else {
+                trust
+            };
+            Refusal::Unsafe(format!(
+                "`{shown}` can be written by others (mode {mode:o}){way_out}"
+            ))
+        }
         Why::Missing => unusable(io::ErrorKind::NotFound.into()),
         Why::NotDirectory => unusable(io::ErrorKind::NotADirectory.into()),
         Why::Links => unusable(nix::errno::Errno::ELOOP.into()),

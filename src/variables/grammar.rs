@@ -6,15 +6,11 @@ use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::PathBuf;
 
+use pexboot_core::roots;
+
 /// `0`, `1`, `true`, `false` in any case; nothing else, not even an empty text.
 pub(super) fn boolean(text: &str) -> Option<bool> {
-    if text == "1" || text.eq_ignore_ascii_case("true") {
-        Some(true)
-    } else if text == "0" || text.eq_ignore_ascii_case("false") {
-        Some(false)
-    } else {
-        None
-    }
+    roots::boolean(text.as_bytes())
 }
 
 /// The text without blanks at its ends, as Python's `strip` leaves it: the four ASCII separators are blanks to it.
@@ -43,27 +39,9 @@ pub(super) fn integer(text: &str) -> Option<i64> {
     Some(if negative { -value } else { value })
 }
 
-/// A path with a leading `~` replaced by HOME. Without HOME, and with the name of a user behind the `~`, it stays as it
-/// is: looking those up would take the system's user database.
+/// A path with a leading `~` replaced by `home` (`pexboot_core::roots::expand`).
 pub(super) fn expand(path: &OsStr, home: Option<&OsStr>) -> OsString {
-    let bytes = path.as_bytes();
-    let (Some(home), Some(rest)) = (home, bytes.strip_prefix(b"~")) else {
-        return path.to_owned();
-    };
-    if !rest.is_empty() && rest[0] != b'/' {
-        return path.to_owned();
-    }
-    let home = home.as_bytes();
-    let end = home
-        .iter()
-        .rposition(|&byte| byte != b'/')
-        .map_or(0, |last| last + 1);
-    let expanded = [&home[..end], rest].concat();
-    OsString::from_vec(if expanded.is_empty() {
-        b"/".to_vec()
-    } else {
-        expanded
-    })
+    OsString::from_vec(roots::expand(path.as_bytes(), home.map(OsStr::as_bytes)))
 }
 
 /// A path without empty, `.` and resolvable `..` components, by text alone; nothing becomes `.`. Two leading slashes
@@ -116,22 +94,6 @@ mod tests {
     use super::*;
 
     #[test]
-    fn booleans() {
-        #[track_caller]
-        fn check(text: &str, expected: Option<bool>) {
-            assert_eq!(boolean(text), expected, "{text:?}");
-        }
-        check("1", Some(true));
-        check("TRUE", Some(true));
-        check("0", Some(false));
-        check("False", Some(false));
-        check("", None);
-        check(" 1", None);
-        check("yes", None);
-        check("2", None);
-    }
-
-    #[test]
     fn integers() {
         #[track_caller]
         fn check(text: &str, expected: Option<i64>) {
@@ -151,21 +113,6 @@ mod tests {
         check("--1", None);
         check("0x1", None);
         check("1.0", None);
-    }
-
-    #[test]
-    fn tildes() {
-        #[track_caller]
-        fn check(path: &str, home: Option<&str>, expected: &str) {
-            assert_eq!(expand(path.as_ref(), home.map(OsStr::new)), expected);
-        }
-        check("~", Some("/home/u"), "/home/u");
-        check("~/x", Some("/home/u//"), "/home/u/x");
-        check("~/x", Some("/"), "/x");
-        check("~", Some("/"), "/");
-        check("~/x", None, "~/x");
-        check("~v/x", Some("/home/u"), "~v/x");
-        check("a/~", Some("/home/u"), "a/~");
     }
 
     #[test]

@@ -12,6 +12,7 @@ use std::path::{Path, PathBuf};
 
 use super::grammar;
 use crate::plan::{Anchor, Identity, Input, Inputs, Place};
+use crate::user;
 
 /// The rc files of a launch, later ones winning: of the system, of HOME, beside the PEX.
 pub(super) struct Places(Vec<(Place, PathBuf)>);
@@ -27,12 +28,12 @@ pub(super) struct Read {
 
 impl Places {
     /// Where rc files are looked for; none in HOME when that is not an absolute path.
-    pub(super) fn of(env: &[(OsString, OsString)], pex: &Path) -> Places {
+    pub(super) fn of(env: &[(OsString, OsString)], pex: Option<&Path>) -> Places {
         Places::below(Path::new("/"), env, pex)
     }
 
     /// As [`Places::of`], with another directory for `/`.
-    pub(super) fn below(system: &Path, env: &[(OsString, OsString)], pex: &Path) -> Places {
+    pub(super) fn below(system: &Path, env: &[(OsString, OsString)], pex: Option<&Path>) -> Places {
         let place = |anchor, path: &[u8]| Place {
             anchor,
             path: path.to_vec(),
@@ -43,7 +44,7 @@ impl Places {
         if let Some(home) = home.filter(|home| home.is_absolute()) {
             places.push((place(Anchor::Home, b".pexrc"), home.join(".pexrc")));
         }
-        if let Some(directory) = pex.parent() {
+        if let Some(directory) = pex.and_then(Path::parent) {
             places.push((place(Anchor::PexDir, b".pexrc"), directory.join(".pexrc")));
         }
         Places(places)
@@ -83,51 +84,22 @@ fn look(place: &Place, path: &Path, untrusted: &mut Vec<PathBuf>) -> (Input, Vec
 
 /// The file's text and what it was when read; `None` when it is not to be trusted.
 fn read_trusted(path: &Path) -> io::Result<Option<(Metadata, Vec<u8>)>> {
-    // The file that is checked is the one that is read; non-blocking, should it have turned into a FIFO just now.
+    // Nobody else could put another in its place any more. (Non-blocking, should the user have put a FIFO there now.)
+    let Some(path) = user::trusted_file(path) else {
+        return Ok(None);
+    };
+    let flags = nix::fcntl::OFlag::O_NONBLOCK | nix::fcntl::OFlag::O_NOFOLLOW;
     let mut file = File::options()
         .read(true)
-        .custom_flags(nix::fcntl::OFlag::O_NONBLOCK.bits())
+        .custom_flags(flags.bits())
         .open(path)?;
     let metadata = file.metadata()?;
-    if !metadata.is_file() || !trusted(path, &metadata) {
+    if !metadata.is_file() {
         return Ok(None);
     }
     let mut text = Vec::new();
     file.read_to_end(&mut text)?;
     Ok(Some((metadata, text)))
-}
-
-/// Whether only the user and root could have written the open file with this metadata, or put it there: it and every
-/// directory above it belong to one of them and no other may write to them, sticky directories aside.
-fn trusted(path: &Path, file: &Metadata) -> bool {
-    let Ok(real) = fs::canonicalize(path) else {
-        return false;
-    };
-    // Of a link, the directories on both sides of it count.
-    own(file)
-        && above(&real)
-        && path
-            .parent()
-            .and_then(|p| fs::canonicalize(p).ok())
-            .is_some_and(|directory| above(&directory.join("x")))
-}
-
-/// Whether no stranger may change the directories above `path`.
-fn above(path: &Path) -> bool {
-    path.ancestors()
-        .skip(1)
-        .all(|directory| fs::metadata(directory).is_ok_and(|metadata| own(&metadata)))
-}
-
-/// Whether it belongs to the user or root and only they may write to it.
-fn own(metadata: &Metadata) -> bool {
-    const OTHERS_WRITE: u32 = 0o022;
-    const STICKY: u32 = 0o1000;
-    let owner = metadata.uid();
-    let ours = owner == 0 || owner == nix::unistd::geteuid().as_raw();
-    let shared = metadata.mode() & OTHERS_WRITE != 0;
-    let sticky = metadata.is_dir() && metadata.mode() & STICKY != 0;
-    ours && (!shared || sticky)
 }
 
 /// The full identity of a file (see [`Identity`]).
@@ -208,7 +180,7 @@ mod tests {
                 .map(|home| (OsString::from("HOME"), OsString::from(home)))
                 .into_iter()
                 .collect();
-            let places = Places::of(&env, Path::new("/d/app.pex"));
+            let places = Places::of(&env, Some(Path::new("/d/app.pex")));
             let anchors: Vec<_> = places.0.iter().map(|(place, _)| place.anchor).collect();
             assert_eq!(anchors, expected, "{home:?}");
             assert_eq!(places.0[0].1, Path::new("/etc/pexrc"));

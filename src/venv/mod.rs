@@ -150,6 +150,10 @@ fn published(
     name: &str,
 ) -> Result<(PathBuf, Vec<String>), StoreError> {
     let mut clashes = Vec::new();
+    if store.find(Kind::Venvs, name).is_none() {
+        // Where it will be is written into it.
+        store.writable()?;
+    }
     let place = store
         .root()
         .join(FORMAT)

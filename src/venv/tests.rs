@@ -85,7 +85,7 @@ impl Fixture {
     fn assemble(&self) -> Venv {
         let root = self.path("root");
         fs::create_dir_all(&root).unwrap();
-        let store = Store::open(Some(&root), &mut |line| panic!("{line}")).unwrap();
+        let store = Store::scratch(&root).unwrap();
         let info = PexInfo::parse(self.info.as_bytes()).unwrap();
         assemble(
             &Request {

@@ -102,12 +102,7 @@ pub fn verify(path: &Path, cache: Option<&Store>) -> Result<Findings, VerifyErro
             .push("its fingerprint is not the one that it is sealed with".to_owned());
     }
     let temporary = tempfile::tempdir().map_err(VerifyError::Temporary)?;
-    // Made for its owner alone, so it can be trusted wherever it lies.
-    let root = temporary
-        .path()
-        .canonicalize()
-        .map_err(VerifyError::Temporary)?;
-    let scratch = Store::open(Some(&root), &mut |_| {})?;
+    let scratch = Store::scratch(temporary.path())?;
     wheels(pex, &scratch, &mut findings);
     if let Some(cache) = cache {
         cache::check(pex, &scratch, cache, &mut findings);

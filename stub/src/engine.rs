@@ -11,11 +11,11 @@ use pexboot_core::env;
 use pexboot_core::hex::hex;
 use pexboot_core::inflate::inflate;
 use pexboot_core::paths::{self, below, decimal};
-use pexboot_core::roots::safety::{Fault, Why};
+use pexboot_core::roots::safety::{Fault, User, Why};
 use pexboot_core::roots::{Candidate, Kind};
 use pexboot_core::seal::Seal;
 use rustix::fd::{AsFd, OwnedFd};
-use rustix::fs::{FileType, MemfdFlags, Mode, OFlags};
+use rustix::fs::{MemfdFlags, Mode, OFlags};
 use rustix::io::Errno;
 
 use crate::directory::made;
@@ -55,7 +55,7 @@ pub fn start(
         argv: &process.args,
         env: &env,
         seal,
-        euid: process.euid,
+        user: process.user(),
     };
     engine.run_unpacked(roots);
     let bytes = match engine.unpack(file) {
@@ -82,21 +82,19 @@ struct Engine<'a> {
     argv: &'a [&'a [u8]],
     env: &'a [&'a [u8]],
     seal: &'a Seal,
-    euid: u32,
+    user: User<'a>,
 }
 
 impl Engine<'_> {
     /// Runs the engine that an earlier launch left in a root.
     fn run_unpacked(&self, roots: &[Candidate]) {
         for root in roots {
-            let Ok(root) = machine::safe(&root.path, self.euid) else {
+            let Ok(root) = machine::safe(&root.path, self.user) else {
                 continue;
             };
-            let path = paths::engine(&root, &self.seal.engine_digest);
+            let path = paths::engine(&root.path, &self.seal.engine_digest);
             let usable = rustix::fs::lstat(c(&path)).is_ok_and(|stat| {
-                machine::file_type(&stat) == FileType::RegularFile
-                    && machine::trusted(&stat, self.euid)
-                    && stat.st_size as u64 == self.seal.engine_full_size
+                machine::trusted(&stat, &root) && stat.st_size as u64 == self.seal.engine_full_size
             });
             if usable {
                 // It may have lost its bytes to a power cut, or lie where nothing may be executed: there is another way.
@@ -153,8 +151,8 @@ impl Engine<'_> {
         let why = b"the engine can't be run from memory: ";
         let mut last = Failure::new(Code::NoRoot, &[why, &reason(refused)]);
         for root in roots.iter().filter(|root| root.kind != Kind::Seed) {
-            let directory = match made(&root.path, paths::TMP, self.euid) {
-                Ok(directory) => directory,
+            let directory = match made(&root.path, paths::TMP, self.user) {
+                Ok(directory) => directory.path,
                 Err(fault) => {
                     last = distrust(&fault);
                     continue;
@@ -224,7 +222,7 @@ fn distrust(fault: &Fault) -> Failure {
         Why::Relative => b"is not absolute",
         Why::NotDirectory => b"is not a directory",
         Why::Owner(_) => b"belongs to another user",
-        Why::Writable(_) => b"can be written to by others",
+        Why::Writable { .. } => b"can be written to by others",
         Why::Links => b"has too many symbolic links",
     };
     let help = b"; set PEX_ROOT to a directory of your own";

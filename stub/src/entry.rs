@@ -12,6 +12,7 @@ use core::panic::PanicInfo;
 
 use pexboot_core::env;
 use pexboot_core::paths::decimal;
+use pexboot_core::roots::safety::User;
 use pexboot_core::seal::{SEAL_SIZE, Seal};
 
 use crate::failure::{Code, Failure};
@@ -24,9 +25,15 @@ pub struct Process {
     pub env: Vec<&'static [u8]>,
     /// The path given to `execve` (`AT_EXECFN`); a script's, where the stub is its interpreter.
     pub execfn: Option<&'static [u8]>,
+    /// Real user.
+    pub uid: u32,
     /// Effective user.
     pub euid: u32,
-    /// Whether the process has more rights than its caller (`AT_SECURE`).
+    /// Real group.
+    pub gid: u32,
+    /// Effective group.
+    pub egid: u32,
+    /// Whether the kernel does not take the caller's word for the environment (`AT_SECURE`).
     pub secure: bool,
 }
 
@@ -61,11 +68,14 @@ global_asm!(
 unsafe extern "C" fn start(stack: *const usize) -> ! {
     // SAFETY: `_start` passes the stack pointer as the kernel left it.
     let process = unsafe { Process::from_stack(stack) };
-    crate::launch(&process).end()
+    crate::launch(process).end()
 }
 
 // Keys of the auxiliary vector (getauxval(3)).
+const AT_UID: usize = 11;
 const AT_EUID: usize = 12;
+const AT_GID: usize = 13;
+const AT_EGID: usize = 14;
 const AT_SECURE: usize = 23;
 const AT_EXECFN: usize = 31;
 
@@ -92,24 +102,38 @@ impl Process {
                 args,
                 env,
                 execfn: None,
+                uid: 0,
                 euid: 0,
+                gid: 0,
+                egid: 0,
                 secure: false,
             };
-            let mut euid = None;
             let mut pair: *const [usize; 2] = after.cast();
             loop {
                 let [key, value] = pair.read();
                 match key {
                     0 => break,
-                    AT_EUID => euid = u32::try_from(value).ok(),
+                    // The kernel tells all of them, as numbers of 32 bits.
+                    AT_UID => process.uid = value as u32,
+                    AT_EUID => process.euid = value as u32,
+                    AT_GID => process.gid = value as u32,
+                    AT_EGID => process.egid = value as u32,
                     AT_SECURE => process.secure = value != 0,
                     AT_EXECFN => process.execfn = text(value as *const c_char),
                     _ => {}
                 }
                 pair = pair.add(1);
             }
-            process.euid = euid.unwrap_or_else(|| rustix::process::geteuid().as_raw());
             process
+        }
+    }
+
+    /// The user of this process.
+    pub fn user(&self) -> User<'_> {
+        User {
+            uid: self.euid,
+            gid: self.egid,
+            trust: env::get(&self.env, b"PEXBOOT_TRUST").unwrap_or_default(),
         }
     }
 }

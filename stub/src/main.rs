@@ -20,6 +20,7 @@ mod entry;
 mod failure;
 mod file;
 mod memory;
+mod rights;
 mod stderr;
 mod system;
 mod turn;
@@ -36,12 +37,11 @@ use crate::system::Clock;
 use crate::turn::Turn;
 
 /// One launch. What comes back is why there was none.
-fn launch(process: &Process) -> Failure {
-    if process.secure {
-        return Failure::new(Code::Unsafe, &[
-            b"refusing to start with set-id or file capabilities; remove them from the file (`chmod ug-s`, `setcap -r`)",
-        ]);
+fn launch(mut process: Process) -> Failure {
+    if let Err(failure) = rights::check(&mut process) {
+        return failure;
     }
+    let process = &process;
     let asked = |name: &[u8]| !matches!(env::get(&process.env, name), None | Some(b"" | b"0"));
     let began = asked(b"PEXBOOT_TRACE").then(|| Clock::Monotonic.now());
     let seal = match Seal::decode(&entry::seal()) {
@@ -70,7 +70,7 @@ fn launch(process: &Process) -> Failure {
         if let Some(found) = start.find(&key, &roots) {
             warm::execute(&found, &start);
         }
-        match Turn::ask(&key, process.euid, &roots) {
+        match Turn::ask(&key, process.user(), &roots) {
             Turn::First(held) => lock = Some(held),
             Turn::Waited(mut wait) => {
                 if let Some(found) = start.find(&key, &roots) {

@@ -9,10 +9,10 @@ use alloc::vec::Vec;
 
 use pexboot_core::paths::{self, decimal};
 use pexboot_core::plan::Plan;
-use pexboot_core::roots::safety::Why;
+use pexboot_core::roots::safety::{Safe, User};
 use pexboot_core::roots::{Candidate, Kind};
 use rustix::fd::{AsRawFd, OwnedFd};
-use rustix::fs::{FileType, FlockOperation, Mode, OFlags, Stat, Timespec};
+use rustix::fs::{FlockOperation, Mode, OFlags, Timespec};
 use rustix::io::{Errno, FdFlags};
 
 use crate::directory::made;
@@ -48,13 +48,13 @@ pub struct Lock {
 
 impl Turn {
     /// Asks for the turn to make a plan of this key, and waits while another start has it.
-    pub fn ask(key: &[u8; 32], euid: u32, roots: &[Candidate]) -> Turn {
-        let Some(lock) = open(roots, key, euid) else {
+    pub fn ask(key: &[u8; 32], user: User<'_>, roots: &[Candidate]) -> Turn {
+        let Some((locks, lock)) = open(roots, key, user) else {
             return Turn::Unknown;
         };
         let taken = rustix::fs::flock(&lock.file, FlockOperation::NonBlockingLockExclusive);
         let links = match rustix::fs::fstat(&lock.file) {
-            Ok(stat) if is_lock(&stat, euid) => stat.st_nlink,
+            Ok(stat) if machine::trusted(&stat, &locks) => stat.st_nlink,
             _ => return Turn::Unknown,
         };
         match taken {
@@ -96,31 +96,23 @@ impl Lock {
 
 /// The lock of the launch, in the root that will have its plan. What is missing on the way there is made, as the engine
 /// would make it next.
-fn open(roots: &[Candidate], key: &[u8; 32], euid: u32) -> Option<Lock> {
+fn open(roots: &[Candidate], key: &[u8; 32], user: User<'_>) -> Option<(Safe, Lock)> {
     // For writing, since NFS turns the lock into one of bytes, which needs it.
     let flags =
         OFlags::RDWR | OFlags::CREATE | OFlags::NOFOLLOW | OFlags::CLOEXEC | OFlags::NONBLOCK;
     for root in roots.iter().filter(|root| root.kind != Kind::Seed) {
-        let locks = match made(&root.path, paths::LOCKS, euid) {
-            Ok(locks) => locks,
-            // The engine refuses it.
-            Err(fault) if root.kind == Kind::Explicit && fault.why != Why::Missing => return None,
-            Err(_) => continue,
+        let Ok(locks) = made(&root.path, paths::LOCKS, user) else {
+            continue;
         };
-        let path = paths::lock(&locks, key);
+        let path = paths::lock(&locks.path, key);
         match rustix::fs::open(c(&path), flags, Mode::from_raw_mode(0o644)) {
-            Ok(file) => return Some(Lock { file, path }),
+            Ok(file) => return Some((locks, Lock { file, path })),
             // The engine goes on to the next root as well.
             Err(Errno::ROFS | Errno::ACCESS) => {}
             Err(_) => return None,
         }
     }
     None
-}
-
-/// Whether it is a lock that only the user and root can have made.
-fn is_lock(stat: &Stat, euid: u32) -> bool {
-    machine::file_type(stat) == FileType::RegularFile && machine::trusted(stat, euid)
 }
 
 /// The waiting for another start, bounded.

@@ -22,7 +22,7 @@ pub fn start<'a>(process: &'a Process, seal: &'a Seal, file: &'a File) -> Option
         },
         identity: machine::identity(file.stat.as_ref()?),
         seal: Some(seal),
-        euid: process.euid,
+        user: process.user(),
         // The seal says it.
         fingerprint: &|| None,
         checked: false,

@@ -8,7 +8,7 @@ use std::path::Path;
 use serde_json::json;
 
 use crate::fixtures::{App, Built, PYTHON, Pex, Wheel, sources};
-use crate::harness::{Case, Stage, Way, pythons, ways};
+use crate::harness::{Case, Stage, Way, coverage, is_root, pythons, ways};
 
 /// Prints what the application of a handed-over start must still find, each line marked.
 const APP: &str = "import os, sys, dep\ndef main():\n    \
@@ -328,6 +328,44 @@ fn a_program_that_runs_the_file_runs_it_by_its_own_bootstrap() {
         start.program(pex).before([PYTHON, "-c", code])
     });
     case.args(["x", "--y"]).agrees().exits(3);
+}
+
+/// The copy that the bootstrap runs from was put into any sticky directory of that name, a stranger's as well.
+#[test]
+fn a_squatted_root_gets_no_copy_of_the_archive() {
+    if !ways().contains(&Way::Embedded) {
+        return;
+    }
+    if !is_root() {
+        return coverage::left_out("a squatted root of a handed-over start", "root");
+    }
+    let pex = app("squatted").build();
+    let stage = Stage::new(Way::Embedded, &pex);
+    let code = "import runpy, sys; runpy.run_path(sys.argv[1], run_name='__main__')";
+    let squat = "mount -t tmpfs -o mode=1777 none /var/tmp; umask 0; mkdir -p /var/tmp/pexboot-0/v1/originals\n\
+                 chmod -R 1777 /var/tmp/pexboot-0; chown -R 65534 /var/tmp/pexboot-0\n\
+                 \"$@\"; code=$?; find /var/tmp/pexboot-0 -type f; exit $code";
+    let run = |tmpdir: &str, squat: &str| {
+        let start = stage.start().env("HOME", "/dev/null").env("TMPDIR", tmpdir);
+        let words = [
+            "unshare", "--mount", "sh", "-c", squat, "sh", PYTHON, "-c", code,
+        ];
+        start.before(words).run()
+    };
+    let own = stage.path("tmp").display().to_string();
+    let started = run(&own, squat);
+    assert!(started.exits(3).stdout.contains("dep 1.0"), "{started}");
+    assert!(!started.stdout.contains("/var/tmp/pexboot-0"), "{started}");
+    assert!(stage.path("tmp/pexboot-0/v1/originals").is_dir());
+
+    // Where no root can be used, the copy is there for one start.
+    let open = stage.path("open");
+    fs::create_dir(&open).unwrap();
+    fs::set_permissions(&open, fs::Permissions::from_mode(0o777)).unwrap();
+    let started = run(open.to_str().unwrap(), squat);
+    assert!(started.exits(3).stdout.contains("dep 1.0"), "{started}");
+    let left: Vec<_> = fs::read_dir(&open).unwrap().flatten().collect();
+    assert!(left.is_empty(), "{left:?}");
 }
 
 #[test]

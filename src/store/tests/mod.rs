@@ -12,21 +12,29 @@ use super::*;
 
 const FILES: usize = 24;
 
-fn candidates(root: &Path) -> Candidates {
-    Candidates {
-        explicit: Some(root.to_owned()),
-        fallback: root.with_extension("fallback"),
-        ..Candidates::default()
+/// A candidate at that path.
+fn candidate(kind: Origin, path: &Path) -> Candidate {
+    Candidate {
+        path: path.as_os_str().as_bytes().to_vec(),
+        kind,
     }
+}
+
+/// A named root, and another behind it.
+fn candidates(root: &Path) -> [Candidate; 2] {
+    [
+        candidate(Origin::Explicit, root),
+        candidate(Origin::Fallback, &root.with_extension("fallback")),
+    ]
 }
 
 /// The store at `root`; says anything, and the test fails.
 fn silent(root: &Path) -> Store {
-    Store::open_candidates(candidates(root), &mut |line| panic!("said: {line}")).unwrap()
+    Store::open_candidates(&candidates(root), &mut |line| panic!("said: {line}"))
 }
 
 /// The store, and what it said.
-fn open(candidates: Candidates) -> (Result<Store, StoreError>, Vec<String>) {
+fn open(candidates: &[Candidate]) -> (Store, Vec<String>) {
     let mut said = Vec::new();
     let store = Store::open_candidates(candidates, &mut |line| said.push(line.to_owned()));
     (store, said)

@@ -55,26 +55,98 @@ fn any_usual_umask_will_do() {
     }
 }
 
+/// The root is passed over in one line that says this; the next is used.
+#[track_caller]
+fn passed_over(root: &Path, text: &str) {
+    let (store, said) = open(&candidates(root));
+    assert!(said.len() == 1 && said[0].contains(text), "{said:?}");
+    assert_eq!(store.root(), root.with_extension("fallback"));
+}
+
 #[test]
-fn a_named_root_that_others_may_write_to_is_refused_with_the_way_out() {
+fn a_named_root_that_others_may_write_to_is_passed_over_with_the_way_out() {
     let temp = directory();
     let root = temp.path().join("root");
     silent(&root);
     chmod(&root, 0o777);
-    let error = open(candidates(&root)).0.unwrap_err().to_string();
-    assert!(
-        error.contains("can be written by others (mode 777)") && error.contains("chmod go-w"),
-        "{error}"
-    );
+    let way_out = format!("(mode 777); run `chmod go-w {}`", root.display());
+    passed_over(&root, &format!("can be written by others {way_out}"));
     // The sticky bit is no excuse for the root itself, only above it.
     chmod(&root, 0o1777);
-    assert!(open(candidates(&root)).0.is_err());
+    passed_over(&root, "can be written by others (mode 1777)");
     chmod(&root, 0o700);
-    chmod(temp.path(), 0o777);
-    assert!(open(candidates(&root)).0.is_err());
+    let above = temp.path().join("above");
+    std::fs::create_dir(&above).unwrap();
+    chmod(&above, 0o777);
+    let below = candidate(Origin::Explicit, &above.join("root"));
+    let behind = candidate(Origin::Cache, &root);
+    let (store, said) = open(&[below, behind]);
+    assert_eq!((store.root(), said.len()), (root.as_path(), 1), "{said:?}");
     chmod(temp.path(), 0o1777);
     silent(&root);
     chmod(temp.path(), 0o700);
+}
+
+#[test]
+fn several_roots_that_cannot_be_used_are_one_line_about_the_one_that_matters() {
+    let temp = directory();
+    let path = |name: &str| temp.path().join(name);
+    std::fs::write(path("file"), "").unwrap();
+    std::fs::create_dir(path("open")).unwrap();
+    chmod(&path("open"), 0o777);
+    let unusable = candidate(Origin::Cache, &path("file/cache"));
+    let unsafe_one = candidate(Origin::Fallback, &path("open"));
+    let last = candidate(Origin::Fallback, &path("last"));
+    let (_, said) = open(&[unusable.clone(), unsafe_one.clone(), last]);
+    assert_eq!(
+        said,
+        [format!(
+            "root `{open}` is passed over: `{open}` can be written by others (mode 777); run `chmod go-w {open}`; so is \
+             `{}`; `{}` is used",
+            path("file/cache").display(),
+            path("last").display(),
+            open = path("open").display(),
+        )]
+    );
+    let (store, said) = open(&[unusable, unsafe_one]);
+    let end = "; nothing is kept for the next start";
+    assert!(said.len() == 1 && said[0].ends_with(end), "{said:?}");
+    assert_eq!((store.lasting(), store.temporary()), (None, None));
+}
+
+#[test]
+fn without_a_lasting_root_the_first_write_makes_one_for_this_start_alone() {
+    if let Some(place) = child_root() {
+        let store = open(&[]).0;
+        assert_eq!((store.lasting(), store.temporary()), (None, None));
+        assert!(store.turn_now(Kind::Engine, "digest").is_none());
+        assert_eq!(names(&place), [""; 0]);
+        let path = publish(&store, "ab/x.whl");
+        let root = store.temporary().unwrap();
+        assert!(is_whole(&path) && path.starts_with(root) && root.starts_with(&place));
+        assert_eq!((store.root(), mode(root)), (root, 0o700));
+        assert_eq!(store.find(Kind::Wheels, "ab/x.whl"), Some(path));
+        return;
+    }
+    // A place where strangers could exchange it will do when there is no other.
+    let temp = directory();
+    let status = child(
+        "roots::without_a_lasting_root_the_first_write_makes_one_for_this_start_alone",
+        temp.path(),
+    )
+    .env("TMPDIR", temp.path())
+    .stdout(Stdio::null())
+    .status();
+    assert!(status.unwrap().success());
+}
+
+#[test]
+fn a_scratch_store_has_no_root_but_its_own() {
+    let temp = directory();
+    chmod(temp.path(), 0o777);
+    let store = Store::scratch(temp.path()).unwrap();
+    assert_eq!(store.lasting(), Some(temp.path()));
+    assert!(Store::scratch(&temp.path().join("missing")).is_err());
 }
 
 #[test]
@@ -82,14 +154,13 @@ fn a_cache_that_others_may_write_to_is_passed_over_with_one_line() {
     let temp = directory();
     let cache = temp.path().join("cache");
     std::fs::create_dir(&cache).unwrap();
-    chmod(&cache, 0o770);
+    chmod(&cache, 0o707);
     let fallback = temp.path().join("fallback");
-    let (store, said) = open(Candidates {
-        cache: Some(cache.join("pexboot")),
-        fallback: fallback.clone(),
-        ..Candidates::default()
-    });
-    assert_eq!(store.unwrap().root(), fallback);
+    let (store, said) = open(&[
+        candidate(Origin::Cache, &cache.join("pexboot")),
+        candidate(Origin::Fallback, &fallback),
+    ]);
+    assert_eq!(store.root(), fallback);
     assert_eq!(said.len(), 1);
     assert!(said[0].contains("can be written by others"), "{said:?}");
     assert!(!cache.join("pexboot").exists());
@@ -105,15 +176,17 @@ fn others_directories_are_not_trusted() {
     let root = temp.path().join("root");
     silent(&root);
     std::os::unix::fs::chown(&root, Some(12345), None).unwrap();
-    let error = open(candidates(&root)).0.unwrap_err().to_string();
-    assert!(error.contains("belongs to user 12345"), "{error}");
-    // Nor is a link that another user has laid, to a directory that is fine by itself.
+    passed_over(
+        &root,
+        "belongs to user 12345, not to you or root; set PEXBOOT_TRUST to",
+    );
     std::os::unix::fs::chown(&root, Some(0), None).unwrap();
+    // Nor is a link that another user has laid, to a directory that is fine by itself.
     let link = temp.path().join("link");
     symlink(&root, &link).unwrap();
     assert_eq!(silent(&link).root(), root);
     std::os::unix::fs::lchown(&link, Some(12345), None).unwrap();
-    assert!(open(candidates(&link)).0.is_err());
+    passed_over(&link, "belongs to user 12345");
 }
 
 #[test]
@@ -132,69 +205,9 @@ fn links_lead_to_a_root_that_is_known_by_its_real_path() {
         real.join("root")
     );
     symlink("loop", temp.path().join("loop")).unwrap();
-    let (store, said) = open(candidates(&temp.path().join("loop/root")));
-    assert!(store.is_err(), "the fallback lies in the loop too");
-    assert_eq!(said.len(), 2, "{said:?}");
-}
-
-#[test]
-fn the_stub_looks_where_the_engine_does() {
-    use pexboot_core::roots::{self, Kind};
-    use std::os::unix::ffi::OsStrExt;
-    if child_root().is_some() {
-        let env: Vec<(String, Vec<u8>)> = std::env::vars_os()
-            .map(|(name, value)| (name.into_string().unwrap(), value.as_bytes().to_vec()))
-            .collect();
-        let get = |wanted: &str| {
-            env.iter()
-                .find(|(name, _)| name == wanted)
-                .map(|(_, value)| value.as_slice())
-        };
-        let euid = nix::unistd::geteuid().as_raw();
-        let theirs = roots::candidates(get, b"", euid, || None);
-        let ours = Candidates::of_process(
-            get("PEX_ROOT").map(|root| Path::new(std::ffi::OsStr::from_bytes(root))),
-        );
-        let of = |kind| {
-            theirs
-                .iter()
-                .filter(move |candidate| candidate.kind == kind)
-                .map(|candidate| PathBuf::from(std::ffi::OsStr::from_bytes(&candidate.path)))
-                .collect::<Vec<_>>()
-        };
-        assert_eq!(of(Kind::Seed), ours.seeds);
-        assert_eq!(of(Kind::Explicit), Vec::from_iter(ours.explicit.clone()));
-        if ours.explicit.is_none() {
-            assert_eq!(of(Kind::Cache), Vec::from_iter(ours.cache));
-        }
-        assert_eq!(of(Kind::Fallback), [ours.fallback]);
-        return;
-    }
-    for env in [
-        &[][..],
-        &[("HOME", "")],
-        &[("HOME", "/h")],
-        &[("HOME", "h")],
-        &[("HOME", "/h"), ("XDG_CACHE_HOME", "/x")],
-        &[("HOME", "/h"), ("XDG_CACHE_HOME", "x")],
-        &[("XDG_CACHE_HOME", "/x")],
-        &[
-            ("HOME", "/h"),
-            ("PEXBOOT_SEEDS", "/a::b:/c"),
-            ("PEX_ROOT", "/r"),
-        ],
-    ] {
-        let status = child(
-            "roots::the_stub_looks_where_the_engine_does",
-            Path::new("/"),
-        )
-        .env_remove("HOME")
-        .env_remove("XDG_CACHE_HOME")
-        .envs(env.iter().copied())
-        .stdout(Stdio::null())
-        .status();
-        assert!(status.unwrap().success(), "{env:?}");
-    }
+    let (store, said) = open(&candidates(&temp.path().join("loop/root")));
+    assert!(store.lasting().is_none(), "the other lies in the loop too");
+    assert_eq!(said.len(), 1, "{said:?}");
 }
 
 #[test]
@@ -202,12 +215,9 @@ fn a_read_only_root_is_read_and_the_next_is_written() {
     if let Some(root) = child_root() {
         let fallback = PathBuf::from(std::env::var_os("STORE_TEST_FALLBACK").unwrap());
         let mut said = Vec::new();
-        let from = Candidates {
-            explicit: Some(root.clone()),
-            fallback: fallback.clone(),
-            ..Candidates::default()
-        };
-        let store = Store::open_candidates(from, &mut |line| said.push(line.to_owned())).unwrap();
+        let named = candidate(Origin::Explicit, &root);
+        let from = [named.clone(), candidate(Origin::Fallback, &fallback)];
+        let store = Store::open_candidates(&from, &mut |line| said.push(line.to_owned()));
         assert_eq!(said.len(), 1);
         assert_eq!(
             store.find(Kind::Wheels, "ab/x.whl"),
@@ -219,18 +229,11 @@ fn a_read_only_root_is_read_and_the_next_is_written() {
             publish(&store, "ab/y.whl"),
             fallback.join("v2/wheels/ab/y.whl")
         );
-        // With nowhere to write at all, what is there can still be had.
-        let from = Candidates {
-            explicit: Some(root.clone()),
-            fallback: root.clone(),
-            ..Candidates::default()
-        };
-        let store = Store::open_candidates(from, &mut |_| {}).unwrap();
+        // Where nothing lasts, what is there can still be had.
+        let store = Store::open_candidates(&[named], &mut |_| {});
         assert_eq!(publish(&store, "ab/x.whl"), root.join("v2/wheels/ab/x.whl"));
-        let error = store
-            .directory(Kind::Wheels, "ab/z.whl", &mut fill)
-            .unwrap_err()
-            .to_string();
+        assert_eq!(store.temporary(), None);
+        let error = store.kept().unwrap_err().to_string();
         assert!(error.contains("set PEX_ROOT"), "{error}");
         return;
     }
@@ -269,11 +272,8 @@ fn seeds_are_looked_into_first_and_never_written() {
     let (seed, root) = (temp.path().join("seed"), temp.path().join("root"));
     publish(&silent(&seed), "ab/x.whl");
     let before = names(&seed.join("v2"));
-    let (store, said) = open(Candidates {
-        seeds: vec![seed.clone(), temp.path().join("none")],
-        ..candidates(&root)
-    });
-    let store = store.unwrap();
+    let seeds = [&seed, &temp.path().join("none")].map(|path| candidate(Origin::Seed, path));
+    let (store, said) = open(&[seeds.as_slice(), &candidates(&root)].concat());
     assert_eq!(said.len(), 1, "{said:?}");
     assert_eq!(publish(&store, "ab/x.whl"), seed.join("v2/wheels/ab/x.whl"));
     assert_eq!(publish(&store, "ab/y.whl"), root.join("v2/wheels/ab/y.whl"));

@@ -78,7 +78,7 @@ impl Store {
     /// # Errors
     /// When it cannot be read.
     pub fn catalogue(&self) -> Result<Catalogue, StoreError> {
-        let root = self.root();
+        let root = self.kept()?;
         let mut catalogue = Catalogue::default();
         for kind in KINDS {
             let depth = if matches!(kind, Kind::Wheels) { 1 } else { 0 };

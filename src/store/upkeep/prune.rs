@@ -61,7 +61,7 @@ impl Store {
     /// # Errors
     /// When the root cannot be read or written, or `/proc` does not say what is in use.
     pub fn prune(&self, limits: &Limits) -> Result<Pruned, StoreError> {
-        let root = self.writable()?;
+        let root = self.kept()?;
         let home = root.join(FORMAT);
         let now = SystemTime::now();
         let catalogue = self.catalogue()?;

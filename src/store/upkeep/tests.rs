@@ -19,9 +19,10 @@ struct Scene {
 impl Scene {
     fn new() -> Scene {
         let temp = tempfile::tempdir().unwrap();
-        let store = Store::open(Some(&temp.path().join("r")), &mut |line| panic!("{line}"));
+        let root = temp.path().join("r");
+        std::fs::create_dir(&root).unwrap();
         Scene {
-            store: store.unwrap(),
+            store: Store::scratch(&root).unwrap(),
             _temp: temp,
         }
     }

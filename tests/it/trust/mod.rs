@@ -5,6 +5,7 @@
 
 mod answers;
 mod appendix;
+mod containers;
 mod damage;
 mod faults;
 mod hostile;
@@ -14,6 +15,8 @@ mod mounts;
 mod mutations;
 mod owners;
 mod races;
+mod rights;
+mod rule;
 mod settings;
 mod upkeep;
 mod verify;
@@ -28,7 +31,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 use std::time::Instant;
 
-use crate::fixtures::{Built, Pex, Wheel};
+use crate::fixtures::{Built, PYTHON, Pex, Wheel};
 use crate::harness::{Outcome, Stage, Start, Way, coverage, is_root, long};
 
 /// An application with two wheels, one of them of some dozens of files, that says what it found.

@@ -273,3 +273,51 @@ fn pipes_in_a_pex_directory_hold_nobody_up() {
         }
     }
 }
+
+/// The stub went by it where the engine did not: every start was cold, and two roots were made.
+#[test]
+fn a_root_that_is_not_named_since_variables_are_disabled() {
+    let stage = stage("settings-disabled");
+    let start = stage.start().env("PEX_DISABLE_VARIABLES", "1");
+    let start = start.env("PEX_ROOT", stage.path("named"));
+    starts(&start, SAYS);
+    assert!(home(&stage).exists() && !stage.path("named").exists());
+    starts(&start.after_shell("ulimit -f 0"), SAYS);
+}
+
+/// Stub, engine and command line read it in three ways.
+#[test]
+fn a_tilde_is_the_same_to_all_who_read_it() {
+    for (given, place) in [
+        (Some("/"), ""),
+        // As Python has it: nothing stands before the slash.
+        (Some(""), ""),
+        (Some("home"), "work/home"),
+        (None, "work/~"),
+    ] {
+        let stage = stage("settings-tilde");
+        let here = stage.root();
+        let root = match place {
+            "" => here.join("r1"),
+            place => here
+                .join(place)
+                .join(here.strip_prefix("/").unwrap())
+                .join("r1"),
+        };
+        let in_home = |start: Start<'_>| {
+            let start = start.env("PEX_ROOT", format!("~{}/r1", here.display()));
+            let start = match given {
+                Some(home) => start.env("HOME", home),
+                None => start.without_env("HOME"),
+            };
+            start.run()
+        };
+        silent(&in_home(stage.start()), SAYS);
+        assert!(root.join("pexboot/v2/launches").is_dir(), "{given:?}");
+        silent(&in_home(stage.start().after_shell("ulimit -f 0")), SAYS);
+        let pexboot = stage.start().program(env!("CARGO_BIN_EXE_pexboot"));
+        let told = in_home(pexboot.args(["cache", "path"]));
+        told.ok()
+            .prints(&root.join("pexboot").display().to_string());
+    }
+}

@@ -145,3 +145,33 @@ fn without_proc_nothing_is_pruned() {
     run.exits(74).says("/proc");
     starts(&stage.start(), SAYS);
 }
+
+#[test]
+fn the_cache_is_the_one_that_rc_files_and_the_pex_name() {
+    let pex = Pex::app("upkeep-named", "def main():\n    print('started')\n");
+    let stage = Stage::new(
+        Way::Embedded,
+        &pex.edit_info("pex_root", "~/of-info").build(),
+    );
+    let is = |args: &[&str], root: &str| {
+        let root = stage.root().join(root).display().to_string();
+        cache(&stage, args).ok().prints(&root);
+    };
+    let of_pex = ["path", "--for", "app.pex"];
+    is(&["path"], "home/.cache/pexboot");
+    starts(&stage.start(), "started");
+    is(&of_pex, "home/of-info/pexboot");
+    let list = cache(&stage, &["ls", "--for", "app.pex"]);
+    assert!(list.ok().stdout.contains("app.pex"), "{list}");
+    stage.write("home/.pexrc", "PEX_ROOT=~/of-home\n");
+    is(&["path"], "home/of-home/pexboot");
+    is(&of_pex, "home/of-home/pexboot");
+    stage.write("work/.pexrc", "PEX_ROOT=~/beside\n");
+    is(&["path"], "home/of-home/pexboot");
+    is(&of_pex, "home/beside/pexboot");
+    let disabled = |start: Start<'_>| start.env("PEX_DISABLE_VARIABLES", "1").run();
+    let pexboot = stage.start().program(env!("CARGO_BIN_EXE_pexboot"));
+    let told = disabled(pexboot.args(["cache"]).args(of_pex));
+    let root = stage.root().join("home/of-info/pexboot");
+    told.ok().prints(&root.display().to_string());
+}
