@@ -10,7 +10,6 @@ use std::cell::RefCell;
 use std::path::{Path, PathBuf};
 
 use super::search::{self, Names, Where};
-use super::shims::{self, Shim};
 use super::surroundings::Surroundings;
 use super::{InterpreterError, Record, Request, binary};
 use crate::plan::Inputs;
@@ -76,25 +75,29 @@ pub fn look<T>(
 
 /// The canonical paths of the Pythons that may be asked.
 fn allowed(named: Option<&str>, surroundings: &Surroundings) -> Vec<PathBuf> {
-    let mut found = search::candidates(
-        &Where::Path,
-        Names::Usual,
-        surroundings,
-        &mut Inputs::default(),
-    );
+    let inputs = &mut Inputs::default();
+    let mut found = search::candidates(&Where::Path, Names::Usual, surroundings, inputs);
+    found.retain(|python| is_of_path(python, surroundings));
     match named {
         Some(path) if path.contains('/') => found.push(path.into()),
         Some(name) => found.extend(surroundings.on_path(name)),
         None => {}
     }
-    for path in found.clone() {
-        // Of a shim that was named; of those on PATH it is done.
-        if let Shim::Active(python) = shims::resolve(&path, surroundings, &mut Inputs::default()) {
-            found.push(python);
-        }
-    }
     let canonical = found.iter().map(|path| binary::canonical(path));
     // The link of a virtual environment leads to the Python that it was made from.
     let bases = found.iter().filter_map(|path| path.canonicalize().ok());
     canonical.chain(bases).collect()
+}
+
+/// Whether a Python that was found by PATH lies there, or in the directory of the version manager whose shim lies there.
+/// What else a shim stands for is named by a version file (`path:/somewhere`), which may be anybody's.
+fn is_of_path(python: &Path, surroundings: &Surroundings) -> bool {
+    let python = binary::absolute(python);
+    let own = surroundings.variable("PYENV_ROOT").map(PathBuf::from);
+    surroundings.search_path().iter().any(|directory| {
+        let manager = directory.ends_with("shims").then(|| directory.parent());
+        let mut managers = manager.flatten().into_iter().chain(own.as_deref());
+        python.parent() == Some(&binary::absolute(directory))
+            || managers.any(|manager| python.starts_with(binary::absolute(manager)))
+    })
 }

@@ -81,6 +81,38 @@ fn info_runs_no_program_that_an_rc_file_names() {
 }
 
 #[test]
+fn info_runs_no_program_that_a_version_file_names_past_its_manager() {
+    let stage = stage(&app().shebang("#!/usr/bin/env python3"));
+    let shim = "#!/bin/sh\n# asdf-plugin: python\nexec asdf exec \"python3\" \"$@\"\n";
+    stage.script("asdf/shims/python3", shim);
+    let python = helper(&stage, "work/away/bin/python3");
+    let installed = stage.path("asdf/installs/python/3.0.0/bin");
+    std::fs::create_dir_all(&installed).unwrap();
+    symlink(PYTHON, installed.join("python3")).unwrap();
+    let path = format!("{}:/bin", stage.path("asdf/shims").display());
+    let info = |version: &str| {
+        stage.write("work/.tool-versions", &format!("python {version}\n"));
+        let start = stage.start().program(PEXBOOT).args(["info", "app.pex"]);
+        let run = start.env("PATH", &path).run();
+        run.ok();
+        assert!(!stage.path("ran").exists(), "{version}\n{run}");
+        run.stdout
+    };
+    let away = stage.path("work/away").display().to_string();
+    let around = format!("{}/../work/away", stage.path("asdf").display());
+    for home in [away, around] {
+        // A version manager's `path:` may not be followed at all.
+        let told = info(&format!("path:{home}"));
+        let name = python.display().to_string();
+        assert!(
+            !told.contains(&name) || told.contains("was not run"),
+            "{told}"
+        );
+    }
+    assert!(!info("3.0.0").contains("was not run"));
+}
+
+#[test]
 fn info_asks_the_python_that_is_named_by_option() {
     let stage = stage(&app().shebang("#!./python3.99"));
     let path = helper(&stage, "work/python3.99");
