@@ -6,7 +6,6 @@ use std::fs::{self, File};
 use std::hint::black_box;
 use std::io::Write;
 use std::os::unix::ffi::OsStrExt;
-use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 use criterion::{BatchSize, Criterion, Throughput, criterion_group, criterion_main};
@@ -17,7 +16,8 @@ use pexboot::pex_info::PexInfo;
 use pexboot::resolve::{Selected, resolve};
 use pexboot::store::Store;
 use pexboot::unpack;
-use pexboot_core::plan::{Anchor, Exec, Identity, Input, Place, Plan};
+use pexboot_core::machine::Machine;
+use pexboot_core::plan::{Anchor, Exec, Input, Place, Plan, Plans, encode};
 use pexboot_core::replay::{Launch, World, command, holds};
 use pexboot_core::seal::Seal;
 use sha2::{Digest, Sha256};
@@ -46,7 +46,6 @@ fn warm(criterion: &mut Criterion) {
     };
     let identity = Machine.stat(&path).unwrap();
     let inputs = vec![
-        Input::Pex(identity),
         Input::File(place(), identity),
         Input::Present(place(), 0),
         Input::Absent(Place {
@@ -65,12 +64,12 @@ fn warm(criterion: &mut Criterion) {
     }
     .encode()
     .unwrap();
-    let plan = Plan {
-        boot_id: [0; 16],
+    let plans = encode(&[Plan {
+        files: vec![identity],
         inputs,
         exec,
-    }
-    .encode();
+        ..Plan::default()
+    }]);
     let env: [&[u8]; 3] = [b"PATH=/usr/bin:/bin", b"HOME=/home/me", b"LANG=C.UTF-8"];
     let launch = Launch {
         pex: &path,
@@ -83,44 +82,11 @@ fn warm(criterion: &mut Criterion) {
     });
     criterion.bench_function("plan: decode, check, command", |bencher| {
         bencher.iter(|| {
-            let plan = Plan::decode(black_box(&plan)).unwrap();
+            let plan = Plans::of(black_box(&plans)).next().unwrap();
             assert!(holds(&plan, launch, &Machine));
             black_box(command(&plan.exec, launch))
         });
     });
-}
-
-/// The machine as the stub sees it, through the standard library.
-struct Machine;
-
-impl World for Machine {
-    fn stat(&self, path: &[u8]) -> Option<Identity> {
-        let metadata = fs::metadata(Path::new(std::ffi::OsStr::from_bytes(path))).ok()?;
-        Some(Identity {
-            ino: metadata.ino(),
-            size: metadata.size(),
-            mtime: metadata.mtime(),
-            mtime_nsec: u32::try_from(metadata.mtime_nsec()).ok()?,
-            ctime: metadata.ctime(),
-            ctime_nsec: u32::try_from(metadata.ctime_nsec()).ok()?,
-        })
-    }
-
-    fn executable(&self, _: &[u8]) -> bool {
-        false
-    }
-
-    fn link(&self, _: &[u8]) -> Option<Vec<u8>> {
-        None
-    }
-
-    fn cwd(&self) -> Option<Vec<u8>> {
-        None
-    }
-
-    fn boot_id(&self) -> Option<[u8; 16]> {
-        None
-    }
 }
 
 /// Opening the zip of a very large PEX: 70,000 members, zip64.

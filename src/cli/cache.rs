@@ -105,14 +105,14 @@ pub fn run(args: &Args) -> Result<(), CliError> {
     Ok(())
 }
 
+/// How a store is opened: [`Store::open`], [`Store::look`].
+type Open = fn(Option<&OsStr>, &mut dyn FnMut(&str)) -> Store;
+
 /// The store that a start from here would use, one of `pex` if it is given; opened, or only looked at.
 ///
 /// # Errors
 /// When `pex` is no PEX.
-pub(super) fn of_starts(
-    pex: Option<&Path>,
-    open: fn(Option<&OsStr>, &mut dyn FnMut(&str)) -> Store,
-) -> Result<Store, CliError> {
+pub(super) fn of_starts(pex: Option<&Path>, open: Open) -> Result<Store, CliError> {
     let env: Vec<_> = std::env::vars_os().collect();
     let opened = pex.map(Pex::open).transpose()?;
     let pex = pex.map(std::path::absolute).transpose()?;

@@ -13,8 +13,6 @@ mod strip;
 mod verify;
 mod warm;
 
-use std::path::PathBuf;
-
 use clap::{Parser, Subcommand};
 use error::CliError;
 
@@ -99,13 +97,6 @@ fn run(cli: Cli) -> ExitCode {
         }
         error.code
     })
-}
-
-/// The cache root that the environment names.
-fn named_root() -> Option<PathBuf> {
-    std::env::var_os("PEX_ROOT")
-        .filter(|root| !root.is_empty())
-        .map(PathBuf::from)
 }
 
 /// Something the user must know.

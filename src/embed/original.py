@@ -221,7 +221,7 @@ def walk(target, volumes, make, file):
         last = path
         if path in volumes:
             # The directory itself is trusted unseen, not what is in it.
-            last = os.path.join(path, "v1")
+            last = os.path.join(path, "v2")
             if not os.path.lexists(last):
                 return path
             seen = os.lstat(last)

@@ -388,7 +388,7 @@ fn a_root_that_moves_takes_its_sites_along() {
         [("a-1", &[("ns/a.py", "a")]), ("b-1", &[("ns/b.py", "b")])];
     let site = world.assemble(&world.wheels(&files)).entries.remove(0);
     let moved = tempfile::tempdir().unwrap();
-    std::fs::rename(world.temp.path().join("v1"), moved.path().join("v1")).unwrap();
+    std::fs::rename(world.temp.path().join("v2"), moved.path().join("v2")).unwrap();
     let below = site.strip_prefix(world.temp.path()).unwrap();
     assert_eq!(
         std::fs::read(moved.path().join(below).join("ns/b.py")).unwrap(),

@@ -342,7 +342,7 @@ fn a_squatted_root_gets_no_copy_of_the_archive() {
     let pex = app("squatted").build();
     let stage = Stage::new(Way::Embedded, &pex);
     let code = "import runpy, sys; runpy.run_path(sys.argv[1], run_name='__main__')";
-    let squat = "mount -t tmpfs -o mode=1777 none /var/tmp; umask 0; mkdir -p /var/tmp/pexboot-0/v1/originals\n\
+    let squat = "mount -t tmpfs -o mode=1777 none /var/tmp; umask 0; mkdir -p /var/tmp/pexboot-0/v2/originals\n\
                  chmod -R 1777 /var/tmp/pexboot-0; chown -R 65534 /var/tmp/pexboot-0\n\
                  \"$@\"; code=$?; find /var/tmp/pexboot-0 -type f; exit $code";
     let run = |tmpdir: &str, squat: &str| {
@@ -356,7 +356,7 @@ fn a_squatted_root_gets_no_copy_of_the_archive() {
     let started = run(&own, squat);
     assert!(started.exits(3).stdout.contains("dep 1.0"), "{started}");
     assert!(!started.stdout.contains("/var/tmp/pexboot-0"), "{started}");
-    assert!(stage.path("tmp/pexboot-0/v1/originals").is_dir());
+    assert!(stage.path("tmp/pexboot-0/v2/originals").is_dir());
 
     // Where no root can be used, the copy is there for one start.
     let open = stage.path("open");

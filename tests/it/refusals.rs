@@ -149,7 +149,7 @@ fn nothing_is_unpacked_before_a_refusal_for_want_of_a_python() {
         let stage = Stage::new(Way::Embedded, &pex);
         let start = stage.start().env("PATH", stage.bin("bin", &[debian()]));
         start.run().refused();
-        let unpacked = stage.home().join(".cache/pexboot/v1/wheels");
+        let unpacked = stage.home().join(".cache/pexboot/v2/wheels");
         assert!(!unpacked.exists(), "{unpacked:?}");
     }
 }

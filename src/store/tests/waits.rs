@@ -106,7 +106,7 @@ fn several_threads_that_wait_at_once_share_the_time() {
 fn work_that_lasts_moves_the_time_of_its_lock() {
     let temp = directory();
     let store = silent(&temp.path().join("root"));
-    let lock = temp.path().join("root/v1/locks/wheels-ab-x.whl");
+    let lock = temp.path().join("root/v2/locks/wheels-ab-x.whl");
     let long_ago = SystemTime::UNIX_EPOCH + LONG;
     let moved = |path: &Path| path.metadata().unwrap().modified().unwrap() > long_ago;
     // What a killed process has left.

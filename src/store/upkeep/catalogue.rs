@@ -183,7 +183,12 @@ impl Catalogue {
             }
         };
         walk(&path, &mut note);
-        if let Ok(status) = std::fs::symlink_metadata(&path) {
+        // A launch's own directory is written to by what looks after it.
+        let own = match entry.kind {
+            Kind::Launches => path.join("data"),
+            _ => path.clone(),
+        };
+        if let Ok(status) = std::fs::symlink_metadata(&own) {
             used = modified(&status);
         }
         // Its time says nothing: it is written anew when the entry is known to be on disk.

@@ -52,7 +52,7 @@ impl Scene {
     fn launch(&self, key: &str, application: &str, needs: &[&Path], days: u32) {
         let files: [(&str, &[u8]); 2] = [(application, b"boot"), ("data", b"data")];
         let launch = self.store.launch(key, &files, None).unwrap().unwrap();
-        self.age(&launch, days);
+        self.age(&launch.join("data"), days);
         let boot = launch.join(application);
         let plan = Plan {
             boots: true,

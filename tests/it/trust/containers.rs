@@ -368,7 +368,7 @@ fn a_user_without_a_number() {
             true => container.is_warm_again(None),
             false => container.is_warm_again(Some("belongs to user 65534")),
         }
-        let used = root.join("pexboot/v1").exists();
+        let used = root.join("pexboot/v2").exists();
         assert_eq!(used, own, "whether the named root was used");
     }
 }

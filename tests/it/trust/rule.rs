@@ -45,9 +45,9 @@ const DIRECTORIES: &[(&str, u32, u32, u32)] = &[
     ("volume/theirs", 0o755, OTHER, GROUP),
     ("volume/all", 0o777, ME, GROUP),
     ("seed", 0o770, OTHER, 0),
-    ("seed/v1", 0o770, OTHER, 0),
+    ("seed/v2", 0o770, OTHER, 0),
     ("bare", 0o777, 0, 0),
-    ("bare/v1", 0o777, OTHER, OTHER),
+    ("bare/v2", 0o777, OTHER, OTHER),
     ("acl", 0o775, ME, ME),
     ("acl/below", 0o700, ME, ME),
 ];

@@ -101,9 +101,9 @@ fn tree() -> Tree {
             ("/outside/volume", (0o777, OTHER, OTHER)),
             ("/outside/volume/theirs", (0o775, OTHER, OTHER)),
             ("/seed", (0o770, OTHER, 0)),
-            ("/seed/v1", (0o770, OTHER, 0)),
+            ("/seed/v2", (0o770, OTHER, 0)),
             ("/bare", (0o777, 0, 0)),
-            ("/bare/v1", (0o777, OTHER, OTHER)),
+            ("/bare/v2", (0o777, OTHER, OTHER)),
         ]
         .into(),
         links: [
@@ -298,7 +298,7 @@ fn a_link_out_of_a_trusted_directory_is_judged_like_any_other() {
 #[test]
 fn a_root_that_is_a_trusted_directory_is_judged_by_its_format_directory() {
     check_by(me("/seed"), "/seed", Ok("/seed"));
-    let theirs = Err(("/bare/v1", Why::Owner(OTHER)));
+    let theirs = Err(("/bare/v2", Why::Owner(OTHER)));
     check_by(me("/bare"), "/bare", theirs);
     check_by(me("/volume"), "/volume", Ok("/volume"));
 }
