@@ -199,7 +199,10 @@ fn unpacking(criterion: &mut Criterion) {
     let mut roots = (0..).map(|index: u32| directory.path().join(format!("root-{index}")));
     criterion.bench_function("unpack: a wheel of 500 files", |bencher| {
         // A root of its own for each, and none removed in between: emptied directories would be slower.
-        let fresh = || Store::open(roots.next().as_deref(), &mut |_| ()).unwrap();
+        let mut fresh = || {
+            let root: Option<PathBuf> = roots.next();
+            Store::open(root.as_deref().map(Path::as_os_str), &mut |_| ())
+        };
         bencher.iter_batched(
             fresh,
             |store| unpack::wheels(&pex, &selected, &store, false).unwrap(),
@@ -262,6 +265,7 @@ fn python() -> Record {
         (2..12).map(move |python| format!("cp3{python}-abi3-manylinux_2_{minor}_x86_64"))
     });
     Record {
+        proof: Vec::new(),
         binary: PathBuf::from("/usr/bin/python3.11"),
         implementation: "cpython".into(),
         version: (3, 11, 2),
