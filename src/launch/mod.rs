@@ -12,6 +12,7 @@ mod hooks;
 mod invocation;
 mod prepare;
 mod replay;
+mod request;
 mod served;
 mod session;
 mod venv;

@@ -13,9 +13,10 @@ use pexboot_core::options;
 
 use crate::archive::Seal;
 use crate::boot::Py;
-use crate::interpreter::{self, Record, Request};
+use crate::interpreter::{self, Record};
 use crate::launch::invocation::expand_user;
 use crate::launch::replay::launch_key;
+use crate::launch::request::request;
 use crate::launch::{Invocation, LaunchError, Report, handover, venv, zipapp};
 use crate::pex::{Pex, PexError};
 use crate::pex_info::InheritPath;
@@ -496,28 +497,6 @@ pub(super) fn choose(
         inputs,
         &mut |record| select(pex, ignore_errors, record).map_err(|error| error.to_string()),
     )?)
-}
-
-/// What the choice of an interpreter depends on besides the machine.
-fn request<'a>(
-    invocation: &'a Invocation,
-    pex: &'a Pex,
-    variables: &'a Variables,
-    base: bool,
-    shebang: Option<&'a [u8]>,
-) -> Request<'a> {
-    Request {
-        shebang,
-        current: invocation
-            .current
-            .as_ref()
-            .map(|current| current.python.as_path()),
-        constraints: &pex.info.interpreter_constraints,
-        strategy: pex.info.interpreter_selection_strategy,
-        python: variables.python.as_deref(),
-        python_path: variables.python_path.as_deref(),
-        base,
-    }
 }
 
 /// The wheels of a PEX that this interpreter activates.
