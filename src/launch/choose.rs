@@ -14,6 +14,7 @@ use crate::archive::Seal;
 use crate::interpreter::{self, Record, Request};
 use crate::launch::decide::{Decision, Way};
 use crate::launch::open::Opened;
+use crate::launch::request::request;
 use crate::launch::{Invocation, LaunchError, Report, handover};
 use crate::pex::Pex;
 use crate::plan::{Input, Inputs};
@@ -247,28 +248,6 @@ pub(super) fn python(
         .into_iter()
         .for_each(|input| inputs.add(input));
     Ok(chosen)
-}
-
-/// What the choice of an interpreter depends on besides the machine.
-pub(super) fn request<'a>(
-    invocation: &'a Invocation,
-    pex: &'a Pex,
-    variables: &'a Variables,
-    base: bool,
-    shebang: Option<&'a [u8]>,
-) -> Request<'a> {
-    Request {
-        shebang,
-        current: invocation
-            .current
-            .as_ref()
-            .map(|current| current.python.as_path()),
-        constraints: &pex.info.interpreter_constraints,
-        strategy: pex.info.interpreter_selection_strategy,
-        python: variables.python.as_deref(),
-        python_path: variables.python_path.as_deref(),
-        base,
-    }
 }
 
 fn ignores_errors(pex: &Pex, variables: &Variables) -> bool {

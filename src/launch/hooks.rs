@@ -4,7 +4,8 @@
 use std::path::{Path, PathBuf};
 
 use crate::interpreter::{self, Looked};
-use crate::launch::choose::{request, select};
+use crate::launch::choose::select;
+use crate::launch::request::request;
 use crate::launch::{Console, Invocation, LaunchError, Report as _, open, venv, zipapp};
 use crate::pex::Pex;
 use crate::pex_info::InheritPath;

@@ -16,6 +16,8 @@ mod invocation;
 mod open;
 mod publish;
 mod replay;
+mod request;
+mod request;
 mod served;
 mod session;
 mod venv;

@@ -52,7 +52,7 @@ fn a_full_or_broken_stderr_does_not_end_a_start() {
         .start()
         .env("HOME", "/dev/null")
         .env("PEX_VERBOSE", "9");
-    let start = start.env("PEXBOOT_SEEDS", "/dev/null");
+    let start = own_var_tmp(start.env("PEXBOOT_SEEDS", "/dev/null"));
     for stderr in ["2>/dev/full", "2>&-"] {
         start
             .clone()

@@ -144,7 +144,7 @@ fn as_user(id: u32) -> [String; 6] {
 }
 
 /// The start with an empty `/var/tmp` of its own where that can be had, so that no private root stays behind.
-fn own_var_tmp(start: Start<'_>) -> Start<'_> {
+pub fn own_var_tmp(start: Start<'_>) -> Start<'_> {
     if !is_root() {
         return start;
     }

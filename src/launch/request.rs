@@ -1,0 +1,28 @@
+//! The question that a launch has for the choice of an interpreter.
+
+use crate::interpreter::Request;
+use crate::launch::Invocation;
+use crate::pex::Pex;
+use crate::variables::Variables;
+
+/// What the choice of an interpreter depends on besides the machine.
+pub(super) fn request<'a>(
+    invocation: &'a Invocation,
+    pex: &'a Pex,
+    variables: &'a Variables,
+    base: bool,
+    shebang: Option<&'a [u8]>,
+) -> Request<'a> {
+    Request {
+        shebang,
+        current: invocation
+            .current
+            .as_ref()
+            .map(|current| current.python.as_path()),
+        constraints: &pex.info.interpreter_constraints,
+        strategy: pex.info.interpreter_selection_strategy,
+        python: variables.python.as_deref(),
+        python_path: variables.python_path.as_deref(),
+        base,
+    }
+}
