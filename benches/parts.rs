@@ -233,7 +233,7 @@ fn unpacking(criterion: &mut Criterion) {
     let mut roots = (0..).map(|index: u32| directory.path().join(format!("root-{index}")));
     criterion.bench_function("unpack: a wheel of 500 files", |bencher| {
         // A root of its own for each, and none removed in between: emptied directories would be slower.
-        let fresh = || Store::open(roots.next().as_deref(), &mut |_| ()).unwrap();
+        let fresh = || Store::scratch(&roots.next().unwrap()).unwrap();
         bencher.iter_batched(
             fresh,
             |store| unpack::wheels(&pex, &selected, &store, false).unwrap(),

@@ -8,7 +8,7 @@
 use alloc::vec::Vec;
 
 use pexboot_core::paths::{self, decimal};
-use pexboot_core::roots::safety::{Safe, User};
+use pexboot_core::roots::safety::{Safe, User, Why};
 use pexboot_core::roots::{Candidate, Kind};
 use pexboot_core::seal::Seal;
 use rustix::fd::{AsRawFd, OwnedFd};
@@ -120,8 +120,13 @@ fn open<'r>(
     let flags =
         OFlags::RDWR | OFlags::CREATE | OFlags::NOFOLLOW | OFlags::CLOEXEC | OFlags::NONBLOCK;
     for root in roots.iter().filter(|root| root.kind != Kind::Seed) {
-        let Ok(locks) = made(&root.path, paths::LOCKS, user) else {
-            continue;
+        let locks = match made(&root.path, paths::LOCKS, user) {
+            Ok(locks) => locks,
+            // The engine uses this root all the same.
+            Err(fault) if fault.why != Why::Missing && machine::safe(&root.path, user).is_ok() => {
+                return None;
+            }
+            Err(_) => continue,
         };
         let path = paths::lock(&locks.path, key);
         match rustix::fs::open(c(&path), flags, Mode::from_raw_mode(0o644)) {
