@@ -199,10 +199,7 @@ fn unpacking(criterion: &mut Criterion) {
     let mut roots = (0..).map(|index: u32| directory.path().join(format!("root-{index}")));
     criterion.bench_function("unpack: a wheel of 500 files", |bencher| {
         // A root of its own for each, and none removed in between: emptied directories would be slower.
-        let fresh = || {
-            let root: Option<PathBuf> = roots.next();
-            Store::open(root.as_deref().map(Path::as_os_str), &mut |_| ())
-        };
+        let fresh = || Store::scratch(&roots.next().unwrap()).unwrap();
         bencher.iter_batched(
             fresh,
             |store| unpack::wheels(&pex, &selected, &store, false).unwrap(),

@@ -79,7 +79,7 @@ impl Bench {
             .expect("/usr/bin/python3 starts");
         let ask = python.stdin.take().expect("piped");
         let answers = BufReader::new(python.stdout.take().expect("piped"));
-        let store = Store::open(Some(&root.join("root")), &mut |_| {}).expect("a root");
+        let store = Store::scratch(&root.join("root")).expect("a root");
         Bench {
             root,
             store,

@@ -11,7 +11,7 @@ use pexboot_core::plan::Identity;
 use pexboot_core::replay::World as _;
 
 use crate::archive::Seal;
-use crate::interpreter::{self, Record, Request};
+use crate::interpreter::{self, Record};
 use crate::launch::decide::{Decision, Way};
 use crate::launch::open::Opened;
 use crate::launch::request::request;

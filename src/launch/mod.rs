@@ -17,7 +17,6 @@ mod open;
 mod publish;
 mod replay;
 mod request;
-mod request;
 mod served;
 mod session;
 mod venv;

@@ -123,11 +123,12 @@ impl Store {
     }
 
     /// A store of nothing but the directory `root`, which is the caller's own: no other is looked for, and it is not
-    /// judged.
+    /// judged. It is made where it is missing.
     ///
     /// # Errors
     /// When it cannot be written.
     pub fn scratch(root: &Path) -> Result<Store, StoreError> {
+        std::fs::create_dir_all(root).map_err(at(root))?;
         let root = root.canonicalize().map_err(at(root))?;
         roots::fill(&root).map_err(at(&root))?;
         Ok(Store::with(Vec::new(), Some(root), None))

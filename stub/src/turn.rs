@@ -9,7 +9,7 @@ use alloc::vec::Vec;
 
 use pexboot_core::paths::{self, decimal};
 use pexboot_core::plan::Plan;
-use pexboot_core::roots::safety::{Safe, User};
+use pexboot_core::roots::safety::{Safe, User, Why};
 use pexboot_core::roots::{Candidate, Kind};
 use rustix::fd::{AsRawFd, OwnedFd};
 use rustix::fs::{FlockOperation, Mode, OFlags, Timespec};
@@ -101,8 +101,13 @@ fn open(roots: &[Candidate], key: &[u8; 32], user: User<'_>) -> Option<(Safe, Lo
     let flags =
         OFlags::RDWR | OFlags::CREATE | OFlags::NOFOLLOW | OFlags::CLOEXEC | OFlags::NONBLOCK;
     for root in roots.iter().filter(|root| root.kind != Kind::Seed) {
-        let Ok(locks) = made(&root.path, paths::LOCKS, user) else {
-            continue;
+        let locks = match made(&root.path, paths::LOCKS, user) {
+            Ok(locks) => locks,
+            // The engine uses this root all the same.
+            Err(fault) if fault.why != Why::Missing && machine::safe(&root.path, user).is_ok() => {
+                return None;
+            }
+            Err(_) => continue,
         };
         let path = paths::lock(&locks.path, key);
         match rustix::fs::open(c(&path), flags, Mode::from_raw_mode(0o644)) {

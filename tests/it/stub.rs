@@ -74,6 +74,11 @@ impl Scene {
         let env = vec![
             ("PATH".into(), "/usr/bin:/bin".into()),
             ("PEX_ROOT".into(), directory.path().join("pex").into()),
+            // What comes next is not the machine's own.
+            (
+                "XDG_CACHE_HOME".into(),
+                directory.path().join("cache").into(),
+            ),
         ];
         Scene {
             directory,

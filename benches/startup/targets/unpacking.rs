@@ -27,7 +27,7 @@ pub fn measure(stage: &mut Stage) -> Result<Figures, Box<dyn Error>> {
         let copy = stage.scratch.join(format!("copied-{repetition}"));
         nix::unistd::sync();
         let (ours, ()) = cost(UsageWho::RUSAGE_SELF, || {
-            let store = Store::open(Some(root.as_os_str()), &mut |_| ());
+            let store = Store::scratch(&root)?;
             unpack::wheels(&pex, &selected, &store, false)?;
             Ok(())
         })?;

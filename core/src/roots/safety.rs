@@ -330,8 +330,8 @@ impl<'e, E: Eyes> Walk<'e, E> {
     /// Judges a directory or file in the directory where the walk is. On the way to something else, the owner of `/` and
     /// the sticky bit are excuses.
     fn judge(&self, seen: Seen, path: &[u8], on_the_way: bool) -> Result<(), Fault> {
-        let chiefs = on_the_way && self.is_chiefs(seen);
-        if !(self.own(seen, path) || chiefs) {
+        let owned = self.own(seen, path) || on_the_way && self.is_chiefs(seen);
+        if !owned {
             return fault(path, Why::Owner(seen.uid));
         }
         let sticky = seen.kind == SeenKind::Directory && seen.mode & STICKY != 0;

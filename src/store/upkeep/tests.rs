@@ -19,10 +19,8 @@ struct Scene {
 impl Scene {
     fn new() -> Scene {
         let temp = tempfile::tempdir().unwrap();
-        let root = temp.path().join("r");
-        std::fs::create_dir(&root).unwrap();
         Scene {
-            store: Store::scratch(&root).unwrap(),
+            store: Store::scratch(&temp.path().join("r")).unwrap(),
             _temp: temp,
         }
     }

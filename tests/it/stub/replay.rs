@@ -50,6 +50,7 @@ fn the_environment_is_the_callers_with_the_plans_changes() {
         "KEPT=2".into(),
         "PATH=/usr/bin:/bin".into(),
         format!("PEX={}", real.display()),
+        format!("XDG_CACHE_HOME={}", scene.path("cache").display()),
     ];
     assert_eq!(lines, expect);
 }

@@ -340,7 +340,7 @@ fn a_function_with_a_directory_of_its_own_for_temporary_files() {
         .read_only()
         .shell("mount -t tmpfs -o mode=700,uid=993,gid=990 none $BOX/volume")
         .shell(READ_ONLY)
-        .env("HOME", "/home/sbx_user1051")
+        .env("HOME", "/nowhere")
         .env("TMPDIR", "$BOX/volume");
     container.is_warm_again(Some("/volume/pexboot-993` is used"));
 }

@@ -177,7 +177,6 @@ fn what_we_unpack_is_what_zipfile_extracts() {
         let truth: Option<std::collections::BTreeMap<String, String>> =
             serde_json::from_slice(&output.stdout).unwrap();
         let own = root.join(format!("root{seed}"));
-        fs::create_dir(&own).unwrap();
         let store = pexboot::store::Store::scratch(&own).unwrap();
         let unpacked = pexboot::pex::Pex::open(&path)
             .map_err(|e| e.to_string())

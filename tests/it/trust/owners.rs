@@ -175,12 +175,8 @@ fn somebody_elses_root() {
     give_away(&stage);
     let ours = stage.path("ours");
     fs::create_dir_all(&ours).unwrap();
-    let run = stage
-        .start()
-        .env("PEX_ROOT", &ours)
-        .before(as_nobody())
-        .run();
-    passed_over(&run, "passed over");
+    let start = own_var_tmp(stage.start()).env("PEX_ROOT", &ours);
+    passed_over(&start.before(as_nobody()).run(), "passed over");
 }
 
 #[test]

@@ -377,7 +377,8 @@ fn numberless() -> Tree {
             ("/", (0o755, NUMBERLESS, NUMBERLESS)),
             ("/home", (0o755, NUMBERLESS, NUMBERLESS)),
             ("/home/me", (0o700, ME, ME)),
-            ("/home/numberless", (0o700, NUMBERLESS, NUMBERLESS)),
+            ("/srv", (0o755, NUMBERLESS, NUMBERLESS)),
+            ("/srv/numberless", (0o700, NUMBERLESS, NUMBERLESS)),
             ("/tmp", (0o1777, NUMBERLESS, NUMBERLESS)),
             ("/tmp/mine", (0o700, ME, ME)),
             ("/tmp/whose", (0o755, NUMBERLESS, NUMBERLESS)),
@@ -403,11 +404,11 @@ fn a_user_without_a_number_owns_what_the_system_says() {
             .err()
             .map(|f| f.why)
     };
-    for root in ["/home/numberless", "/tmp/whose", "/opt"] {
+    for root in ["/srv/numberless", "/tmp/whose", "/opt"] {
         assert_eq!(fault(&tree, root), Some(Why::Owner(NUMBERLESS)), "{root}");
     }
-    tree.owned = alloc::vec!["/home/numberless", "/tmp/whose"];
-    assert_eq!(fault(&tree, "/home/numberless"), None);
+    tree.owned = alloc::vec!["/srv/numberless", "/tmp/whose"];
+    assert_eq!(fault(&tree, "/srv/numberless"), None);
     assert_eq!(fault(&tree, "/tmp/whose"), None);
     assert_eq!(fault(&tree, "/opt"), Some(Why::Owner(NUMBERLESS)));
 }
