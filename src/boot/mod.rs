@@ -2,7 +2,7 @@
 //!
 //! The boot itself is the same for every launch with one interpreter; what differs lies beside it in `data`, one
 //! marshalled dict. Marshal is the only format that every Python reads without importing anything. What serves imports and
-//! what makes a launch pack are needed by few starts: they are kept once for each interpreter, in `boot/` of the root.
+//! what makes a launch pack are needed by few starts: they are kept once for each interpreter, in `finders/` of the root.
 
 mod data;
 mod run;
@@ -26,7 +26,7 @@ pub const REPL: &str = include_str!("repl.py");
 /// launch pack.
 pub const SOURCES: [&str; 3] = [SOURCE, include_str!("pack.py"), include_str!("record.py")];
 
-/// What [`SOURCES`] are called in a probe's answer, and the last two in `boot/KEY` of a root.
+/// What [`SOURCES`] are called in a probe's answer, and the last two in `finders/KEY` of a root.
 pub const NAMES: [&str; 3] = ["boot", "finder", "recorder"];
 
 /// A value of Python that the boot reads.

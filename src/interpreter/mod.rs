@@ -102,6 +102,14 @@ pub struct Record {
     pub proof: Vec<u8>,
 }
 
+impl Record {
+    /// Whether the boot runs on it; a Python that is too old leaves a PEX to its own bootstrap.
+    #[must_use]
+    pub fn boots(&self) -> bool {
+        !self.boot.is_empty()
+    }
+}
+
 /// What the choice depends on besides the machine.
 #[derive(Debug, Clone, Default)]
 pub struct Request<'a> {

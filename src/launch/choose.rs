@@ -12,10 +12,9 @@ use pexboot_core::replay::World as _;
 
 use crate::archive::Seal;
 use crate::interpreter::{self, Record};
-use crate::launch::decide::{Decision, Way};
 use crate::launch::open::Opened;
 use crate::launch::request::request;
-use crate::launch::{Invocation, LaunchError, Report, handover};
+use crate::launch::{Invocation, LaunchError, Report};
 use crate::pex::Pex;
 use crate::plan::{Input, Inputs};
 use crate::resolve::{self, Selected};
@@ -48,6 +47,17 @@ pub(super) struct Chosen<'a> {
     pub inputs: Inputs,
 }
 
+/// What a decision needs of the choice.
+#[derive(Clone, Copy)]
+pub(super) struct Need {
+    /// Whether a virtual environment's Python is replaced by its base.
+    pub base: bool,
+    /// Whether wheels are needed, which can be unpacked meanwhile.
+    pub wheels: bool,
+    /// Whether bytecode that came with the PEX is.
+    pub bytecode: bool,
+}
+
 /// What can be done in the root while a Python is asked what it is.
 pub(super) type Meanwhile<'a> = dyn Fn(Option<&Seal>, &Store) + Sync + 'a;
 
@@ -59,7 +69,7 @@ pub(super) type Meanwhile<'a> = dyn Fn(Option<&Seal>, &Store) + Sync + 'a;
 pub(super) fn choose(
     invocation: &Invocation,
     opened: &mut Opened,
-    decision: &Decision,
+    need: Need,
     meanwhile: Option<&Meanwhile<'_>>,
     report: &mut dyn Report,
 ) -> Result<Choice, LaunchError> {
@@ -74,15 +84,14 @@ pub(super) fn choose(
     } = opened;
     let (pex, seal, variables, store) = (&*pex, seal.as_ref(), &*variables, &*store);
     // What the PEX's own bootstrap does needs no wheel unpacked, and a repair tells what it has mended in order.
-    let early = !invocation.repair && decision.way.is_native();
+    let early = !invocation.repair && need.wheels;
     let (ahead, stop) = (OnceLock::new(), AtomicBool::new(false));
     let (interpreter, selected) = std::thread::scope(|scope| {
         if early {
             let _ = std::thread::Builder::new().spawn_scoped(scope, || {
                 let _step = trace::step("unpack ahead");
                 let shebang = pex.shebang().unwrap_or_default();
-                let base = decision.base;
-                let request = request(invocation, pex, variables, base, shebang.as_deref());
+                let request = request(invocation, pex, variables, need.base, shebang.as_deref());
                 let certain = resolve::certain(&pex.info, &request);
                 let watched = is_watched(variables);
                 ahead.set(unpack::ahead(pex, &certain, store, watched, &stop))
@@ -92,10 +101,10 @@ pub(super) fn choose(
             // Where no thread can be had, it is done later.
             let _ = std::thread::Builder::new().spawn_scoped(scope, move || meanwhile(seal, store));
         }
-        let chosen = python(invocation, pex, variables, decision.base, store, inputs);
+        let chosen = python(invocation, pex, variables, need.base, store, inputs);
         stop.store(chosen.is_err(), Ordering::Relaxed);
-        if let (true, Way::Zipapp(_), Ok((python, _))) = (early, &decision.way, &chosen)
-            && handover::too_old(python).is_none()
+        if let (true, Ok((python, _))) = (early && need.bytecode, &chosen)
+            && python.boots()
         {
             // Others unpack; whoever has asked the interpreter would wait for them.
             let _step = trace::step("bytecode ahead");

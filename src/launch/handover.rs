@@ -59,8 +59,7 @@ pub fn reason(pex: &Pex, variables: &Variables, mode: Mode) -> Result<Option<Str
 /// The same of an interpreter that the boot does not know.
 pub fn too_old(interpreter: &Record) -> Option<String> {
     let (major, minor, _) = interpreter.version;
-    let unknown = interpreter.boot.is_empty();
-    unknown.then(|| format!("a start on Python {major}.{minor}"))
+    (!interpreter.boots()).then(|| format!("a start on Python {major}.{minor}"))
 }
 
 /// The command that runs the bootstrap, and what it needs of the cache.

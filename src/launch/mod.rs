@@ -5,6 +5,7 @@
 //! here, by the same code, for a bare PEX.
 
 mod choose;
+mod command;
 mod console;
 mod decide;
 mod dispatch;
@@ -14,6 +15,7 @@ mod handover;
 mod hooks;
 mod invocation;
 mod open;
+mod plans;
 mod publish;
 mod replay;
 mod request;
@@ -102,7 +104,12 @@ fn prepare(
         return Ok(Prepared::joined(plan, key, opened, elsewhere));
     }
     let decision = decide::decide(invocation, &mut opened)?;
-    let choice = choose::choose(invocation, &mut opened, &decision, meanwhile, report)?;
+    let need = choose::Need {
+        base: decision.base,
+        wheels: decision.way.is_native(),
+        bytecode: matches!(decision.way, Way::Zipapp(_)),
+    };
+    let choice = choose::choose(invocation, &mut opened, need, meanwhile, report)?;
     let way = match handover::too_old(&choice.interpreter) {
         Some(reason) if decision.way.is_native() => Way::HandOver(reason),
         _ => decision.way,

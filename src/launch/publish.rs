@@ -9,48 +9,26 @@ use std::ffi::OsStr;
 use std::os::fd::{AsRawFd as _, OwnedFd};
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::{Path, PathBuf};
-use std::time::SystemTime;
 
 use nix::sys::memfd::{MFdFlags, memfd_create};
 use pexboot_core::checksum::checksum;
 use pexboot_core::hex::hex;
 use pexboot_core::note::Note;
-use pexboot_core::plan::{FILES_MAX, PLANS_MAX, encode};
+use pexboot_core::plan::encode;
 use sha2::{Digest as _, Sha256};
 
 use crate::archive::Seal;
-use crate::boot::{Data, Py};
+use crate::boot::Py;
 use crate::interpreter::Record;
 use crate::launch::choose::Chosen;
+use crate::launch::command::{Boot, Command};
 use crate::launch::open::Opened;
+use crate::launch::plans::record;
 use crate::launch::{Invocation, LaunchError, Report, replay};
 use crate::plan::{EnvChange, Exec, Identity, Input, Inputs, Plan, Value, place};
-use crate::store::{IMPORTING, Kind, Store, StoreError};
+use crate::store::{IMPORTING, Store, StoreError};
 use crate::trace;
 use crate::unpack::bytecode::SHIPPED;
-
-/// How the application is started.
-pub(super) struct Command {
-    /// The command, up to where the boot follows.
-    pub argv: Vec<Vec<u8>>,
-    /// Changes to the environment.
-    pub env: Vec<EnvChange>,
-    /// Whether the PEX acts as an interpreter.
-    pub interpreter: bool,
-    /// What must be there for the command to work.
-    pub needs: Vec<PathBuf>,
-    /// The boot; `None` where the command is complete without it.
-    pub boot: Option<Boot>,
-}
-
-/// What the boot of a start gets.
-pub(super) struct Boot {
-    pub data: Data,
-    /// Where it finds bytecode that the PEX brings.
-    pub shipped: Option<Py>,
-    /// Whether others may be waiting for what this start imports.
-    pub importing: bool,
-}
 
 /// A launch that is ready.
 #[derive(Debug)]
@@ -143,20 +121,24 @@ pub(super) fn publish(
     let home = elsewhere.unwrap_or(store);
     let mut held = Vec::new();
     let mut note = Note::default();
-    if let Some(boot) = command.boot {
+    if let Some(mut boot) = command.boot {
         // A bare PEX has no stub that its boot could start again: there the next start prepares anew.
         note.mends = seal.is_some() && !invocation.repair;
         let name = boot_name(invocation.name(), &interpreter);
+        // PyPy knows bytecode by the name of a file alone, and a file in memory has none without /proc.
+        let in_memory = interpreter.implementation == "cpython" && Path::new(HELD).is_dir();
+        if home.lasting().is_none() && !in_memory {
+            home.writable()?;
+            boot.data.temporary = home.temporary().map(Into::into);
+        }
         match draft.launch(&name, &boot, seal.is_some(), &interpreter, &home)? {
             Some(directory) => {
                 report.say(1, &|| format!("launch: `{}`", directory.display()));
                 draft.starts(&directory, &name);
             }
             None => {
-                held = draft.hold(&name, &boot, &interpreter, &home)?;
-                report.say(1, &|| {
-                    "nothing is published: no root can be written".to_owned()
-                });
+                held = draft.hold(&name, &boot, &interpreter)?;
+                report.say(1, &|| "nothing is published: nothing has to be".to_owned());
             }
         }
         let whole = Note {
@@ -215,6 +197,9 @@ pub(super) fn publish_complete(
         held: Vec::new(),
     })
 }
+
+/// Where an open file has a name.
+const HELD: &str = "/proc/self/fd";
 
 /// A plan in the making.
 struct Draft {
@@ -278,12 +263,7 @@ impl Draft {
         name: &str,
         boot: &Boot,
         interpreter: &Record,
-        home: &Store,
     ) -> Result<Vec<OwnedFd>, LaunchError> {
-        if interpreter.implementation != "cpython" {
-            // It knows bytecode by the name of a file alone.
-            home.writable()?;
-        }
         let mut data = boot.data.clone();
         data.pack = None;
         let held = [(name, &interpreter.boot), ("data", &data.marshal())].map(|(name, bytes)| {
@@ -299,10 +279,7 @@ impl Draft {
         };
         let [boot, data]: [std::io::Result<OwnedFd>; 2] = held;
         let (boot, data) = (boot.map_err(io)?, data.map_err(io)?);
-        let path = format!("/proc/self/fd/{}", boot.as_raw_fd());
-        if !Path::new(&path).exists() {
-            home.writable()?;
-        }
+        let path = format!("{HELD}/{}", boot.as_raw_fd());
         self.exec.argv.push(path.into_bytes());
         self.exec.env.push(EnvChange::Set(
             b"_PEXBOOT_DATA".to_vec(),
@@ -332,57 +309,6 @@ pub(super) fn with_note(mut plan: Plan, note: Note) -> Plan {
         }
     }
     plan
-}
-
-/// Puts a plan before the others of its key, in the root that is written to, if there is one. Nothing is recorded of a
-/// file that could change once more without showing it.
-///
-/// # Errors
-/// When the root can't be written.
-pub(super) fn record(home: &Store, key: &[u8; 32], mut plan: Plan) -> Result<(), StoreError> {
-    let now = now();
-    let mut looked_at = plan.inputs.iter().filter_map(|input| match input {
-        Input::File(_, identity) => Some(identity),
-        _ => None,
-    });
-    if home.lasting().is_none()
-        || looked_at.any(|identity| identity.is_fresh(now))
-        || plan.files.iter().any(|file| file.is_fresh(now))
-    {
-        return Ok(());
-    }
-    let mut plans = home.plans(key);
-    // One whose launch is gone holds no more.
-    plans.retain(|plan| {
-        let launch = plan.launch();
-        launch.is_none_or(|launch| Path::new(OsStr::from_bytes(launch)).is_dir())
-    });
-    if let Some(at) = plans.iter().position(|known| same(known, &plan)) {
-        for file in plans.remove(at).files {
-            if !plan.files.contains(&file) {
-                plan.files.push(file);
-            }
-        }
-        plan.files.truncate(FILES_MAX);
-    }
-    plans.insert(0, plan);
-    plans.truncate(PLANS_MAX);
-    home.file(Kind::Plans, &hex(key), &encode(&plans))?;
-    Ok(())
-}
-
-/// Whether both give the same answer to the same questions, for whatever copies of one content.
-fn same(one: &Plan, other: &Plan) -> bool {
-    one.fingerprint == other.fingerprint
-        && one.portable == other.portable
-        && one.inputs == other.inputs
-        && one.exec == other.exec
-}
-
-/// Seconds since 1970.
-pub(super) fn now() -> i64 {
-    let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
-    now.map_or(0, |now| i64::try_from(now.as_secs()).unwrap_or(i64::MAX))
 }
 
 /// Says once what a repair has mended.

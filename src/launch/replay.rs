@@ -12,7 +12,7 @@ use pexboot_core::warm::{Found, Start};
 
 use crate::archive::Archive;
 use crate::launch::open::{Opened, identity_of};
-use crate::launch::publish::{now, record};
+use crate::launch::plans::{now, record};
 use crate::launch::{Invocation, LaunchError, Report};
 use crate::pex::Pex;
 use crate::store::Store;
@@ -69,11 +69,8 @@ pub(super) fn key(invocation: &Invocation, seal: Option<&Seal>) -> [u8; 32] {
     })
 }
 
-/// Where the stub looks for plans.
-fn candidates(invocation: &Invocation, seal: Option<&Seal>) -> Vec<Candidate> {
-    let pex_root = seal
-        .map(|seal| seal.pex_root.as_slice())
-        .unwrap_or_default();
+/// Where plans are looked for. `pex_root` is PEX-INFO's, which a stub has from its seal.
+fn candidates(invocation: &Invocation, pex_root: &[u8]) -> Vec<Candidate> {
     let euid = nix::unistd::geteuid().as_raw();
     let variable = |name: &str| invocation.variable(name).map(OsStrExt::as_bytes);
     roots::candidates(variable, pex_root, euid, machine::cwd)
@@ -87,7 +84,12 @@ pub(super) fn find(invocation: &Invocation) -> Option<Plan> {
         fingerprint: &|| Pex::open(&invocation.pex).ok()?.fingerprint().ok(),
         checked: false,
     };
-    let roots = candidates(invocation, seal.as_ref());
+    let bare = || Pex::open(&invocation.pex).ok()?.info.pex_root;
+    let pex_root = match &seal {
+        Some(seal) => seal.pex_root.clone(),
+        None => bare().unwrap_or_default().into_bytes(),
+    };
+    let roots = candidates(invocation, &pex_root);
     let found = asked(invocation, seal.as_ref(), identity, content, |start| {
         let _step = trace::step("plans");
         start.find(&start.key(), &roots)
@@ -115,7 +117,8 @@ pub(super) fn join(
         fingerprint: &|| Some(opened.fingerprint),
         checked: true,
     };
-    let roots = candidates(invocation, seal);
+    let pex_root = opened.pex.info.pex_root.as_deref().unwrap_or_default();
+    let roots = candidates(invocation, pex_root.as_bytes());
     let found = asked(invocation, seal, opened.identity, content, |start| {
         let key = start.key();
         start.find(&key, &roots).map(|found| (found, key))

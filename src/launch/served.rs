@@ -37,7 +37,7 @@ impl Chosen<'_> {
             .chain(self.interpreter.magic.clone())
             .collect::<Vec<_>>());
         if !self.store.can_write() {
-            return Ok(self.store.find(Kind::Boot, &key));
+            return Ok(self.store.find(Kind::Finders, &key));
         }
         let fill = &mut |root: &std::path::Path| {
             let mut tree = Tree::new(root)?;
@@ -46,7 +46,7 @@ impl Chosen<'_> {
             }
             Ok(())
         };
-        self.store.directory(Kind::Boot, &key, fill).map(Some)
+        self.store.directory(Kind::Finders, &key, fill).map(Some)
     }
 
     /// Whether those who wait for this start are to wait for its imports as well: they end before the application

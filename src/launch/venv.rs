@@ -9,7 +9,7 @@ use std::path::{Component, Path, PathBuf};
 
 use crate::boot::{Data, Run, SysPath};
 use crate::launch::choose::Chosen;
-use crate::launch::publish::{Boot, Command};
+use crate::launch::command::{Boot, Command};
 use crate::launch::{Invocation, LaunchError, Report};
 use crate::pex::Layout;
 use crate::pex_info::{BinPath, PexInfo};

@@ -15,7 +15,8 @@ use pexboot_core::note::Note;
 use pexboot_core::plan::Content;
 use pexboot_core::replay::{World as _, locate};
 
-use crate::launch::publish::{record, with_note};
+use crate::launch::plans::record;
+use crate::launch::publish::with_note;
 use crate::launch::replay::asked_of;
 use crate::launch::{Invocation, LaunchError, Prepared, Report, prepare_surely};
 use crate::plan::{Input, Plan};

@@ -5,8 +5,8 @@ use std::path::PathBuf;
 
 use crate::boot::{Data, Py, Run, SysPath};
 use crate::launch::choose::{Chosen, Member};
+use crate::launch::command::{Boot, Command};
 use crate::launch::dispatch::{self, Target};
-use crate::launch::publish::{Boot, Command};
 use crate::launch::{Invocation, LaunchError, Report};
 use crate::pex::{Layout, Pex};
 use crate::pex_info::{InheritPath, PexInfo};

@@ -47,9 +47,13 @@ pub(super) fn includes(outer: &SpecifierSet, inner: &SpecifierSet) -> bool {
     }
 }
 
-/// Whether the set allows nothing.
-pub(super) fn is_empty(set: &SpecifierSet) -> bool {
-    span(set) == Span::Empty
+impl SpecifierSet {
+    /// Whether the clauses contradict each other, as far as the original looks for it: pre-releases and `===` count for
+    /// nothing.
+    #[must_use]
+    pub fn is_contradiction(&self) -> bool {
+        span(self) == Span::Empty
+    }
 }
 
 fn span(set: &SpecifierSet) -> Span {

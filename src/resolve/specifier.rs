@@ -77,13 +77,6 @@ impl SpecifierSet {
         self.0.iter().all(|clause| clause.contains(version))
     }
 
-    /// Whether the clauses contradict each other, as far as the original looks for it: pre-releases and `===` count for
-    /// nothing.
-    #[must_use]
-    pub fn is_contradiction(&self) -> bool {
-        super::range::is_empty(self)
-    }
-
     /// The text of a lone `===`, which is compared with versions as they are written and not as they are meant.
     pub(super) fn arbitrary(&self) -> Option<&str> {
         match self.0.as_slice() {

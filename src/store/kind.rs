@@ -11,8 +11,8 @@ pub enum Kind {
     Engine,
     /// `interpreters/`
     Interpreters,
-    /// `boot/`
-    Boot,
+    /// `finders/`
+    Finders,
     /// `wheels/`
     Wheels,
     /// `code/`
@@ -38,7 +38,7 @@ impl Kind {
         match self {
             Kind::Engine => "engine",
             Kind::Interpreters => "interpreters",
-            Kind::Boot => "boot",
+            Kind::Finders => "finders",
             Kind::Wheels => "wheels",
             Kind::Code => "code",
             Kind::Bytecode => "bytecode",
@@ -62,7 +62,7 @@ impl Kind {
 
 /// The kinds whose entries have manifests.
 pub const WITH_MANIFEST: [Kind; 7] = [
-    Kind::Boot,
+    Kind::Finders,
     Kind::Wheels,
     Kind::Code,
     Kind::Bytecode,

@@ -35,8 +35,8 @@ impl Store {
         if let Some(found) = there.find(|launch| holds(launch, files)) {
             return Ok(Some(found));
         }
-        // What goes with this start needs no place.
-        let Some(root) = self.lasting.as_deref().filter(|_| !self.looks) else {
+        // Where nothing lasts, nothing is made for the launch alone.
+        let Some(root) = self.written().filter(|_| !self.looks) else {
             return Ok(None);
         };
         self.sweep(root);
@@ -69,7 +69,7 @@ impl Store {
 
     /// Takes over a launch that an earlier boot, or a start that has met damage, may have left with half a pack.
     fn adopt(&self, launch: &Path) -> Result<(), StoreError> {
-        let wrote = std::fs::read(launch.join(BOOT_ID)).unwrap_or_default();
+        let wrote = crate::regular::read(&launch.join(BOOT_ID)).unwrap_or_default();
         let wrote = <[u8; 16]>::try_from(wrote.as_slice()).map(BootId);
         if wrote.is_ok_and(|boot| self.is_sure_of(boot)) && !self.distrust {
             return Ok(());
@@ -84,7 +84,7 @@ impl Store {
         let launches = std::fs::read_dir(place(root, Kind::Launches, ""));
         for launch in launches.into_iter().flatten().flatten() {
             let note = launch.path().join(BOOT_ID);
-            if std::fs::read(&note).is_ok_and(|boot| boot == self.boot.0) {
+            if crate::regular::read(&note).is_ok_and(|boot| boot == self.boot.0) {
                 self.write(&note, &BootId::ON_DISK.0)?;
             }
         }

@@ -5,7 +5,7 @@
 //!   v2/                          format version; an unknown version is ignored, never deleted
 //!     engine/DIGEST              the engine
 //!     interpreters/KEY           interpreter record
-//!     boot/KEY/                  what serves imports from launch packs and what makes them, compiled for one interpreter
+//!     finders/KEY/               what serves imports from launch packs and what makes them, compiled for one interpreter
 //!     wheels/SHA256/NAME.whl/    one unpacked wheel, named by what was verified while unpacking (see `unpack`)
 //!     code/FINGERPRINT/          user code of a PEX
 //!     bytecode/DIGEST/           bytecode that came in an appendix

@@ -6,7 +6,7 @@
 //! | `interpreters` | its own digest, and that it can be read | |
 //! | `plans` | every one can be read | |
 //! | `launches` | the launch pack can be read, the boot is that of an interpreter of the root, nothing more | |
-//! | `boot`, `bytecode`, `originals` | its manifest: nothing missing, nothing more, every size | |
+//! | `finders`, `bytecode`, `originals` | its manifest: nothing missing, nothing more, every size | |
 //! | `wheels`, `code` | the same | every file, byte for byte |
 //! | `sites`, `venvs` | the same, and no link leads nowhere | built once more for each interpreter of the root; every file |
 

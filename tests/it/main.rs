@@ -25,6 +25,7 @@ mod options;
 mod pack;
 mod random;
 mod refusals;
+mod rooms;
 mod seeds;
 mod session;
 mod sharing;

@@ -99,6 +99,49 @@ fn a_warmed_root_serves_another_user_who_writes_nothing() {
     assert_eq!(stage.cached_files(), Vec::<std::path::PathBuf>::new());
 }
 
+/// Builders of images set the times of all files to one that they like, and a plain `cp` sets them to now.
+#[test]
+fn a_seed_serves_a_file_whatever_its_times_and_nothing_else_of_that_name() {
+    for way in [Way::Embedded, Way::Original] {
+        let app = |text: &str| {
+            let text = format!("def main():\n    print('{text}')\n");
+            Pex::app("seed-times", &text).stored().build()
+        };
+        let stage = Stage::new(way, &app("old"));
+        let seed = stage.path("image");
+        let warm = stage.start().program(PEXBOOT).args(["warm", "--root"]);
+        warm.args([&seed, &stage.pex]).run().ok();
+        let start = stage.start().env("PEXBOOT_SEEDS", seed.join("pexboot"));
+        let start = match way {
+            Way::Embedded => start,
+            Way::Original => start
+                .program(PEXBOOT)
+                .args(["run".as_ref(), stage.pex.as_os_str()]),
+        };
+        let touch = |date: &str| {
+            let touched = Command::new("touch")
+                .args(["-d", date])
+                .arg(&stage.pex)
+                .status();
+            assert!(touched.unwrap().success());
+        };
+        for date in ["1980-01-01", "now"] {
+            touch(date);
+            start.run().ok().prints("old");
+            assert_eq!(stage.cached_files(), Vec::<std::path::PathBuf>::new());
+        }
+        // Another file of that size and time is told by its content: by its seal, or its fingerprint.
+        let before = fs::metadata(&stage.pex).unwrap();
+        stage.place(&app("new"), &stage.pex);
+        use std::os::unix::fs::MetadataExt as _;
+        touch(&format!("@{}", before.mtime()));
+        if way == Way::Original {
+            assert_eq!(fs::metadata(&stage.pex).unwrap().len(), before.len());
+        }
+        start.run().ok().prints("new");
+    }
+}
+
 /// The plans that warming this PEX leaves: the one for where it was made, and the one for anywhere.
 fn warmed(pex: &Pex) -> [Plan; 2] {
     let stage = Stage::new(Way::Embedded, &pex.build());

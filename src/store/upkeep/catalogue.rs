@@ -26,7 +26,7 @@ const KINDS: [Kind; 11] = [
     Kind::Bytecode,
     Kind::Wheels,
     Kind::Originals,
-    Kind::Boot,
+    Kind::Finders,
     Kind::Interpreters,
     Kind::Engine,
 ];

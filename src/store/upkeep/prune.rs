@@ -376,7 +376,7 @@ fn remove_orphans(home: &Path, now: SystemTime) {
         })
     };
     let mut orphans = Vec::new();
-    for kind in ["boot", "code", "bytecode", "sites", "venvs", "originals"] {
+    for kind in ["finders", "code", "bytecode", "sites", "venvs", "originals"] {
         manifests(&home.join(kind), &mut orphans);
     }
     for wheel in std::fs::read_dir(home.join("wheels"))

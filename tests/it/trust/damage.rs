@@ -209,7 +209,7 @@ fn a_power_cut_that_took_nothing_away() {
 }
 
 /// Makes another boot the writer of everything in the root: what a plan or manifest says of its boot is changed.
-fn reboot(stage: &Stage) {
+pub fn reboot(stage: &Stage) {
     let boot = fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap();
     let hex: String = boot.trim().replace('-', "");
     let raw: Vec<u8> = (0..16)
@@ -218,20 +218,19 @@ fn reboot(stage: &Stage) {
     for path in below(&home(stage)) {
         if path.extension().is_some_and(|end| end == "manifest") {
             let text = fs::read(&path).unwrap();
-            let at = text
-                .windows(32)
-                .position(|window| window == hex.as_bytes())
-                .unwrap();
+            let found = text.windows(32).position(|window| window == hex.as_bytes());
+            // What was warmed is on disk whatever the boot.
+            let Some(at) = found else { continue };
             let mut text = text;
             text[at..at + 32].copy_from_slice(&[b'1'; 32]);
             fs::write(&path, text).unwrap();
         } else if path.ends_with("boot_id") {
-            assert_eq!(fs::read(&path).unwrap(), raw);
-            fs::write(&path, [0x11; 16]).unwrap();
+            if fs::read(&path).unwrap() == raw {
+                fs::write(&path, [0x11; 16]).unwrap();
+            }
         } else if path.parent().is_some_and(|above| above.ends_with("plans")) {
             let mut plans: Vec<Plan> = Plans::of(&fs::read(&path).unwrap()).collect();
-            for plan in &mut plans {
-                assert_eq!(plan.boot_id.to_vec(), raw);
+            for plan in plans.iter_mut().filter(|plan| plan.boot_id.to_vec() == raw) {
                 plan.boot_id = [0x11; 16];
             }
             fs::write(&path, encode(&plans)).unwrap();

@@ -181,7 +181,7 @@ fn entries(home: &Path) -> Vec<PathBuf> {
     let kinds = [
         "engine",
         "interpreters",
-        "boot",
+        "finders",
         "code",
         "bytecode",
         "sites",
