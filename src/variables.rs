@@ -127,6 +127,7 @@ impl Variables {
             return Ok(Variables::default());
         }
         if settings.flag("PEX_IGNORE_RCFILES")? == Some(true) {
+            settings.note_home(home, inputs);
             return settings.parse(home);
         }
 
@@ -139,6 +140,7 @@ impl Variables {
                 settings.values.insert(name, value);
             }
         }
+        settings.note_home(home, inputs);
         Ok(Variables {
             from_rc,
             untrusted_rc: untrusted,
@@ -229,6 +231,16 @@ struct Settings {
 }
 
 impl Settings {
+    /// Notes HOME as an input where a value has it in place of a tilde. (Where the root is a launch does not depend on.)
+    fn note_home(&self, home: Option<&OsStr>, inputs: &mut Inputs) {
+        let tilde = |(name, value): (&String, &OsString)| {
+            name != "PEX_ROOT" && value.as_bytes().contains(&b'~')
+        };
+        if self.values.iter().any(tilde) {
+            inputs.variable("HOME", home);
+        }
+    }
+
     fn parse(&self, home: Option<&OsStr>) -> Result<Variables, VariableError> {
         let mut deferred = Vec::new();
         let extra_sys_path_text = self.text("PEX_EXTRA_SYS_PATH")?;

@@ -127,6 +127,8 @@ pub enum Input {
     Variable(Vec<u8>, Option<Vec<u8>>),
     /// P as invoked, absolute, is this path: the command names it.
     Pex(Vec<u8>),
+    /// The working directory is this one: something relative was looked up from it.
+    Cwd(Vec<u8>),
     /// The kernel calls itself so: release and version (uname(2)), a zero byte between.
     Kernel(Vec<u8>),
 }

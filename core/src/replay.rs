@@ -69,15 +69,31 @@ const DEFAULT_PATH: &[u8] = b"/bin:/usr/bin";
 /// ([`warm`](crate::warm)).
 #[must_use]
 pub fn holds(plan: &Plan, launch: Launch<'_>, world: &impl World) -> bool {
+    broken(plan, launch, world).is_none()
+}
+
+/// What of a plan does not hold.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Broken<'p> {
+    /// This input.
+    Input(&'p Input),
+    /// Another boot made the plan, and nobody knows whether all of it reached the disk.
+    Boot,
+}
+
+/// The first that does not hold of what [`holds`] looks at.
+#[must_use]
+pub fn broken<'p>(plan: &'p Plan, launch: Launch<'_>, world: &impl World) -> Option<Broken<'p>> {
     let world = &CwdOnce {
         world,
         cwd: core::cell::OnceCell::new(),
     };
+    let mut inputs = plan.inputs.iter();
+    if let Some(input) = inputs.find(|input| !input_holds(input, launch, world)) {
+        return Some(Broken::Input(input));
+    }
     let wrote = plan.boot_id;
-    plan.inputs
-        .iter()
-        .all(|input| input_holds(input, launch, world))
-        && (wrote == [0; 16] || world.boot_id() == Some(wrote))
+    (wrote != [0; 16] && world.boot_id() != Some(wrote)).then_some(Broken::Boot)
 }
 
 fn input_holds(input: &Input, launch: Launch<'_>, world: &impl World) -> bool {
@@ -110,6 +126,7 @@ fn input_holds(input: &Input, launch: Launch<'_>, world: &impl World) -> bool {
         Input::FirstUpward(name, hit) => first_upward(name, world) == *hit,
         Input::Variable(name, value) => env::get(launch.env, name) == value.as_deref(),
         Input::Pex(path) => launch.pex == path,
+        Input::Cwd(path) => world.cwd().as_ref() == Some(path),
         Input::Kernel(name) => world.kernel() == *name,
     }
 }

@@ -11,7 +11,7 @@ use crate::key::{Subject, key};
 use crate::machine::{self, Machine};
 use crate::paths;
 use crate::plan::{Identity, Plan, Plans, SIZE_MAX};
-use crate::replay::{Launch, holds};
+use crate::replay::{Broken, Launch, broken, holds};
 use crate::roots::safety::User;
 use crate::roots::{Candidate, Kind};
 use crate::seal::Seal;
@@ -66,12 +66,7 @@ impl Start<'_> {
         let seed = root.kind == Kind::Seed;
         let (bytes, file, stat) = read(key, root, self.user)?;
         let fixed = OnceCell::new();
-        // What can't be written to is as fixed as a seed.
-        let fixed = || {
-            *fixed.get_or_init(|| {
-                seed || !machine::can_write(&paths::below(&root.path, &[paths::FORMAT.as_bytes()]))
-            })
-        };
+        let fixed = || *fixed.get_or_init(|| is_fixed(root));
         let plan = Plans::of(&bytes)
             .take(plan::PLANS_MAX)
             .find(|plan| self.is_of(plan, &fixed) && holds(plan, self.launch, &Machine))?;
@@ -80,6 +75,27 @@ impl Start<'_> {
             file,
             stamped: (!seed).then_some(stat.st_mtime),
         })
+    }
+
+    /// Tells why each plan of each root is not the one: the root, and what of the plan does not hold, `None` for a plan of
+    /// another file. For a start that is to be told about.
+    pub fn misses(
+        &self,
+        key: &[u8; 32],
+        roots: &[Candidate],
+        tell: &mut dyn FnMut(&[u8], Option<Broken<'_>>),
+    ) {
+        for root in roots {
+            let Some((bytes, ..)) = read(key, root, self.user) else {
+                continue;
+            };
+            for plan in Plans::of(&bytes).take(plan::PLANS_MAX) {
+                match self.is_of(&plan, &|| is_fixed(root)) {
+                    true => tell(&root.path, broken(&plan, self.launch, &Machine)),
+                    false => tell(&root.path, None),
+                }
+            }
+        }
     }
 
     /// Whether the plan was made for the content of the file that was started. In a root that is `fixed` the file's own
@@ -121,6 +137,12 @@ impl Found {
             );
         }
     }
+}
+
+/// Whether a root stays as it is: a seed, and what can't be written to.
+fn is_fixed(root: &Candidate) -> bool {
+    let format = paths::below(&root.path, &[paths::FORMAT.as_bytes()]);
+    root.kind == Kind::Seed || !machine::can_write(&format)
 }
 
 /// The plans of that key, if the root can be trusted and has some: their bytes, the open file and its status.

@@ -61,6 +61,10 @@ impl Choice<'_> {
     ) -> Result<(Rc<Record>, T), InterpreterError> {
         let python = self.request.python.filter(|python| !python.is_empty());
         let python_path = self.request.python_path.filter(|items| !items.is_empty());
+        // As they are written: a relative one is each working directory's own, and a link may come to lead elsewhere.
+        for item in python_path.into_iter().flatten() {
+            inputs.file(item);
+        }
         let absolute = python.map(Path::new).filter(|python| python.is_absolute());
 
         let preferred = match absolute {

@@ -6,7 +6,7 @@ use std::fs;
 use std::os::unix::fs::symlink;
 
 use super::super::answer::field;
-use super::super::record::Machine;
+use super::super::record::Platform;
 use super::super::record::record_tests::program;
 use super::*;
 use crate::plan::Input;
@@ -105,9 +105,9 @@ impl Sandbox {
             variables: self.variables.clone(),
             cwd: self.at("cwd"),
         };
-        let machine = Machine {
+        let machine = Platform {
             machine: "x86_64".to_owned(),
-            ..Machine::default()
+            ..Platform::default()
         };
         let records = Records::new(machine, &|_| None, &|_, _| ());
         let request = Request {

@@ -182,7 +182,7 @@ fn choose_asking<T>(
     fits: &mut dyn FnMut(&Record) -> Result<T, String>,
     may_ask: Option<&dyn Fn(&Path) -> bool>,
 ) -> Result<(Record, T), InterpreterError> {
-    let machine = record::Machine::here(&|name| surroundings.variable(name).map(Into::into));
+    let machine = record::Platform::here(&|name| surroundings.variable(name).map(Into::into));
     inputs.variable("PYTHONUSERBASE", surroundings.variable("PYTHONUSERBASE"));
     let find = |key: &str| store.find(Kind::Interpreters, key);
     let save = |key: &str, bytes: &[u8]| {

@@ -31,7 +31,7 @@ const MAX_RECORD: u64 = 8 * 1024 * 1024;
 
 /// What of the machine and the user goes into a record.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub(super) struct Machine {
+pub(super) struct Platform {
     pub(super) system: String,
     pub(super) release: String,
     pub(super) version: String,
@@ -40,9 +40,9 @@ pub(super) struct Machine {
     pub(super) user_base: Option<PathBuf>,
 }
 
-impl Machine {
+impl Platform {
     /// As the kernel and the environment have it now.
-    pub(super) fn here(variable: &dyn Fn(&str) -> Option<OsString>) -> Machine {
+    pub(super) fn here(variable: &dyn Fn(&str) -> Option<OsString>) -> Platform {
         let text = |value: &OsStr| value.to_string_lossy().into_owned();
         let set = |name| {
             variable(name)
@@ -51,16 +51,16 @@ impl Machine {
         };
         let user_base = set("PYTHONUSERBASE").or_else(|| Some(set("HOME")?.join(".local")));
         match nix::sys::utsname::uname() {
-            Ok(name) => Machine {
+            Ok(name) => Platform {
                 system: text(name.sysname()),
                 release: text(name.release()),
                 version: text(name.version()),
                 machine: text(name.machine()),
                 user_base,
             },
-            Err(_) => Machine {
+            Err(_) => Platform {
                 user_base,
-                ..Machine::default()
+                ..Platform::default()
             },
         }
     }
@@ -69,7 +69,7 @@ impl Machine {
 /// What a stored record says, whether or not it still holds.
 #[cfg(feature = "cli")]
 pub(super) fn read(bytes: &[u8]) -> Option<Record> {
-    let machine = Machine::here(&|name| std::env::var_os(name));
+    let machine = Platform::here(&|name| std::env::var_os(name));
     Some(Stored::decode(bytes)?.record(&machine))
 }
 
@@ -198,7 +198,7 @@ impl Stored {
     }
 
     /// The record, with what only this moment can say.
-    fn record(self, machine: &Machine) -> Record {
+    fn record(self, machine: &Platform) -> Record {
         let Stored {
             files,
             elf,
@@ -261,7 +261,7 @@ impl Stored {
 }
 
 /// The marker environment, as `packaging.markers.default_environment()` has it.
-fn markers(answer: &Answer, machine: &Machine) -> BTreeMap<String, String> {
+fn markers(answer: &Answer, machine: &Platform) -> BTreeMap<String, String> {
     let python = match answer.implementation.as_str() {
         "cpython" => "CPython".to_owned(),
         "pypy" => "PyPy".to_owned(),
@@ -296,7 +296,7 @@ fn markers(answer: &Answer, machine: &Machine) -> BTreeMap<String, String> {
 
 /// The records of one choice: each interpreter is looked up once, and asked at most once.
 pub(super) struct Records<'a> {
-    machine: Machine,
+    machine: Platform,
     /// What the store has under a name.
     find: &'a dyn Fn(&str) -> Option<PathBuf>,
     /// Puts a record into the store; that it could not is no reason to fail a launch.
@@ -313,7 +313,7 @@ type Turn<'a> = dyn Fn(&str, &mut dyn FnMut() -> bool) -> Option<Work> + 'a;
 
 impl<'a> Records<'a> {
     pub(super) fn new(
-        machine: Machine,
+        machine: Platform,
         find: &'a dyn Fn(&str) -> Option<PathBuf>,
         save: &'a dyn Fn(&str, &[u8]),
     ) -> Records<'a> {

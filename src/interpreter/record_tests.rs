@@ -28,7 +28,7 @@ impl Shelf {
             fs::write(self.directory.path().join(key), bytes).unwrap();
         };
         let before = self.saved.get();
-        let machine = Machine::here(&|name| std::env::var_os(name));
+        let machine = Platform::here(&|name| std::env::var_os(name));
         let record = Records::new(machine, &find, &save).get(path);
         (record, self.saved.get() - before)
     }
@@ -189,7 +189,7 @@ fn who_has_waited_for_another_process_takes_what_that_one_learned() {
     let hidden = shelf.directory.path().join("hidden");
     let find = |key: &str| Some(shelf.directory.path().join(key)).filter(|path| path.exists());
     let save = |_: &str, _: &[u8]| panic!("it was asked once more");
-    let machine = || Machine::here(&|name| std::env::var_os(name));
+    let machine = || Platform::here(&|name| std::env::var_os(name));
     let record = shelf
         .directory
         .path()

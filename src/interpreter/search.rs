@@ -74,7 +74,7 @@ pub(super) fn candidates(
 ) -> Vec<PathBuf> {
     let items = match place {
         Where::Path => {
-            inputs.variable("PATH", surroundings.path());
+            surroundings.note_path(inputs);
             surroundings.search_path()
         }
         Where::Items(items) => items.clone(),

@@ -147,7 +147,7 @@ impl<'a> View<'a> {
     fn asdf(&self, inputs: &mut Inputs) -> Option<PathBuf> {
         let versions = self.variable("ASDF_PYTHON_VERSION", inputs).or_else(|| {
             self.upward(&[".tool-versions"], inputs).or_else(|| {
-                let file = self.surroundings.home()?.join(".tool-versions");
+                let file = self.surroundings.home(inputs)?.join(".tool-versions");
                 inputs.file(&file);
                 self.configured(&file)
             })
@@ -168,7 +168,7 @@ impl<'a> View<'a> {
             self.upward(&FILES, inputs).or_else(|| {
                 let config = match self.surroundings.variable("XDG_CONFIG_HOME") {
                     Some(config) => PathBuf::from(config),
-                    None => self.surroundings.home()?.join(".config"),
+                    None => self.surroundings.home(inputs)?.join(".config"),
                 };
                 inputs.variable(
                     "XDG_CONFIG_HOME",

@@ -83,7 +83,7 @@ fn by_name(name: &str, surroundings: &Surroundings, inputs: &mut Inputs) -> Opti
     for path in surroundings.on_path(name).skip_while(|path| *path != first) {
         // A lookup says nothing of what is behind its hit.
         if passed_over {
-            inputs.variable("PATH", surroundings.path());
+            surroundings.note_path(inputs);
             inputs.file(&path);
         }
         if !is_executable(&path) {

@@ -45,8 +45,10 @@ impl Surroundings {
             .map(OsString::as_os_str)
     }
 
-    /// `$HOME`.
-    pub(super) fn home(&self) -> Option<PathBuf> {
+    /// `$HOME`; notes that it was asked for.
+    pub(super) fn home(&self, inputs: &mut Inputs) -> Option<PathBuf> {
+        let value = self.variables.get(OsStr::new("HOME"));
+        inputs.variable("HOME", value.map(OsString::as_os_str));
         self.variable("HOME").map(PathBuf::from)
     }
 
@@ -80,7 +82,20 @@ impl Surroundings {
             let found = found.map(|path| path.as_os_str().as_bytes().to_vec());
             inputs.add(Input::FirstOnPath(name.as_bytes().to_vec(), found));
         } else {
-            inputs.variable("PATH", self.path());
+            self.note_path(inputs);
+        }
+    }
+
+    /// Notes that `PATH` was searched, from the working directory where an item of it is relative.
+    pub(super) fn note_path(&self, inputs: &mut Inputs) {
+        inputs.variable("PATH", self.path());
+        let path = self.variable("PATH").unwrap_or_default().as_bytes();
+        if !path.is_empty()
+            && path
+                .split(|&byte| byte == b':')
+                .any(|item| !item.starts_with(b"/"))
+        {
+            inputs.add(Input::Cwd(self.cwd.as_os_str().as_bytes().to_vec()));
         }
     }
 

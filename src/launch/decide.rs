@@ -78,6 +78,10 @@ fn members(
 ) -> Result<Vec<(Pex, [u8; 32])>, LaunchError> {
     let mut paths: Vec<PathBuf> = Vec::new();
     let own = opened.pex.info.pex_paths.iter();
+    if own.clone().any(|path| path.starts_with('~')) {
+        let home = invocation.variable("HOME");
+        opened.inputs.variable("HOME", home);
+    }
     let own: Vec<PathBuf> = own.map(|path| expand_user(path)).collect();
     for path in own.into_iter().chain(opened.variables.path.iter().cloned()) {
         if !paths.contains(&path) {

@@ -80,6 +80,9 @@ pub fn exec(
     } = opened;
     let (pex, variables, store) = (&*pex, &*variables, &*store);
     let tools = variables.tools;
+    if pex.info.pex_paths.iter().any(|path| path.starts_with('~')) {
+        inputs.variable("HOME", invocation.variable("HOME"));
+    }
     let own: Vec<PathBuf> = pex
         .info
         .pex_paths

@@ -184,7 +184,7 @@ fn prepare_surely(
 /// The plan of an earlier launch, if every input it depended on still holds.
 fn replay(invocation: &Invocation, report: &mut dyn Report) -> Option<Plan> {
     let _step = trace::step("replay");
-    let plan = (!invocation.repair).then(|| replay::find(invocation))??;
+    let plan = (!invocation.repair).then(|| replay::find(invocation, report))??;
     report.say(1, &|| {
         "replaying the launch plan: every input still holds".to_owned()
     });
@@ -195,7 +195,7 @@ fn replay(invocation: &Invocation, report: &mut dyn Report) -> Option<Plan> {
 #[cfg(feature = "cli")]
 #[must_use]
 pub fn planned(invocation: &Invocation) -> Option<PathBuf> {
-    let plan = replay::find(invocation)?;
+    let plan = replay::find(invocation, &mut Console::new())?;
     Some(PathBuf::from(OsStr::from_bytes(plan.launch()?)))
 }
 

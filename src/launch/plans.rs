@@ -17,19 +17,19 @@ use crate::store::{Kind, Store, StoreError};
 ///
 /// # Errors
 /// When the root can't be written.
-pub(super) fn record(home: &Store, key: &[u8; 32], mut plan: Plan) -> Result<(), StoreError> {
+pub(super) fn record(store: &Store, key: &[u8; 32], mut plan: Plan) -> Result<(), StoreError> {
     let now = now();
     let mut looked_at = plan.inputs.iter().filter_map(|input| match input {
         Input::File(_, identity) => Some(identity),
         _ => None,
     });
-    if home.lasting().is_none()
+    if store.lasting().is_none()
         || looked_at.any(|identity| identity.is_fresh(now))
         || plan.files.iter().any(|file| file.is_fresh(now))
     {
         return Ok(());
     }
-    let mut plans = home.plans(key);
+    let mut plans = store.plans(key);
     // One whose launch is gone holds no more.
     plans.retain(|plan| {
         let launch = plan.launch();
@@ -45,7 +45,7 @@ pub(super) fn record(home: &Store, key: &[u8; 32], mut plan: Plan) -> Result<(),
     }
     plans.insert(0, plan);
     plans.truncate(PLANS_MAX);
-    home.file(Kind::Plans, &hex(key), &encode(&plans))?;
+    store.file(Kind::Plans, &hex(key), &encode(&plans))?;
     Ok(())
 }
 

@@ -118,7 +118,7 @@ pub(super) fn publish(
     for path in &command.needs {
         draft.inputs.add(Input::Present(place(path), 0));
     }
-    let home = elsewhere.unwrap_or(store);
+    let store = elsewhere.unwrap_or(store);
     let mut held = Vec::new();
     let mut note = Note::default();
     if let Some(mut boot) = command.boot {
@@ -127,11 +127,11 @@ pub(super) fn publish(
         let name = boot_name(invocation.name(), &interpreter);
         // PyPy knows bytecode by the name of a file alone, and a file in memory has none without /proc.
         let in_memory = interpreter.implementation == "cpython" && Path::new(HELD).is_dir();
-        if home.lasting().is_none() && !in_memory {
-            home.writable()?;
-            boot.data.temporary = home.temporary().map(Into::into);
+        if store.lasting().is_none() && !in_memory {
+            store.writable()?;
+            boot.data.temporary = store.temporary().map(Into::into);
         }
-        match draft.launch(&name, &boot, seal.is_some(), &interpreter, &home)? {
+        match draft.launch(&name, &boot, seal.is_some(), &interpreter, &store)? {
             Some(directory) => {
                 report.say(1, &|| format!("launch: `{}`", directory.display()));
                 draft.starts(&directory, &name);
@@ -150,16 +150,16 @@ pub(super) fn publish(
             .env
             .push(EnvChange::Set(Note::NAME.to_vec(), Value::Note(whole)));
     }
-    let plan = draft.plan(&home);
+    let plan = draft.plan(&store);
     if held.is_empty() {
-        record(&home, &draft.key, plan.clone())?;
+        record(&store, &draft.key, plan.clone())?;
     }
     // The start that follows here, and no later one, is told that it is the first.
     note.first = held.is_empty();
     Ok(Prepared {
         plan: with_note(plan, note),
         key: draft.key,
-        store: home,
+        store,
         seal,
         python: interpreter.binary,
         held,
@@ -185,13 +185,13 @@ pub(super) fn publish_complete(
         exec,
         boots: false,
     };
-    let home = elsewhere.unwrap_or(opened.store);
-    let plan = draft.plan(&home);
-    record(&home, &draft.key, plan.clone())?;
+    let store = elsewhere.unwrap_or(opened.store);
+    let plan = draft.plan(&store);
+    record(&store, &draft.key, plan.clone())?;
     Ok(Prepared {
         plan,
         key: draft.key,
-        store: home,
+        store,
         seal: opened.seal,
         python: interpreter.binary.clone(),
         held: Vec::new(),
@@ -219,7 +219,7 @@ impl Draft {
         boot: &Boot,
         sealed: bool,
         interpreter: &Record,
-        home: &Store,
+        store: &Store,
     ) -> Result<Option<PathBuf>, StoreError> {
         let data = boot.data.marshal();
         let shipped = boot.shipped.as_ref().map(Py::marshal);
@@ -245,7 +245,7 @@ impl Draft {
             add(bytes);
         }
         let id = hex(&hash.finalize());
-        home.launch(&id, &files, boot.importing.then_some(IMPORTING))
+        store.launch(&id, &files, boot.importing.then_some(IMPORTING))
     }
 
     /// Lets the command start what lies there.
@@ -288,13 +288,13 @@ impl Draft {
         Ok(vec![boot, data])
     }
 
-    fn plan(&self, home: &Store) -> Plan {
+    fn plan(&self, store: &Store) -> Plan {
         Plan {
             files: vec![self.identity],
             fingerprint: self.fingerprint,
             portable: false,
             boots: self.boots,
-            boot_id: home.boot_id().0,
+            boot_id: store.boot_id().0,
             inputs: self.inputs.clone().into_list(),
             exec: self.exec.clone(),
         }

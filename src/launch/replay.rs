@@ -4,8 +4,8 @@
 use std::os::unix::ffi::OsStrExt;
 
 use pexboot_core::machine;
-use pexboot_core::plan::{Identity, Plan};
-use pexboot_core::replay::Launch;
+use pexboot_core::plan::{Identity, Input, Plan};
+use pexboot_core::replay::{Broken, Launch};
 use pexboot_core::roots::{self, Candidate};
 use pexboot_core::seal::Seal;
 use pexboot_core::warm::{Found, Start};
@@ -77,7 +77,7 @@ fn candidates(invocation: &Invocation, pex_root: &[u8]) -> Vec<Candidate> {
 }
 
 /// The plan of this invocation, when there is one and every input of it still holds.
-pub(super) fn find(invocation: &Invocation) -> Option<Plan> {
+pub(super) fn find(invocation: &Invocation, report: &mut dyn Report) -> Option<Plan> {
     let identity = identity_of(&invocation.pex).ok()?;
     let seal = Archive::seal_of(&invocation.pex).ok()?;
     let content = Content {
@@ -92,10 +92,45 @@ pub(super) fn find(invocation: &Invocation) -> Option<Plan> {
     let roots = candidates(invocation, &pex_root);
     let found = asked(invocation, seal.as_ref(), identity, content, |start| {
         let _step = trace::step("plans");
-        start.find(&start.key(), &roots)
+        let key = start.key();
+        let found = start.find(&key, &roots);
+        if found.is_none() {
+            start.misses(&key, &roots, &mut |root, why| {
+                report.say(1, &|| missed(root, why));
+            });
+        }
+        found
     })?;
     found.stamp(now());
     Some(found.plan)
+}
+
+/// Why a plan is not replayed.
+fn missed(root: &[u8], why: Option<Broken<'_>>) -> String {
+    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+    let why = match why {
+        None => "it is for another file of this name".to_owned(),
+        Some(Broken::Boot) => "another boot of the machine made it".to_owned(),
+        Some(Broken::Input(input)) => match input {
+            Input::File(place, _) | Input::Content(place, _) => {
+                format!("`{}` has changed", text(&place.path))
+            }
+            Input::Present(place, _) => format!("`{}` is gone", text(&place.path)),
+            Input::Absent(place) => format!("`{}` is there now", text(&place.path)),
+            Input::Link(place, _) => format!("`{}` leads elsewhere", text(&place.path)),
+            Input::FirstOnPath(name, _) => {
+                format!("the first `{}` on PATH is another", text(name))
+            }
+            Input::FirstUpward(name, _) => {
+                format!("the nearest `{}` is another", text(name))
+            }
+            Input::Variable(name, _) => format!("{} has another value", text(name)),
+            Input::Pex(path) => format!("it is for `{}`", text(path)),
+            Input::Cwd(path) => format!("it is for starts in `{}`", text(path)),
+            Input::Kernel(_) => "the kernel is another".to_owned(),
+        },
+    };
+    format!("a plan in `{}` does not hold: {why}", text(root))
 }
 
 /// The plan that another copy of this file has: its content was checked, so this copy joins those that the plan knows.
@@ -130,10 +165,14 @@ pub(super) fn join(
         "replaying the launch plan of the same content: every input still holds".to_owned()
     });
     if !plan.portable && !plan.files.contains(&opened.identity) {
-        let home = elsewhere.unwrap_or(&opened.store);
+        let store = elsewhere.unwrap_or(&opened.store);
         plan.files.insert(0, opened.identity);
-        if home.plans(&key).iter().any(|known| known.exec == plan.exec) {
-            record(home, &key, plan.clone())?;
+        if store
+            .plans(&key)
+            .iter()
+            .any(|known| known.exec == plan.exec)
+        {
+            record(store, &key, plan.clone())?;
         }
     }
     Ok(Some((plan, key)))

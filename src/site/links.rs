@@ -20,12 +20,12 @@ use super::merge::{Directory, Node, list};
 use crate::store::{CACHE, FillError, StoreError, Tree};
 use crate::unpack::is_library;
 
-/// Builds `merged` in the fresh directory `root`, which will lie two levels below `home`, as it does now; with the
+/// Builds `merged` in the fresh directory `root`, which will lie two levels below `format`, as it does now; with the
 /// bytecode that is known.
 pub(super) fn build(
     root: &Path,
     merged: &Directory,
-    home: &Path,
+    format: &Path,
     known: &Known,
 ) -> Result<(), FillError> {
     let at = |path: &Path| {
@@ -34,7 +34,7 @@ pub(super) fn build(
     };
     let mut builder = Builder {
         tree: Tree::new(root).map_err(at(root))?,
-        home,
+        format,
         known,
     };
     builder.fill("", merged).map_err(at(root))?;
@@ -43,7 +43,7 @@ pub(super) fn build(
 
 struct Builder<'a> {
     tree: Tree,
-    home: &'a Path,
+    format: &'a Path,
     known: &'a Known,
 }
 
@@ -74,7 +74,7 @@ impl Builder<'_> {
                     let listed = list(source, *native)?;
                     self.real(&path, &listed)?;
                     let cache = source.join(CACHE);
-                    let shares = source.starts_with(self.home)
+                    let shares = source.starts_with(self.format)
                         && cache.symlink_metadata().is_ok_and(|found| found.is_dir());
                     if shares {
                         self.link(&format!("{path}/{CACHE}"), &cache)?;
@@ -116,7 +116,7 @@ impl Builder<'_> {
 
     /// What a link at `path` must read to lead to `source`.
     fn target(&self, path: &str, source: &Path) -> PathBuf {
-        let Ok(within) = source.strip_prefix(self.home) else {
+        let Ok(within) = source.strip_prefix(self.format) else {
             return source.to_owned();
         };
         // From the link's directory up to the site, and from there past `sites/KEY`.

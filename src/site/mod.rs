@@ -79,10 +79,10 @@ pub fn assemble(
             return Ok(apart(units));
         }
         None => {
-            let home = home(store.root());
-            store.directory(Kind::Sites, &key(wheels, &home), &mut |root| {
-                let known = Known::in_sites(&home.join(Kind::Sites.directory()));
-                links::build(root, &merged, &home, &known)
+            let format = format(store.root());
+            store.directory(Kind::Sites, &key(wheels, &format), &mut |root| {
+                let known = Known::in_sites(&format.join(Kind::Sites.directory()));
+                links::build(root, &merged, &format, &known)
             })?
         }
     };
@@ -107,14 +107,14 @@ pub fn assemble(
 }
 
 /// Builds in the empty directory `work` what [`assemble`] keeps for these wheels in the root whose format directory is
-/// `home`, and gives its name there; `None` where they need no site. To compare the two.
+/// `format`, and gives its name there; `None` where they need no site. To compare the two.
 ///
 /// # Errors
 /// As [`assemble`].
 #[cfg(feature = "cli")]
 pub fn rebuild(
     wheels: &[Unpacked],
-    home: &Path,
+    format: &Path,
     work: &Path,
 ) -> Result<Option<String>, StoreError> {
     let units = units(wheels)?;
@@ -122,8 +122,8 @@ pub fn rebuild(
         return Ok(None);
     }
     let (merged, _) = plan(&units)?;
-    links::build(work, &merged, home, &Known::default()).map_err(StoreError::Fill)?;
-    Ok(Some(key(wheels, home)))
+    links::build(work, &merged, format, &Known::default()).map_err(StoreError::Fill)?;
+    Ok(Some(key(wheels, format)))
 }
 
 /// Tells where what was merged lies, `place` being where the merged directory is.
@@ -219,19 +219,20 @@ fn apart(units: Vec<Unit>) -> Site {
 /// a read-only root).
 fn beside(wheels: &[Unpacked], store: &Store) -> Option<PathBuf> {
     // `HOME/wheels/SHA256/NAME.whl`
-    let home = wheels.first()?.path.ancestors().nth(3)?;
-    if home == self::home(store.root()) || !wheels.iter().all(|wheel| wheel.path.starts_with(home))
+    let format = wheels.first()?.path.ancestors().nth(3)?;
+    if format == self::format(store.root())
+        || !wheels.iter().all(|wheel| wheel.path.starts_with(format))
     {
         return None;
     }
     store
-        .find(Kind::Sites, &key(wheels, home))
-        .filter(|site| site.starts_with(home))
+        .find(Kind::Sites, &key(wheels, format))
+        .filter(|site| site.starts_with(format))
 }
 
-/// The name of the site of these wheels as seen from `home`: what lies below it counts by its path from there, so that a
+/// The name of the site of these wheels as seen from `format`: what lies below it counts by its path from there, so that a
 /// root can be moved; anything else by its absolute path.
-fn key(wheels: &[Unpacked], home: &Path) -> String {
+fn key(wheels: &[Unpacked], format: &Path) -> String {
     let mut hash = Sha256::new();
     hash.update(b"pexboot site 1\0");
     let mut text = |bytes: &[u8]| {
@@ -239,7 +240,7 @@ fn key(wheels: &[Unpacked], home: &Path) -> String {
         hash.update(bytes);
     };
     for wheel in wheels {
-        let path = wheel.path.strip_prefix(home).unwrap_or(&wheel.path);
+        let path = wheel.path.strip_prefix(format).unwrap_or(&wheel.path);
         text(path.as_os_str().as_encoded_bytes());
         wheel
             .entries
@@ -251,7 +252,7 @@ fn key(wheels: &[Unpacked], home: &Path) -> String {
 }
 
 /// The directory of the format version in a root.
-fn home(root: &Path) -> PathBuf {
+fn format(root: &Path) -> PathBuf {
     root.join(crate::store::FORMAT)
 }
 

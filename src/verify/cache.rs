@@ -30,21 +30,21 @@ use crate::{site, venv};
 
 /// Checks everything in the root of `cache`; `scratch` holds the wheels and the user code of `pex`, unpacked from it.
 pub(super) fn check(pex: &Pex, scratch: &Store, cache: &Store, findings: &mut Findings) {
-    let home = cache.root().join(FORMAT);
-    let records = records(&home, findings);
-    engines(&home, findings);
-    plans(&home, findings);
-    launches(&home, &records, findings);
+    let format = cache.root().join(FORMAT);
+    let records = records(&format, findings);
+    engines(&format, findings);
+    plans(&format, findings);
+    launches(&format, &records, findings);
     for kind in WITH_MANIFEST {
-        for entry in tree::entries(&home, kind) {
+        for entry in tree::entries(&format, kind) {
             findings.cached += 1;
-            say(manifest(&home.join(entry)), findings);
+            say(manifest(&format.join(entry)), findings);
         }
     }
     let truth = scratch.root().join(FORMAT);
     for kind in [Kind::Wheels, Kind::Code] {
         for entry in tree::entries(&truth, kind) {
-            let there = home.join(&entry);
+            let there = format.join(&entry);
             if there.symlink_metadata().is_ok() {
                 say(tree::differences(&truth.join(&entry), &there), findings);
             }
@@ -61,13 +61,13 @@ pub(super) fn check(pex: &Pex, scratch: &Store, cache: &Store, findings: &mut Fi
         let wheels: Vec<Unpacked> = wheels
             .into_iter()
             .filter_map(|wheel| {
-                let path = home.join(wheel.path.strip_prefix(&truth).ok()?);
+                let path = format.join(wheel.path.strip_prefix(&truth).ok()?);
                 Some(Unpacked { path, ..wheel })
             })
             .collect();
         // What is missing is made by the next start, in its own time.
         if wheels.iter().all(|wheel| wheel.path.is_dir()) {
-            merged(pex, record, &wheels, scratch, &home, findings);
+            merged(pex, record, &wheels, scratch, &format, findings);
         }
     }
 }
@@ -82,11 +82,11 @@ fn say(faults: Vec<String>, findings: &mut Findings) {
 }
 
 /// The interpreter records that can be read.
-fn records(home: &Path, findings: &mut Findings) -> Vec<Record> {
+fn records(format: &Path, findings: &mut Findings) -> Vec<Record> {
     let mut found = Vec::new();
-    for entry in tree::files(home, Kind::Interpreters) {
+    for entry in tree::files(format, Kind::Interpreters) {
         findings.cached += 1;
-        let path = home.join(entry);
+        let path = format.join(entry);
         match regular::read(&path)
             .ok()
             .and_then(|bytes| interpreter::read_record(&bytes))
@@ -98,10 +98,10 @@ fn records(home: &Path, findings: &mut Findings) -> Vec<Record> {
     found
 }
 
-fn engines(home: &Path, findings: &mut Findings) {
-    for entry in tree::files(home, Kind::Engine) {
+fn engines(format: &Path, findings: &mut Findings) {
+    for entry in tree::files(format, Kind::Engine) {
         findings.cached += 1;
-        let path = home.join(&entry);
+        let path = format.join(&entry);
         let digest = regular::read(&path).map(|bytes| hex(&Sha256::digest(bytes)));
         let name = entry.file_name().unwrap_or_default();
         if digest.is_ok_and(|digest| name != digest.as_str()) {
@@ -114,10 +114,10 @@ fn engines(home: &Path, findings: &mut Findings) {
 }
 
 /// The plans of every key: that they can be read.
-fn plans(home: &Path, findings: &mut Findings) {
-    for entry in tree::files(home, Kind::Plans) {
+fn plans(format: &Path, findings: &mut Findings) {
+    for entry in tree::files(format, Kind::Plans) {
         findings.cached += 1;
-        let path = home.join(entry);
+        let path = format.join(entry);
         let bytes = regular::read(&path).unwrap_or_default();
         let plans: Vec<Plan> = Plans::of(&bytes).collect();
         if encode(&plans) != bytes {
@@ -127,14 +127,14 @@ fn plans(home: &Path, findings: &mut Findings) {
 }
 
 /// Launches: the boot, and what lies beside it.
-fn launches(home: &Path, records: &[Record], findings: &mut Findings) {
+fn launches(format: &Path, records: &[Record], findings: &mut Findings) {
     let boots: HashSet<&[u8]> = records
         .iter()
         .map(|record| record.boot.as_slice())
         .collect();
-    for entry in tree::entries(home, Kind::Launches) {
+    for entry in tree::entries(format, Kind::Launches) {
         findings.cached += 1;
-        let launch = home.join(entry);
+        let launch = format.join(entry);
         let mut faults = Vec::new();
         let (own, named): (Vec<OsString>, Vec<OsString>) = tree::list(&launch)
             .into_iter()
@@ -207,14 +207,14 @@ fn merged(
     record: &Record,
     wheels: &[Unpacked],
     scratch: &Store,
-    home: &Path,
+    format: &Path,
     findings: &mut Findings,
 ) {
     let Ok(work) = tempfile::tempdir_in(scratch.root()) else {
         return;
     };
-    if let Some(Some(name)) = findings.note(site::rebuild(wheels, home, work.path())) {
-        let there = home.join(Kind::Sites.directory()).join(name);
+    if let Some(Some(name)) = findings.note(site::rebuild(wheels, format, work.path())) {
+        let there = format.join(Kind::Sites.directory()).join(name);
         if there.is_dir() {
             say(tree::differences(work.path(), &there), findings);
         }
@@ -222,7 +222,7 @@ fn merged(
     let Ok(fingerprint) = pex.fingerprint() else {
         return;
     };
-    let code = home.join(Kind::Code.directory()).join(hex(&fingerprint));
+    let code = format.join(Kind::Code.directory()).join(hex(&fingerprint));
     let name = pex.path.file_name().unwrap_or_default();
     let request = |prompt| venv::Request {
         interpreter: record,
@@ -234,7 +234,7 @@ fn merged(
         copies: pex.info.venv_site_packages_copies || pex.layout == Layout::Loose,
         prompt,
     };
-    let there = home
+    let there = format
         .join(Kind::Venvs.directory())
         .join(venv::name(&request(name)));
     if !there.is_dir() || !code.is_dir() {

@@ -7,27 +7,27 @@ use std::path::{Path, PathBuf};
 use crate::regular;
 use crate::store::{CACHE, Kind};
 
-/// The directories of a kind below the format directory `home`, relative to it.
-pub(super) fn entries(home: &Path, kind: Kind) -> Vec<PathBuf> {
+/// The directories of a kind below the format directory `format`, relative to it.
+pub(super) fn entries(format: &Path, kind: Kind) -> Vec<PathBuf> {
     let top = Path::new(kind.directory());
-    let found = children(home, top, true);
+    let found = children(format, top, true);
     if kind == Kind::Wheels {
         // Named by two components.
         return found
             .iter()
-            .flat_map(|key| children(home, key, true))
+            .flat_map(|key| children(format, key, true))
             .collect();
     }
     found
 }
 
 /// The files of a kind, in the same way.
-pub(super) fn files(home: &Path, kind: Kind) -> Vec<PathBuf> {
-    children(home, Path::new(kind.directory()), false)
+pub(super) fn files(format: &Path, kind: Kind) -> Vec<PathBuf> {
+    children(format, Path::new(kind.directory()), false)
 }
 
-fn children(home: &Path, directory: &Path, directories: bool) -> Vec<PathBuf> {
-    let mut found: Vec<PathBuf> = std::fs::read_dir(home.join(directory))
+fn children(format: &Path, directory: &Path, directories: bool) -> Vec<PathBuf> {
+    let mut found: Vec<PathBuf> = std::fs::read_dir(format.join(directory))
         .into_iter()
         .flatten()
         .flatten()

@@ -283,6 +283,34 @@ fn what_is_put_before_a_module_shadows_it() {
     start().run().ok().prints("packed packed package");
 }
 
+/// Where times are whole seconds, what is added in the second of the first start leaves no trace in them: the pack said for
+/// ever that there is no such module.
+#[test]
+fn a_module_that_comes_in_the_same_second_is_found() {
+    let text = "def main():\n    try:\n        import late\n        print('late')\n    except ImportError:\n        print('none')\n";
+    let stage = Stage::new(Way::Embedded, &Pex::app("pack-second", text).build());
+    let extra = stage.path("extra");
+    fs::create_dir(&extra).unwrap();
+    // As such a file system has it, before and after.
+    let second = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
+    let second = SystemTime::UNIX_EPOCH + Duration::from_secs(second.unwrap().as_secs());
+    let in_that_second = || {
+        fs::File::open(&extra)
+            .unwrap()
+            .set_modified(second)
+            .unwrap()
+    };
+    in_that_second();
+    let start = stage.start().env("PEX_EXTRA_SYS_PATH", &extra);
+    start.run().ok().prints("none");
+    the_pack(&stage);
+    fs::write(extra.join("late.py"), "").unwrap();
+    in_that_second();
+    for _ in 0..2 {
+        start.run().ok().prints("late");
+    }
+}
+
 #[test]
 fn a_damaged_pack_is_none_and_is_made_again() {
     let stage = Stage::new(Way::Embedded, &words());

@@ -130,6 +130,31 @@ fn wheels_that_do_not_fit_are_told_with_every_reason() {
     );
 }
 
+/// A contradiction in the settings was found after a Python had been asked and everything unpacked.
+#[test]
+fn what_settings_contradict_is_refused_before_any_work() {
+    let pex = Pex::probe("decided").dep(Wheel::new("pure", "1.0"));
+    for pex in [pex.clone().build(), pex.venv().build()] {
+        let stage = Stage::new(Way::Embedded, &pex);
+        // Whoever asks it what it is leaves a mark.
+        let mark = stage.path("work/asked");
+        let script = format!(
+            "#!/bin/sh\ntouch {}\nexec {} \"$@\"\n",
+            mark.display(),
+            debian().path.display()
+        );
+        stage.script(&format!("bin/{}", debian().name()), &script);
+        let start = stage.start().env("PATH", stage.path("bin"));
+        let start = start.env("PEX_SCRIPT", "x").env("PEX_MODULE", "y");
+        start.run().refused();
+        assert!(!mark.exists(), "a Python was asked");
+        let home = stage.home().join(".cache/pexboot/v2");
+        for kind in ["wheels", "code", "sites", "venvs", "interpreters"] {
+            assert!(!home.join(kind).exists(), "{kind}");
+        }
+    }
+}
+
 /// Of a PEX with wheels for 3.12 alone, 58 MB were unpacked where only 3.11 was, and then it was refused.
 #[test]
 fn nothing_is_unpacked_before_a_refusal_for_want_of_a_python() {

@@ -189,6 +189,10 @@ fn write_input(out: &mut Vec<u8>, input: &Input) {
             out.push(9);
             write_text(out, path);
         }
+        Input::Cwd(path) => {
+            out.push(10);
+            write_text(out, path);
+        }
         Input::Kernel(name) => {
             out.push(8);
             write_text(out, name);
@@ -352,6 +356,7 @@ impl Reader<'_> {
             7 => Input::Variable(self.text()?, self.option()?),
             8 => Input::Kernel(self.bytes()?),
             9 => Input::Pex(self.text()?),
+            10 => Input::Cwd(self.text()?),
             _ => return None,
         })
     }

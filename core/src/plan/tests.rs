@@ -51,6 +51,7 @@ fn full() -> Plan {
             Input::Variable(b"B".to_vec(), None),
             Input::Kernel(b"6.1\0#1".to_vec()),
             Input::Pex(b"/dir/pex".to_vec()),
+            Input::Cwd(b"/job".to_vec()),
         ],
         exec: Exec {
             program: b"/usr/bin/python3".to_vec(),

@@ -160,6 +160,16 @@ fn a_plan_that_names_the_file_is_for_that_path() {
 }
 
 #[test]
+fn a_plan_that_looked_from_a_directory_is_for_that_directory() {
+    let world = Fake {
+        cwd: Some("/job"),
+        ..Fake::default()
+    };
+    assert!(one(Input::Cwd(b"/job".to_vec()), &[], &world));
+    assert!(!one(Input::Cwd(b"/other".to_vec()), &[], &world));
+}
+
+#[test]
 fn the_kernel_is_an_input_by_its_name() {
     let world = Fake::default();
     assert!(one(Input::Kernel(b"kernel".to_vec()), &[], &world));

@@ -86,14 +86,14 @@ impl Store {
                 catalogue.add(kind, name);
             }
         }
-        let home = root.join(FORMAT);
+        let format = root.join(FORMAT);
         let mut counted = HashSet::new();
         for number in 0..catalogue.entries.len() {
-            catalogue.measure(number, &home, &mut counted);
+            catalogue.measure(number, &format, &mut counted);
         }
         for number in 0..catalogue.entries.len() {
             if catalogue.entries[number].kind == Kind::Plans {
-                catalogue.refer(number, &home);
+                catalogue.refer(number, &format);
             }
         }
         for number in 0..catalogue.entries.len() {
@@ -130,9 +130,9 @@ impl Catalogue {
         found
     }
 
-    /// The entry in which `path` lies, below `home`.
-    pub(super) fn containing(&self, path: &Path, home: &Path) -> Option<usize> {
-        let mut parts = path.strip_prefix(home).ok()?.components();
+    /// The entry in which `path` lies, below `format`.
+    pub(super) fn containing(&self, path: &Path, format: &Path) -> Option<usize> {
+        let mut parts = path.strip_prefix(format).ok()?.components();
         let mut name: PathBuf = parts.next()?.as_os_str().into();
         // One component below the kind, two for a wheel.
         for part in parts.take(2) {
@@ -160,9 +160,9 @@ impl Catalogue {
     }
 
     /// Size, last use and what it refers to.
-    fn measure(&mut self, number: usize, home: &Path, counted: &mut HashSet<File>) {
+    fn measure(&mut self, number: usize, format: &Path, counted: &mut HashSet<File>) {
         let entry = &self.entries[number];
-        let path = home.join(entry.place());
+        let path = format.join(entry.place());
         let (mut size, mut alone, mut shared) = (0, 0, HashMap::new());
         let mut used = SystemTime::UNIX_EPOCH;
         let mut targets = Vec::new();
@@ -203,15 +203,15 @@ impl Catalogue {
         entry.own = alone;
         entry.shared = shared.into_iter().collect();
         entry.used = used;
-        self.needs(number, &targets, home);
+        self.needs(number, &targets, format);
     }
 
     /// Notes that the entry needs those in which the targets lie.
-    fn needs(&mut self, number: usize, targets: &[PathBuf], home: &Path) {
+    fn needs(&mut self, number: usize, targets: &[PathBuf], format: &Path) {
         let mut needs = std::mem::take(&mut self.entries[number].needs);
         let found = targets
             .iter()
-            .filter_map(|path| self.containing(path, home));
+            .filter_map(|path| self.containing(path, format));
         needs.extend(found.filter(|&needed| needed != number));
         needs.sort_unstable();
         needs.dedup();
@@ -219,18 +219,18 @@ impl Catalogue {
     }
 
     /// Notes what the plans of a key refer to, and whose they are.
-    fn refer(&mut self, number: usize, home: &Path) {
+    fn refer(&mut self, number: usize, format: &Path) {
         let bytes =
-            crate::regular::read(&home.join(self.entries[number].place())).unwrap_or_default();
+            crate::regular::read(&format.join(self.entries[number].place())).unwrap_or_default();
         for plan in Plans::of(&bytes) {
             let targets = references(&plan);
-            self.needs(number, &targets, home);
+            self.needs(number, &targets, format);
             let Some(launch) = plan.launch().map(path) else {
                 continue;
             };
-            self.needs(number, std::slice::from_ref(&launch), home);
-            if let Some(launch) = self.containing(&launch, home) {
-                self.needs(launch, &targets, home);
+            self.needs(number, std::slice::from_ref(&launch), format);
+            if let Some(launch) = self.containing(&launch, format) {
+                self.needs(launch, &targets, format);
             }
             // The boot has the application's name.
             let boot = plan.exec.argv.last().map(|boot| path(boot));

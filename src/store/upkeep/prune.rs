@@ -62,10 +62,10 @@ impl Store {
     /// When the root cannot be read or written, or `/proc` does not say what is in use.
     pub fn prune(&self, limits: &Limits) -> Result<Pruned, StoreError> {
         let root = self.kept()?;
-        let home = root.join(FORMAT);
+        let format = root.join(FORMAT);
         let now = SystemTime::now();
         let catalogue = self.catalogue()?;
-        let used = self.in_use(&catalogue, &home)?;
+        let used = self.in_use(&catalogue, &format)?;
         let chosen = choose(&catalogue, limits, now, &used);
         let of = |numbers: &[usize]| -> Vec<Entry> {
             numbers
@@ -85,19 +85,21 @@ impl Store {
             .go
             .iter()
             .partition(|&&number| catalogue.entries[number].kind == Kind::Plans);
-        let retired = of(&plans).into_iter().filter(|plans| retire(&home, plans));
+        let retired = of(&plans)
+            .into_iter()
+            .filter(|plans| retire(&format, plans));
         pruned.gone.extend(retired);
         if !pruned.gone.is_empty() {
             std::thread::sleep(UNDER_WAY);
         }
         // What has come into use meanwhile, or was prepared anew, stays.
         let later = self.catalogue()?;
-        let mut staying = self.in_use(&later, &home)?;
+        let mut staying = self.in_use(&later, &format)?;
         staying.extend(later.closure(
             (0..later.entries.len()).filter(|&number| later.entries[number].kind == Kind::Plans),
         ));
         // What plans have said of a launch counts while it runs, though they are gone.
-        let running = self.in_use(&catalogue, &home)?;
+        let running = self.in_use(&catalogue, &format)?;
         let mut moved = Vec::new();
         for number in others {
             let entry = &catalogue.entries[number];
@@ -109,10 +111,10 @@ impl Store {
             }
         }
         if !moved.is_empty() {
-            let used = self.in_use(&catalogue, &home)?;
+            let used = self.in_use(&catalogue, &format)?;
             for (number, aside) in moved {
                 let entry = &catalogue.entries[number];
-                if used.contains(&number) && self.put_back(&home, entry, &aside) {
+                if used.contains(&number) && self.put_back(&format, entry, &aside) {
                     pruned.spared.push(entry.clone());
                 } else {
                     pruned.gone.push(entry.clone());
@@ -121,26 +123,26 @@ impl Store {
         }
         pruned.freed = remove_asides(root, limits.grace, now).map_err(at(&tmp(root)))?;
         stage::sweep(&tmp(root), self.boot);
-        remove_orphans(&home, now);
+        remove_orphans(&format, now);
         // What stays need not be looked at after the next boot. A hint: where it fails, sizes are compared then.
         let _ = self.settle();
         Ok(pruned)
     }
 
     /// The entries that processes show, and all that these need.
-    fn in_use(&self, catalogue: &Catalogue, home: &Path) -> Result<HashSet<usize>, StoreError> {
-        let shown = in_use::paths_below(home).map_err(at(Path::new("/proc")))?;
+    fn in_use(&self, catalogue: &Catalogue, format: &Path) -> Result<HashSet<usize>, StoreError> {
+        let shown = in_use::paths_below(format).map_err(at(Path::new("/proc")))?;
         Ok(catalogue.closure(
             shown
                 .iter()
-                .filter_map(|path| catalogue.containing(path, home)),
+                .filter_map(|path| catalogue.containing(path, format)),
         ))
     }
 
     /// Moves an entry into `tmp/`; `None` where it is gone already or about to be published.
     fn move_aside(&self, root: &Path, entry: &Entry) -> Result<Option<Aside>, StoreError> {
-        let home = root.join(FORMAT);
-        let path = home.join(entry.place());
+        let format = root.join(FORMAT);
+        let path = format.join(entry.place());
         let Some(_lock) = lock::attempt(lock::path(root, entry.kind, &entry.name)) else {
             return Ok(None);
         };
@@ -179,8 +181,8 @@ impl Store {
     }
 
     /// Moves an entry back unless there is a new one by now.
-    fn put_back(&self, home: &Path, entry: &Entry, aside: &Aside) -> bool {
-        let path = home.join(entry.place());
+    fn put_back(&self, format: &Path, entry: &Entry, aside: &Aside) -> bool {
+        let path = format.join(entry.place());
         if path.symlink_metadata().is_ok() {
             return false;
         }
@@ -199,8 +201,8 @@ impl Store {
 const UNDER_WAY: Duration = Duration::from_secs(1);
 
 /// Takes plans away, so that no start begins by them any more; whether they were there.
-fn retire(home: &Path, plans: &Entry) -> bool {
-    std::fs::remove_file(home.join(plans.place())).is_ok()
+fn retire(format: &Path, plans: &Entry) -> bool {
+    std::fs::remove_file(format.join(plans.place())).is_ok()
 }
 
 /// An entry that was moved aside.
@@ -368,7 +370,7 @@ fn remove_asides(root: &Path, grace: Duration, now: SystemTime) -> io::Result<u6
 const FORGOTTEN: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// Removes manifests whose entry is gone, and locks that killed processes left.
-fn remove_orphans(home: &Path, now: SystemTime) {
+fn remove_orphans(format: &Path, now: SystemTime) {
     let old = |path: &Path| {
         path.symlink_metadata().is_ok_and(|status| {
             now.duration_since(modified(&status))
@@ -377,9 +379,9 @@ fn remove_orphans(home: &Path, now: SystemTime) {
     };
     let mut orphans = Vec::new();
     for kind in ["finders", "code", "bytecode", "sites", "venvs", "originals"] {
-        manifests(&home.join(kind), &mut orphans);
+        manifests(&format.join(kind), &mut orphans);
     }
-    for wheel in std::fs::read_dir(home.join("wheels"))
+    for wheel in std::fs::read_dir(format.join("wheels"))
         .into_iter()
         .flatten()
         .flatten()
@@ -389,7 +391,7 @@ fn remove_orphans(home: &Path, now: SystemTime) {
     for path in orphans.into_iter().filter(|path| old(path)) {
         let _ = std::fs::remove_file(path);
     }
-    for entry in std::fs::read_dir(home.join("locks"))
+    for entry in std::fs::read_dir(format.join("locks"))
         .into_iter()
         .flatten()
         .flatten()

@@ -25,7 +25,7 @@ impl Scene {
         }
     }
 
-    fn home(&self) -> PathBuf {
+    fn format(&self) -> PathBuf {
         self.store.root().join("v2")
     }
 
@@ -136,7 +136,7 @@ fn what_a_fresh_plan_refers_to_is_as_fresh() {
         scene.left(),
         ["plans/k", "launches/k", "wheels/ab/used.whl"]
     );
-    assert!(!scene.home().join("wheels/cd").exists());
+    assert!(!scene.format().join("wheels/cd").exists());
 }
 
 #[test]
@@ -178,7 +178,9 @@ fn an_old_launch_goes_with_what_it_alone_needs() {
         ["plans/new", "launches/new", "wheels/cd/shared.whl"]
     );
     assert_eq!(
-        std::fs::read_dir(scene.home().join("tmp")).unwrap().count(),
+        std::fs::read_dir(scene.format().join("tmp"))
+            .unwrap()
+            .count(),
         0
     );
 }
@@ -237,7 +239,7 @@ fn what_is_in_use_and_what_it_needs_is_spared() {
     let scene = Scene::new();
     let wheel = scene.entry(Kind::Wheels, "ab/x.whl", 10, 90);
     scene.launch("k", "app", &[&wheel], 90);
-    let open = std::fs::File::open(scene.home().join("launches/k/data")).unwrap();
+    let open = std::fs::File::open(scene.format().join("launches/k/data")).unwrap();
     let pruned = scene.prune(older_than(30));
     // No further start begins by the plan; what it says of the launch counts while that runs.
     assert_eq!((pruned.gone.len(), pruned.spared.len()), (1, 2));
@@ -256,7 +258,9 @@ fn what_was_taken_out_lies_aside_until_its_grace_is_over() {
     };
     let first = scene.prune(limits);
     assert_eq!((first.gone.len(), first.freed), (1, 0));
-    let aside = std::fs::read_dir(scene.home().join("tmp")).unwrap().next();
+    let aside = std::fs::read_dir(scene.format().join("tmp"))
+        .unwrap()
+        .next();
     let aside = aside.unwrap().unwrap().path();
     assert!(aside.join("file").exists());
     assert_eq!(scene.prune(limits).freed, 0);
@@ -286,7 +290,7 @@ fn an_entry_that_is_about_to_be_published_stays() {
     use fs2::FileExt;
     let scene = Scene::new();
     scene.entry(Kind::Code, "x", 10, 90);
-    let lock = std::fs::File::create(scene.home().join("locks/code-x")).unwrap();
+    let lock = std::fs::File::create(scene.format().join("locks/code-x")).unwrap();
     lock.lock_exclusive().unwrap();
     assert!(scene.prune(older_than(30)).gone.is_empty());
     drop(lock);
@@ -309,19 +313,19 @@ fn a_clock_that_was_set_back_makes_nothing_old() {
 #[test]
 fn locks_and_manifests_that_were_forgotten_go() {
     let scene = Scene::new();
-    let home = scene.home();
-    std::fs::create_dir_all(home.join("code")).unwrap();
+    let format = scene.format();
+    std::fs::create_dir_all(format.join("code")).unwrap();
     for (path, days) in [
         ("locks/a", 2),
         ("locks/b", 0),
         ("code/x.manifest", 2),
         ("code/y.manifest", 0),
     ] {
-        std::fs::write(home.join(path), "").unwrap();
-        scene.age(&home.join(path), days);
+        std::fs::write(format.join(path), "").unwrap();
+        scene.age(&format.join(path), days);
     }
     scene.prune(older_than(30));
-    let there = |path: &str| home.join(path).exists();
+    let there = |path: &str| format.join(path).exists();
     assert_eq!(
         [
             there("locks/a"),

@@ -98,6 +98,27 @@ fn a_relative_pex_path_is_each_working_directorys_own() {
     );
 }
 
+#[test]
+fn a_tilde_is_each_homes_own() {
+    let stage = Stage::new(Way::Embedded, &Pex::app("answers-tilde", WHICH).build());
+    let version = pythons::debian().xy();
+    let kinds: Vec<Kind<'_>> = ["one", "two"]
+        .into_iter()
+        .map(|who| {
+            let home = stage.path(who);
+            fs::create_dir(&home).unwrap();
+            stage.place(&member(who), &home.join("dep.pex"));
+            let start = stage.start().env("HOME", home).env("PEX_PATH", "~/dep.pex");
+            Kind {
+                // One root for both.
+                start: start.env("XDG_CACHE_HOME", stage.path("home/.cache")),
+                prints: format!("{version} {who} app.pex"),
+            }
+        })
+        .collect();
+    race("homes with a PEX_PATH of their own", &stage, &kinds, 50);
+}
+
 /// PATHs whose `python3` is each a Python of its own.
 fn paths(stage: &Stage, case: &str) -> Option<Vec<(String, String)>> {
     let other = pythons::second(case)?;
@@ -125,6 +146,37 @@ fn two_paths_lead_to_two_pythons() {
         })
         .collect();
     race("PATHs with Pythons of their own", &stage, &kinds, 50);
+}
+
+#[test]
+fn a_relative_search_path_is_each_working_directorys_own() {
+    let Some(other) = pythons::second("answers: relative search paths") else {
+        return;
+    };
+    for variable in ["PEX_PYTHON_PATH", "PATH"] {
+        let pex = which("answers-relative")
+            .info("interpreter_constraints", serde_json::json!(["CPython"]));
+        let stage = Stage::new(Way::Embedded, &pex.build());
+        let kinds: Vec<Kind<'_>> = [pythons::debian(), other]
+            .into_iter()
+            .map(|python| {
+                let cwd = stage.path(&python.nodot());
+                fs::create_dir_all(cwd.join("bin")).unwrap();
+                for name in ["python3".to_owned(), python.name()] {
+                    symlink(&python.path, cwd.join("bin").join(name)).unwrap();
+                }
+                let value = match variable {
+                    "PATH" => "bin",
+                    _ => "./bin",
+                };
+                Kind {
+                    start: stage.start().cwd(cwd).env(variable, value),
+                    prints: format!("{} - app.pex", python.xy()),
+                }
+            })
+            .collect();
+        race(&format!("relative {variable}"), &stage, &kinds, 25);
+    }
 }
 
 #[test]
