@@ -236,7 +236,7 @@ def _recode(sys, data):
             return [path(item) for item in value]
         return value and value.encode("utf-8", "surrogateescape").decode(encoding, errors)
 
-    for name in ("code", "empty", "entries", "extra", "history_file", "main", "path", "site", "venv"):
+    for name in ("code", "empty", "entries", "extra", "history_file", "main", "path", "site", "temporary", "venv"):
         if name in data:
             data[name] = path(data[name])
     for pair in data["import_lines"]:
