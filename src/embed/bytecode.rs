@@ -67,7 +67,7 @@ impl Bytecode {
                 ..Request::default()
             };
             let fits = &mut |record: &Record| {
-                select(&pex, pex.info.ignore_errors, record).map_err(|error| error.to_string())
+                select(&pex, pex.info.ignore_errors, record).map_err(Into::into)
             };
             let Looked { chosen, not_run } = interpreter::look(&wanted, python, &store, fits);
             for program in not_run {

@@ -4,6 +4,7 @@ use std::cmp::Reverse;
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 
+use super::Unfit;
 use super::constraint::Constraints;
 use super::messages::Report;
 use super::record::Records;
@@ -13,6 +14,7 @@ use super::surroundings::Surroundings;
 use super::{InterpreterError, Record, Request, binary, stand_in};
 use crate::pex_info::SelectionStrategy;
 use crate::plan::Inputs;
+use crate::resolve::Cause;
 use crate::shown::line;
 
 /// See [`super::choose()`]; surroundings and records are lent.
@@ -21,7 +23,7 @@ pub(super) fn choose<T>(
     surroundings: &Surroundings,
     records: &Records<'_>,
     inputs: &mut Inputs,
-    fits: &mut dyn FnMut(&Record) -> Result<T, String>,
+    fits: &mut dyn FnMut(&Record) -> Result<T, Unfit>,
 ) -> Result<(Record, T), InterpreterError> {
     let constraints = Constraints::parse(request.constraints)?;
     let mut choice = Choice {
@@ -30,8 +32,13 @@ pub(super) fn choose<T>(
         records,
         constraints,
         report: Report::default(),
+        unread: None,
     };
-    let (record, fit) = choice.run(inputs, fits)?;
+    let chosen = choice.run(inputs, fits);
+    if let Some(cause) = choice.unread.take() {
+        return Err(InterpreterError::Unread(cause));
+    }
+    let (record, fit) = chosen?;
     let record = if request.base {
         choice.base(record, inputs)?
     } else {
@@ -51,13 +58,15 @@ struct Choice<'a> {
     records: &'a Records<'a>,
     constraints: Constraints,
     report: Report,
+    /// What kept the PEX from being read.
+    unread: Option<Cause>,
 }
 
 impl Choice<'_> {
     fn run<T>(
         &mut self,
         inputs: &mut Inputs,
-        fits: &mut dyn FnMut(&Record) -> Result<T, String>,
+        fits: &mut dyn FnMut(&Record) -> Result<T, Unfit>,
     ) -> Result<(Rc<Record>, T), InterpreterError> {
         let python = self.request.python.filter(|python| !python.is_empty());
         let python_path = self.request.python_path.filter(|items| !items.is_empty());
@@ -194,7 +203,7 @@ impl Choice<'_> {
         place: &Where,
         names: Names<'_>,
         inputs: &mut Inputs,
-        fits: &mut dyn FnMut(&Record) -> Result<T, String>,
+        fits: &mut dyn FnMut(&Record) -> Result<T, Unfit>,
     ) -> Result<Option<(Rc<Record>, T)>, ()> {
         let mut refused = Vec::new();
         let mut seen: Vec<PathBuf> = Vec::new();
@@ -268,14 +277,24 @@ impl Choice<'_> {
     fn examine<T>(
         &mut self,
         record: &Record,
-        fits: &mut dyn FnMut(&Record) -> Result<T, String>,
+        fits: &mut dyn FnMut(&Record) -> Result<T, Unfit>,
         refused: &mut Vec<String>,
     ) -> Option<T> {
         self.report.examined(record);
         if !self.constraints.accept(record) {
             return None;
         }
-        fits(record).map_err(|why| refused.push(why)).ok()
+        match fits(record) {
+            Ok(fit) => Some(fit),
+            Err(Unfit::Verdict(why)) => {
+                refused.push(why);
+                None
+            }
+            Err(Unfit::Unread(cause)) => {
+                self.unread.get_or_insert(cause);
+                None
+            }
+        }
     }
 
     /// The interpreter that a virtual environment was made from (reference 4.6).

@@ -5,6 +5,7 @@ use std::ffi::OsString;
 use std::fs;
 use std::os::unix::fs::symlink;
 
+use super::super::Unfit;
 use super::super::answer::field;
 use super::super::record::Platform;
 use super::super::record::record_tests::program;
@@ -135,7 +136,7 @@ impl Sandbox {
             &mut inputs,
             &mut |record| {
                 tried.push(below(&record.binary));
-                fits(record)
+                fits(record).map_err(Unfit::Verdict)
             },
         );
         Outcome {

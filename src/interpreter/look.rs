@@ -9,6 +9,7 @@
 use std::cell::RefCell;
 use std::path::{Path, PathBuf};
 
+use super::Unfit;
 use super::search::{self, Names, Where};
 use super::surroundings::Surroundings;
 use super::{InterpreterError, Record, Request, binary};
@@ -29,7 +30,7 @@ pub fn look<T>(
     request: &Request<'_>,
     named: Option<&str>,
     store: &Store,
-    fits: &mut dyn FnMut(&Record) -> Result<T, String>,
+    fits: &mut dyn FnMut(&Record) -> Result<T, Unfit>,
 ) -> Looked<T> {
     let surroundings = Surroundings::here();
     let named = named.map(|name| {

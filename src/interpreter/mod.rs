@@ -53,6 +53,7 @@ pub use prospect::{Prospect, Series, prospect};
 
 use crate::pex_info::SelectionStrategy;
 use crate::plan::Inputs;
+use crate::resolve::{Cause, ResolveError};
 use crate::shown::line;
 use crate::store::{Kind, Store};
 
@@ -129,9 +130,30 @@ pub struct Request<'a> {
     pub base: bool,
 }
 
+/// Why a candidate cannot run the PEX.
+#[derive(Debug)]
+pub enum Unfit {
+    /// The PEX is not for it: what the resolve says.
+    Verdict(String),
+    /// The PEX cannot be read, whichever it is.
+    Unread(Cause),
+}
+
+impl From<ResolveError> for Unfit {
+    fn from(error: ResolveError) -> Unfit {
+        match error {
+            ResolveError::Read { .. } => Unfit::Unread(error.into()),
+            verdict => Unfit::Verdict(verdict.to_string()),
+        }
+    }
+}
+
 /// Why no interpreter was chosen.
 #[derive(Debug, thiserror::Error)]
 pub enum InterpreterError {
+    /// The PEX cannot be read, so nobody knows which would fit.
+    #[error("{}", line(.0))]
+    Unread(Cause),
     /// E1-E5 of reference 4.8: the whole message.
     #[error("{message}")]
     None {
@@ -167,7 +189,7 @@ pub fn choose<T>(
     request: &Request<'_>,
     store: &Store,
     inputs: &mut Inputs,
-    fits: &mut dyn FnMut(&Record) -> Result<T, String>,
+    fits: &mut dyn FnMut(&Record) -> Result<T, Unfit>,
 ) -> Result<(Record, T), InterpreterError> {
     let surroundings = surroundings::Surroundings::here();
     choose_asking(request, &surroundings, store, inputs, fits, None)
@@ -179,7 +201,7 @@ fn choose_asking<T>(
     surroundings: &surroundings::Surroundings,
     store: &Store,
     inputs: &mut Inputs,
-    fits: &mut dyn FnMut(&Record) -> Result<T, String>,
+    fits: &mut dyn FnMut(&Record) -> Result<T, Unfit>,
     may_ask: Option<&dyn Fn(&Path) -> bool>,
 ) -> Result<(Record, T), InterpreterError> {
     let machine = record::Platform::here(&|name| surroundings.variable(name).map(Into::into));

@@ -250,7 +250,7 @@ pub(super) fn python(
     let ignore_errors = ignores_errors(pex, variables);
     let mut asked = Inputs::default();
     let chosen = interpreter::choose(&request, store, inputs, &mut |record| {
-        select_by(pex, ignore_errors, record, &mut asked).map_err(|error| error.to_string())
+        select_by(pex, ignore_errors, record, &mut asked).map_err(Into::into)
     })?;
     asked
         .into_list()
@@ -283,7 +283,7 @@ fn select_by(
     let _step = trace::step("resolve");
     let label = pex.path.display().to_string();
     resolve::resolve(&pex.info, ignore_errors, interpreter, &label, &mut |name| {
-        let metadata = pex.metadata(name).map_err(|error| error.to_string())?;
+        let metadata = pex.metadata(name)?;
         if asks_for_the_kernel(&metadata) {
             inputs.add(kernel());
         }

@@ -2,7 +2,10 @@
 
 use crate::archive::ArchiveError;
 use crate::exit::ExitCode;
+use crate::interpreter::InterpreterError;
 use crate::pex::PexError;
+use crate::resolve::ResolveError;
+use crate::resolve::entry_points::ScriptError;
 use crate::shown::{line, lines};
 use crate::store::StoreError;
 use crate::unpack::UnpackError;
@@ -18,10 +21,13 @@ pub enum LaunchError {
     Variable(#[from] crate::variables::VariableError),
     /// No interpreter fits.
     #[error("{}", lines(.0))]
-    Interpreter(#[from] crate::interpreter::InterpreterError),
+    Interpreter(#[from] InterpreterError),
     /// A member of PEX_PATH cannot be resolved.
     #[error("{}", lines(.0))]
-    Resolve(#[from] crate::resolve::ResolveError),
+    Resolve(#[from] ResolveError),
+    /// A script is ambiguous, or cannot be looked for.
+    #[error("{}", lines(.0))]
+    Script(#[from] ScriptError),
     /// The cache failed.
     #[error("{}", line(.0))]
     Store(#[from] StoreError),
@@ -58,11 +64,15 @@ impl LaunchError {
     pub fn exit_code(&self) -> ExitCode {
         match self {
             LaunchError::Pex(error) => error.exit_code(),
+            LaunchError::Interpreter(InterpreterError::Unread(cause))
+            | LaunchError::Resolve(ResolveError::Read { source: cause, .. })
+            | LaunchError::Script(ScriptError::Read { source: cause, .. })
+            | LaunchError::Store(StoreError::Fill(cause)) => filling(cause.as_ref()),
             LaunchError::Variable(_)
             | LaunchError::Interpreter(_)
             | LaunchError::Resolve(_)
+            | LaunchError::Script(_)
             | LaunchError::Refused(_) => ExitCode::Refused,
-            LaunchError::Store(StoreError::Fill(cause)) => filling(cause.as_ref()),
             LaunchError::Store(error) => error.exit_code(),
             LaunchError::Unpack(error) => error.exit_code(),
             LaunchError::Exec { .. } | LaunchError::Nul | LaunchError::Io { .. } => ExitCode::Io,
@@ -74,6 +84,8 @@ impl LaunchError {
 fn filling(cause: &(dyn std::error::Error + Send + Sync + 'static)) -> ExitCode {
     if let Some(error) = cause.downcast_ref::<UnpackError>() {
         error.exit_code()
+    } else if let Some(ResolveError::Read { source, .. }) = cause.downcast_ref() {
+        filling(source.as_ref())
     } else if let Some(error) = cause.downcast_ref::<PexError>() {
         error.exit_code()
     } else if let Some(error) = cause.downcast_ref::<ArchiveError>() {

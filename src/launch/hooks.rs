@@ -66,7 +66,7 @@ pub fn host(path: &Path, python: Option<&str>) -> Result<Host, LaunchError> {
     let request = request(&invocation, &pex, &variables, true, shebang.as_deref());
     let ignore_errors = variables.ignore_errors.unwrap_or(pex.info.ignore_errors);
     let Looked { chosen, not_run } = interpreter::look(&request, python, &store, &mut |record| {
-        select(&pex, ignore_errors, record).map_err(|error| error.to_string())
+        select(&pex, ignore_errors, record).map_err(Into::into)
     });
     let (hooks, refused) = match chosen {
         Ok((interpreter, _)) => {

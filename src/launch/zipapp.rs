@@ -254,14 +254,10 @@ fn script(name: &str, members: &[Member], wheels: &[Unpacked]) -> Result<Run, La
     let found = resolve::entry_points::script(name, Mode::Zipapp, &selected, &mut |wheel| {
         let of = |member: &&Member| member.selected.iter().any(|one| one.name == wheel);
         match members.iter().find(of) {
-            Some(member) => member
-                .pex
-                .entry_points(wheel)
-                .map_err(|error| error.to_string()),
+            Some(member) => member.pex.entry_points(wheel).map_err(Into::into),
             None => Ok(None),
         }
-    })
-    .map_err(|error| LaunchError::Refused(error.to_string()))?;
+    })?;
     if let Some(entry) = found {
         return Ok(entry.into());
     }

@@ -4,8 +4,9 @@
 
 use std::fmt;
 
-use super::Selected;
 use super::names::normalise;
+use super::{Cause, Selected};
+use crate::shown::line;
 use crate::variables::Mode;
 
 /// What an entry point names.
@@ -18,7 +19,7 @@ pub struct EntryPoint {
 }
 
 /// Gives a wheel's entry_points.txt by the wheel's file name; `None` where it has none.
-pub type Read<'a> = &'a mut dyn FnMut(&str) -> Result<Option<Vec<u8>>, String>;
+pub type Read<'a> = &'a mut dyn FnMut(&str) -> Result<Option<Vec<u8>>, Cause>;
 
 /// Why a script could not be looked up.
 #[derive(Debug, thiserror::Error)]
@@ -35,12 +36,12 @@ pub enum ScriptError {
         matches: Vec<(EntryPoint, String)>,
     },
     /// A wheel's entry_points.txt cannot be read.
-    #[error("`{wheel}`: {why}")]
+    #[error("`{}`: {}", line(wheel), line(source))]
     Read {
         /// The wheel.
         wheel: String,
         /// Why.
-        why: String,
+        source: Cause,
     },
 }
 
@@ -99,9 +100,9 @@ pub fn script(
 ) -> Result<Option<EntryPoint>, ScriptError> {
     let mut matches: Vec<(EntryPoint, String)> = Vec::new();
     for Selected { name: wheel, .. } in selected {
-        let text = entry_points(wheel).map_err(|why| ScriptError::Read {
+        let text = entry_points(wheel).map_err(|source| ScriptError::Read {
             wheel: wheel.clone(),
-            why,
+            source,
         })?;
         let Some(found) = text.and_then(|text| find(name, &String::from_utf8_lossy(&text))) else {
             continue;

@@ -73,7 +73,18 @@ pub enum ResolveError {
         /// The message.
         message: String,
     },
+    /// A wheel's METADATA cannot be read.
+    #[error("wheel `{}`: {}", line(wheel), line(source))]
+    Read {
+        /// The wheel.
+        wheel: String,
+        /// Why.
+        source: Cause,
+    },
 }
+
+/// Why something of a PEX cannot be read: the error of the room that reads it.
+pub type Cause = Box<dyn std::error::Error + Send + Sync>;
 
 impl ResolveError {
     fn bad_info(key: &str, why: &str) -> ResolveError {
@@ -100,7 +111,7 @@ pub fn resolve(
     ignore_errors: bool,
     interpreter: &Record,
     label: &str,
-    metadata: &mut dyn FnMut(&str) -> Result<Vec<u8>, String>,
+    metadata: &mut dyn FnMut(&str) -> Result<Vec<u8>, Cause>,
 ) -> Result<Vec<Selected>, ResolveError> {
     let mut roots = Vec::with_capacity(info.requirements.len());
     for requirement in &info.requirements {

@@ -75,7 +75,7 @@ impl Case<'_> {
             "/app.pex",
             &mut |wheel| {
                 self.read.borrow_mut().push(wheel.to_owned());
-                self.metadata(wheel)
+                self.metadata(wheel).map_err(Into::into)
             },
         )?;
         Ok(selected
@@ -426,6 +426,18 @@ fn versions_of_old_are_reached_by_their_very_text() {
 }
 
 #[test]
+fn what_cannot_be_read_is_told_from_what_cannot_be_understood() {
+    let case = Case {
+        requirements: &["a"],
+        wheels: &[("a-1", "unreadable")],
+        ..Case::default()
+    };
+    let error = case.resolve().unwrap_err();
+    assert!(matches!(error, ResolveError::Read { .. }));
+    assert_eq!(error.to_string(), "wheel `a-1-py3-none-any.whl`: gone");
+}
+
+#[test]
 fn what_cannot_be_understood_is_refused() {
     #[track_caller]
     fn check(case: &Case<'_>, expected: &str) {
@@ -459,10 +471,6 @@ fn what_cannot_be_understood_is_refused() {
         wheels: wheel,
         ..Case::default()
     };
-    check(
-        &a(&[("a-1", "unreadable")]),
-        "wheel `a-1-py3-none-any.whl`: gone",
-    );
     check(
         &a(&[("a-1", "Requires-Dist: b c")]),
         "wheel `a-1-py3-none-any.whl`: METADATA's `Requires-Dist` is invalid",

@@ -6,16 +6,16 @@
 use std::collections::HashMap;
 use std::rc::Rc;
 
-use super::ResolveError;
 use super::metadata::Metadata;
 use super::names::{WheelName, normalise};
 use super::order::first_sorted;
 use super::requirement::Requirement;
 use super::specifier::SpecifierSet;
+use super::{Cause, ResolveError};
 use crate::interpreter::Record;
 
 /// Reads a wheel's METADATA by its file name.
-pub(super) type Read<'a> = &'a mut dyn FnMut(&str) -> Result<Vec<u8>, String>;
+pub(super) type Read<'a> = &'a mut dyn FnMut(&str) -> Result<Vec<u8>, Cause>;
 
 /// The wheels of a PEX.
 pub(super) struct Wheels<'a> {
@@ -111,7 +111,10 @@ impl<'a> Wheels<'a> {
             return Ok(Rc::clone(metadata));
         }
         let name = self.name(wheel);
-        let bytes = (self.read)(name).map_err(|why| ResolveError::bad_wheel(name, &why))?;
+        let bytes = (self.read)(name).map_err(|source| ResolveError::Read {
+            wheel: name.to_owned(),
+            source,
+        })?;
         let metadata = Metadata::parse(&bytes)
             .map_err(|error| ResolveError::bad_wheel(name, &error.to_string()))?;
         let metadata = Rc::new(metadata);

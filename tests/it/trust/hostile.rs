@@ -291,33 +291,44 @@ fn modes_and_types_come_to_ordinary_files() {
     }
 }
 
+/// A wrong byte in the content of the first member whose name ends so.
+fn damage(mut bytes: Vec<u8>, member: &str) -> Vec<u8> {
+    let name = member.as_bytes();
+    let at = bytes.windows(name.len()).position(|window| window == name);
+    bytes[at.unwrap() + name.len() + 3] ^= 0x55;
+    bytes
+}
+
+/// What is read to choose an interpreter or a script, before anything is unpacked.
+#[test]
+fn damage_in_what_a_choice_reads_is_refused_by_its_own_name() {
+    let dep = Wheel::new("choice", "1.0")
+        .entry_points("[console_scripts]\nsays = choice:says\n")
+        .file("choice.py", "def says():\n    print('said')\n");
+    let pex = Pex::app("hostile-choice", "def main(): pass\n")
+        .dep(dep)
+        .build();
+    for (member, code) in [("none", 0), ("METADATA", 65), ("entry_points.txt", 65)] {
+        let stage = Stage::new(Way::Embedded, &pex);
+        if code != 0 {
+            let whole = fs::read(&stage.pex).unwrap();
+            let broken = damage(whole, &format!("choice-1.0.dist-info/{member}"));
+            fs::write(&stage.pex, broken).unwrap();
+        }
+        let run = stage.start().env("PEX_SCRIPT", "says").run();
+        match code {
+            0 => assert_eq!(run.ok().stdout, "said\n"),
+            _ => drop(run.exits(code).says(member)),
+        }
+        is_sound(&home(&stage), false);
+    }
+}
+
 #[test]
 fn damage_is_refused_by_its_own_name() {
     let pex = app("hostile-damage");
-    let flip = |at: fn(&[u8]) -> usize| {
-        pex.altered(|mut bytes| {
-            let at = at(&bytes);
-            bytes[at] ^= 0x55;
-            bytes
-        })
-    };
-    let find = |bytes: &[u8], what: &[u8]| {
-        bytes
-            .windows(what.len())
-            .position(|window| window == what)
-            .unwrap()
-    };
-    let _ = find;
     // A byte in the compressed content of a member.
-    let (_directory, broken) = flip(|bytes| {
-        let name = b"helper.py";
-        bytes
-            .windows(name.len())
-            .position(|window| window == name)
-            .unwrap()
-            + name.len()
-            + 3
-    });
+    let (_directory, broken) = pex.altered(|bytes| damage(bytes, "helper.py"));
     match Stage::attempt(Way::Embedded, &broken, "app.pex") {
         Err(said) => assert!(said.contains("helper.py"), "{said}"),
         Ok(stage) => {
