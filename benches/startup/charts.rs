@@ -22,7 +22,7 @@ pub fn overview(record: &Record) -> Chart {
             "Wall time as a multiple of the same application's console script in a plain virtual environment; \
              geometric mean over {}. {}.",
             SMALL.join(", "),
-            record.machine.line(),
+            record.host.line(),
         ),
         groups: vec![
             group(State::Warm, "Warm start"),

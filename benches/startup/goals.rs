@@ -137,7 +137,7 @@ fn unpacking(record: &Record) -> Option<Goal> {
         Some(ours / median(record, "unpacking", &format!("cp -r: {figure} s"))?)
     };
     let (wall, cpu) = (ratio("wall")?, ratio("CPU")?);
-    let cpus = record.machine.cpus;
+    let cpus = record.host.cpus;
     Some(Goal {
         what: "unpacking all wheels of scikit-learn, over `cp -r` of the result on the same disk"
             .into(),
@@ -182,7 +182,7 @@ fn crowd(record: &Record) -> Vec<Option<Goal>> {
             let ideal = of("one cold", figure)? + rest * of("one warm", figure)? / processors;
             Some(of("at once", figure)? / ideal)
         };
-        let cpus = record.machine.cpus as f64;
+        let cpus = record.host.cpus as f64;
         let (wall, cpu) = (ratio("wall", cpus)?, ratio("CPU", 1.0)?);
         Some(Goal {
             what: format!(

@@ -20,7 +20,7 @@ use std::error::Error;
 use std::path::{Path, PathBuf};
 
 use clap::{Parser, ValueEnum};
-use pexboot::bench::{App, Machine, Tools, Workshop};
+use pexboot::bench::{App, Host, Tools, Workshop};
 
 use peers::{Bench, PEERS, Peer, TOOLS};
 use record::Record;
@@ -130,7 +130,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     };
     let mut record = match kept {
         Some(record) => record,
-        None => Record::new(Machine::here(&cache), &bench.workshop)?,
+        None => Record::new(Host::here(&cache), &bench.workshop)?,
     };
     let home = cache.display().to_string();
     let hide = [(home.as_str(), "CACHE"), (env!("CARGO_MANIFEST_DIR"), ".")];

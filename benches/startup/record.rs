@@ -8,7 +8,7 @@ use std::path::Path;
 use std::process::Command;
 
 use pexboot::bench::{
-    App, BenchError, Comparison, Machine, Measure, Series, State, Subject, Workshop, from_json,
+    App, BenchError, Comparison, Host, Measure, Series, State, Subject, Workshop, from_json,
     geometric_mean, to_json,
 };
 use serde_json::{Map, Value, json};
@@ -57,7 +57,7 @@ pub struct Record {
     /// Figures of targets that no start alone tells.
     pub targets: BTreeMap<String, Figures>,
     /// Where it was measured.
-    pub machine: Machine,
+    pub host: Host,
     /// With which Python.
     pub python: String,
     /// With which packagers, `name==version`.
@@ -68,7 +68,7 @@ pub struct Record {
 
 impl Record {
     /// A record without any samples yet.
-    pub fn new(machine: Machine, workshop: &Workshop) -> Result<Record, Box<dyn Error>> {
+    pub fn new(host: Host, workshop: &Workshop) -> Result<Record, Box<dyn Error>> {
         let version = Command::new(workshop.python()).arg("-VV").output()?;
         let python = workshop.python().display();
         let version = String::from_utf8_lossy(&version.stdout);
@@ -78,7 +78,7 @@ impl Record {
             sizes: Vec::new(),
             wheels: BTreeMap::new(),
             targets: BTreeMap::new(),
-            machine,
+            host,
             python: format!("{python}: {}", version.trim()),
             tools: tools(),
             version: env!("CARGO_PKG_VERSION").to_owned(),
@@ -108,7 +108,7 @@ impl Record {
     }
 
     fn to_json(&self) -> Value {
-        let mut document = to_json(&self.comparisons, &self.machine);
+        let mut document = to_json(&self.comparisons, &self.host);
         document["pexboot"] = json!(self.version);
         document["python"] = json!(self.python);
         document["tools"] = json!(self.tools);
@@ -147,7 +147,7 @@ impl Record {
             sizes: sizes.collect::<Option<_>>()?,
             wheels: map(&document["wheels"], |names| list(names, text))?,
             targets: map(&document["targets"], figures)?,
-            machine: Machine::from_json(&document["machine"])?,
+            host: Host::from_json(&document["machine"])?,
             python: text(&document["python"])?,
             tools: list(&document["tools"], text)?,
             version: text(&document["pexboot"])?,

@@ -48,7 +48,7 @@ pub fn conditions(record: &Record) -> String {
          random, same output and exit code every time. Cold: everything that is cached in directories that never \
          existed before; files in the kernel's page cache.",
         record.version,
-        record.machine.line(),
+        record.host.line(),
         record.python,
         rounds(record),
     )

@@ -36,7 +36,7 @@ const MOST: u64 = 1 << 30;
 
 /// Where a central directory lies.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Place {
+pub(crate) struct Located {
     /// Its first byte.
     pub start: u64,
     /// Its bytes.
@@ -54,7 +54,7 @@ pub(crate) struct Place {
 /// Finds the central directory.
 ///
 /// Of several end records the last that leads to a central directory is taken; bytes behind it are none of ours.
-pub(super) fn locate(source: &Source) -> Result<Place, ArchiveError> {
+pub(super) fn locate(source: &Source) -> Result<Located, ArchiveError> {
     // A zip64 record and its locator stand in front of the end record.
     let before = (LOCATOR64_SIZE + END64_SIZE) as u64;
     let window_start = source.len().saturating_sub(TAIL + before);
@@ -63,7 +63,7 @@ pub(super) fn locate(source: &Source) -> Result<Place, ArchiveError> {
     let mut search = window.len().saturating_sub(END_SIZE - END.len());
     while let Some(position) = rfind(&window[..search], END) {
         match examine(source, &window, window_start, position)? {
-            Ok(place) => return Ok(place),
+            Ok(located) => return Ok(located),
             Err(new) => fault = fault.or(Some(new)),
         }
         search = position + END.len() - 1;
@@ -81,13 +81,13 @@ fn rfind(bytes: &[u8], needle: [u8; 4]) -> Option<usize> {
         .rposition(|window| window == needle)
 }
 
-/// The place that the end record at `window[position..]` leads to.
+/// The central directory that the end record at `window[position..]` leads to.
 fn examine(
     source: &Source,
     window: &[u8],
     window_start: u64,
     position: usize,
-) -> Result<Result<Place, DirectoryFault>, ArchiveError> {
+) -> Result<Result<Located, DirectoryFault>, ArchiveError> {
     let record = &window[position..];
     let (disk, count, size, offset) = (
         u16_at(record, 4),
@@ -142,7 +142,7 @@ fn examine(
             return Ok(Err(DirectoryFault::Header { index: 0, count }));
         }
     }
-    Ok(Ok(Place {
+    Ok(Ok(Located {
         start,
         size,
         shift,
@@ -294,7 +294,7 @@ pub(crate) fn extent(header: &Header<'_>, index: u64) -> Result<(u64, u64, u64),
 /// Reads every entry, in the order of the directory, and checks that each lies where one can.
 pub(super) fn parse(
     source: &Source,
-    place: &Place,
+    located: &Located,
     directory: &[u8],
 ) -> Result<Vec<Entry>, ArchiveError> {
     let damaged = |fault| ArchiveError::Directory {
@@ -303,8 +303,8 @@ pub(super) fn parse(
     };
     // The count is a promise: never reserve more than the bytes can hold.
     let most = directory.len() / CENTRAL_SIZE;
-    let mut entries = Vec::with_capacity(usize::try_from(place.count).unwrap_or(most).min(most));
-    for (index, header) in headers(directory, place.count).enumerate() {
+    let mut entries = Vec::with_capacity(usize::try_from(located.count).unwrap_or(most).min(most));
+    for (index, header) in headers(directory, located.count).enumerate() {
         let header = header.map_err(damaged)?;
         let record = header.record;
         let flags = u16_at(record, 8);
@@ -312,8 +312,8 @@ pub(super) fn parse(
             .map_err(|fault| source.member(&String::from_utf8_lossy(header.name), fault))?;
         let (compressed_size, size, offset) = extent(&header, index as u64).map_err(damaged)?;
         let header_offset = offset
-            .checked_add(place.shift)
-            .filter(|offset| *offset < place.start);
+            .checked_add(located.shift)
+            .filter(|offset| *offset < located.start);
         let Some(header_offset) = header_offset else {
             return Err(source.member(&name, MemberFault::Bounds));
         };
@@ -328,9 +328,9 @@ pub(super) fn parse(
             unix_mode: u32_at(record, 38) >> 16,
         });
     }
-    if entries.len() as u64 != place.count {
+    if entries.len() as u64 != located.count {
         return Err(damaged(DirectoryFault::Count {
-            promised: place.count,
+            promised: located.count,
             found: entries.len() as u64,
         }));
     }

@@ -35,7 +35,7 @@ pub use names::{Tree, safe_relative};
 pub use pexboot_core::seal::Seal;
 pub use stamps::Stamp;
 
-use directory::Place;
+use directory::Located;
 use source::Source;
 
 /// Longest shebang line that is looked at; Linux itself stops at 256 bytes.
@@ -86,7 +86,7 @@ impl Entry {
 pub struct Archive {
     source: Source,
     seal: Option<(Seal, u64)>,
-    place: Place,
+    located: Located,
     entries: Vec<Entry>,
     /// Indices into `entries`, by name.
     by_name: Vec<u32>,
@@ -148,16 +148,16 @@ impl Archive {
 
     fn from_source(source: Source) -> Result<Archive, ArchiveError> {
         let seal = head::seal(&source)?;
-        let place = directory::locate(&source)?;
-        let directory = source.view(place.start, place.size)?;
-        let mut entries = directory::parse(&source, &place, &directory)?;
-        layout::check(&source, &entries, place.start)?;
+        let located = directory::locate(&source)?;
+        let directory = source.view(located.start, located.size)?;
+        let mut entries = directory::parse(&source, &located, &directory)?;
+        layout::check(&source, &entries, located.start)?;
         bomb::check(&source, &entries)?;
         let by_name = index(&mut entries);
         Ok(Archive {
             source,
             seal,
-            place,
+            located,
             entries,
             by_name,
         })
@@ -165,10 +165,11 @@ impl Archive {
 
     /// The central directory as it stands, and where.
     #[cfg(feature = "cli")]
-    pub(crate) fn raw_directory(&self) -> Result<(Place, Vec<u8>), ArchiveError> {
+    pub(crate) fn raw_directory(&self) -> Result<(Located, Vec<u8>), ArchiveError> {
         Ok((
-            self.place,
-            self.source.read_up_to(self.place.start, self.place.size)?,
+            self.located,
+            self.source
+                .read_up_to(self.located.start, self.located.size)?,
         ))
     }
 
@@ -176,7 +177,7 @@ impl Archive {
     #[cfg(feature = "cli")]
     pub(crate) fn comment(&self) -> Result<Vec<u8>, ArchiveError> {
         self.source
-            .read_up_to(self.place.comment, self.place.comment_size)
+            .read_up_to(self.located.comment, self.located.comment_size)
     }
 
     /// The path it was opened by.

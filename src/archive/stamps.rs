@@ -21,8 +21,10 @@ impl Archive {
     /// # Errors
     /// When it cannot be read again.
     pub fn stamps(&self) -> Result<Vec<Stamp>, ArchiveError> {
-        let bytes = self.source.read_up_to(self.place.start, self.place.size)?;
-        directory::headers(&bytes, self.place.count)
+        let bytes = self
+            .source
+            .read_up_to(self.located.start, self.located.size)?;
+        directory::headers(&bytes, self.located.count)
             .map(|header| {
                 let header = header.map_err(|fault| ArchiveError::Directory {
                     path: self.path().to_owned(),

@@ -5,11 +5,11 @@
 
 use serde_json::{Value, json};
 
-use super::{Comparison, Machine, Sample, Series, State, Subject};
+use super::{Comparison, Host, Sample, Series, State, Subject};
 
 /// All series of `comparisons` in one document, with the machine beside them.
 #[must_use]
-pub fn to_json(comparisons: &[Comparison], machine: &Machine) -> Value {
+pub fn to_json(comparisons: &[Comparison], host: &Host) -> Value {
     let results: Vec<Value> = comparisons
         .iter()
         .flat_map(|comparison| {
@@ -19,7 +19,7 @@ pub fn to_json(comparisons: &[Comparison], machine: &Machine) -> Value {
                 .map(|series| result(comparison, series))
         })
         .collect();
-    json!({ "results": results, "machine": machine.to_json() })
+    json!({ "results": results, "machine": host.to_json() })
 }
 
 fn result(comparison: &Comparison, series: &Series) -> Value {
@@ -136,7 +136,7 @@ mod tests {
             baseline: 0,
             series: vec![series],
         };
-        let document = to_json(&[comparison], &Machine::here(Path::new("/")));
+        let document = to_json(&[comparison], &Host::here(Path::new("/")));
         let result = &document["results"][0];
         assert_eq!(result["command"], "app: embedded, cold");
         assert_eq!(result["times"], json!([1.0, 3.0]));
@@ -180,11 +180,11 @@ mod tests {
             ),
             comparison(State::Cold, vec![series("one", &[4.0])]),
         ];
-        let machine = Machine::here(Path::new("/"));
-        let document = to_json(&comparisons, &machine);
+        let host = Host::here(Path::new("/"));
+        let document = to_json(&comparisons, &host);
         let read = from_json(&document).unwrap();
         assert_eq!(read[0].series[1].samples, comparisons[0].series[1].samples);
-        assert_eq!(to_json(&read, &machine), document);
+        assert_eq!(to_json(&read, &host), document);
         assert!(from_json(&json!({"results": [{}]})).is_none());
     }
 }

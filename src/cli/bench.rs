@@ -10,7 +10,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
 use crate::bench::{
-    BenchError, Comparison, Environment, Machine, Measure, Role, Session, Settings, State, Subject,
+    BenchError, Comparison, Environment, Host, Measure, Role, Session, Settings, State, Subject,
     comparison_chart, comparison_table, embed, execute, plain, to_json,
 };
 use crate::exit::ExitCode;
@@ -78,7 +78,7 @@ pub fn run(args: &Args) -> Result<ExitCode, Box<dyn Error>> {
             .display(),
     );
     let subjects = subjects(args, scratch.path(), &environment)?;
-    let machine = Machine::here(scratch.path());
+    let host = Host::here(scratch.path());
     let settings = Settings {
         runs: usize::from(args.runs),
         warmup: usize::from(args.warmup),
@@ -103,10 +103,10 @@ pub fn run(args: &Args) -> Result<ExitCode, Box<dyn Error>> {
 
     let table = comparison_table(&comparisons);
     stdout::print(&table.to_text());
-    let note = format!("{} runs each, interleaved; {}", args.runs, machine.line());
+    let note = format!("{} runs each, interleaved; {}", args.runs, host.line());
     stdout::print(&format!("\nRatios are to the original. {note}.\n"));
     if let Some(path) = &args.json {
-        let text = format!("{:#}\n", to_json(&comparisons, &machine));
+        let text = format!("{:#}\n", to_json(&comparisons, &host));
         output::write(path, text.as_bytes())?;
     }
     if let Some(path) = &args.markdown {

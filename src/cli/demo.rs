@@ -22,8 +22,8 @@ use std::time::Instant;
 
 use super::bench::{Progress, role, scratch};
 use crate::bench::{
-    Align, App, BenchError, Comparison, Environment, Machine, Measure, PEX, Role, Session,
-    Settings, State, Subject, Table, Tools, Workshop, embed, milliseconds,
+    Align, App, BenchError, Comparison, Environment, Host, Measure, PEX, Role, Session, Settings,
+    State, Subject, Table, Tools, Workshop, embed, milliseconds,
 };
 use crate::exit::ExitCode;
 use crate::output::stdout;
@@ -92,7 +92,7 @@ pub fn run(args: &Args) -> Result<ExitCode, Box<dyn Error>> {
     };
 
     let scratch = scratch(Some(&cache))?;
-    let machine = Machine::here(scratch.path());
+    let host = Host::here(scratch.path());
     let mut session = Session::new(scratch.path(), environment);
     let mut comparisons = Vec::new();
     for contestant in &contestants {
@@ -129,7 +129,7 @@ pub fn run(args: &Args) -> Result<ExitCode, Box<dyn Error>> {
     say!(
         "Median wall time in ms. Cold: caches in directories that never existed before. Warm: caches filled."
     );
-    say!("{}.", machine.line());
+    say!("{}.", host.line());
     say!("\nTry it yourself:");
     for contestant in &contestants {
         say!("  {}", line(contestant.embedded_command()));

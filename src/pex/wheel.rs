@@ -50,7 +50,7 @@ impl Opened {
 }
 
 /// Where the files of a wheel are.
-enum Place<'p> {
+enum WheelFiles<'p> {
     /// Below a prefix in the PEX's own zip.
     Prefix(&'p Arc<Archive>, String),
     /// In a zip of its own, with the bytes of that zip.
@@ -65,8 +65,8 @@ impl Pex {
     /// # Errors
     /// When it is not there or cannot be read.
     pub fn wheel(&self, name: &str) -> Result<WheelSource, PexError> {
-        Ok(match self.place(name)? {
-            Place::Prefix(archive, prefix) => {
+        Ok(match self.files_of(name)? {
+            WheelFiles::Prefix(archive, prefix) => {
                 let entries = archive.beginning_with(&prefix);
                 let members = tree::of_entries(&self.path, entries, prefix.len())?;
                 WheelSource::Chroot {
@@ -74,21 +74,21 @@ impl Pex {
                     members,
                 }
             }
-            Place::Zip(wheel, content) if self.info.deps_are_wheel_files => {
+            WheelFiles::Zip(wheel, content) if self.info.deps_are_wheel_files => {
                 WheelSource::WheelFile {
                     content,
                     archive: self.archive.clone(),
                     wheel,
                 }
             }
-            Place::Zip(archive, _) => {
+            WheelFiles::Zip(archive, _) => {
                 let members = tree::of_entries(archive.path(), archive.entries(), 0)?;
                 WheelSource::Chroot {
                     archive: Some(archive),
                     members,
                 }
             }
-            Place::Directory(path) => WheelSource::Chroot {
+            WheelFiles::Directory(path) => WheelSource::Chroot {
                 archive: None,
                 members: tree::of_directory(&path, &|_| true)?,
             },
@@ -116,7 +116,7 @@ impl Pex {
         self.dist_info(name, "entry_points.txt")
     }
 
-    fn place(&self, name: &str) -> Result<Place<'_>, PexError> {
+    fn files_of(&self, name: &str) -> Result<WheelFiles<'_>, PexError> {
         let missing = || PexError::NoWheel {
             path: self.path.clone(),
             wheel: name.to_owned(),
@@ -130,11 +130,11 @@ impl Pex {
             if self.info.deps_are_wheel_files {
                 let entry = archive.find(&stored).ok_or_else(missing)?;
                 let wheel = self.wheels.get(name, || Ok(archive.open_member(entry)?))?;
-                return Ok(Place::Zip(wheel, Content::Entry(entry.clone())));
+                return Ok(WheelFiles::Zip(wheel, Content::Entry(entry.clone())));
             }
             let prefix = stored + "/";
             return if archive.any_beginning_with(&prefix) {
-                Ok(Place::Prefix(archive, prefix))
+                Ok(WheelFiles::Prefix(archive, prefix))
             } else {
                 Err(missing())
             };
@@ -142,10 +142,10 @@ impl Pex {
         let path = self.path.join(DEPS).join(name);
         let metadata = std::fs::metadata(&path).map_err(|_| missing())?;
         if self.layout == Layout::Loose && !self.info.deps_are_wheel_files && metadata.is_dir() {
-            return Ok(Place::Directory(path));
+            return Ok(WheelFiles::Directory(path));
         }
         let wheel = self.wheels.get(name, || Ok(Archive::open(&path)?))?;
-        Ok(Place::Zip(wheel, Content::File(path)))
+        Ok(WheelFiles::Zip(wheel, Content::File(path)))
     }
 
     /// The file `file` of the wheel's dist-info directory.
@@ -162,12 +162,14 @@ impl Pex {
                 .map(|entry| Ok(archive.read(entry, TEXT)?))
                 .transpose()
         };
-        match self.place(wheel)? {
-            Place::Prefix(archive, prefix) => {
+        match self.files_of(wheel)? {
+            WheelFiles::Prefix(archive, prefix) => {
                 in_archive(archive, archive.beginning_with(&prefix), &prefix)
             }
-            Place::Zip(archive, _) => in_archive(&archive, archive.entries().iter().collect(), ""),
-            Place::Directory(path) => {
+            WheelFiles::Zip(archive, _) => {
+                in_archive(&archive, archive.entries().iter().collect(), "")
+            }
+            WheelFiles::Directory(path) => {
                 let io = |source| PexError::Io {
                     path: path.clone(),
                     source,

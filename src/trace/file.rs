@@ -16,7 +16,7 @@ const TAIL: u32 = 4096;
 
 /// Where more can be put in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Place {
+pub(super) struct Joint {
     /// What tells the file from another one of its name.
     pub inode: u64,
     /// Where the last event begins.
@@ -24,7 +24,7 @@ pub(super) struct Place {
 }
 
 /// Puts the text at `path`; the error is a reason.
-pub(super) fn write(path: &Path, text: &Text) -> Result<Place, String> {
+pub(super) fn write(path: &Path, text: &Text) -> Result<Joint, String> {
     let why = |error: OutputError| error.why();
     let rights = Rights::Usual {
         new: 0o600,
@@ -38,7 +38,7 @@ pub(super) fn write(path: &Path, text: &Text) -> Result<Place, String> {
         return Err("it is no trace and is left alone; name a new file".to_owned());
     }
     draft.publish().map_err(why)?;
-    Ok(Place {
+    Ok(Joint {
         inode: inode.ino(),
         offset: text.head.len(),
     })

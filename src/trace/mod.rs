@@ -22,7 +22,7 @@ use nix::time::{ClockId, clock_gettime};
 use pexboot_core::replay::Command;
 
 use event::Event;
-use file::Place;
+use file::Joint;
 
 /// Names the file.
 pub const VARIABLE: &str = "PEXBOOT_TRACE";
@@ -121,11 +121,11 @@ pub fn begin(pex: &Path) {
 pub fn finish(command: &Command, tell: &mut dyn FnMut(&str)) -> Option<Command> {
     let trace = TRACE.get()?;
     let began_writing = now();
-    let place = trace.write(tell);
+    let joint = trace.write(tell);
     let mut command = untraced(command);
     let boots = command.env.iter().any(|entry| entry.starts_with(BOOT));
-    if let Some(place) = place.filter(|_| boots) {
-        let source = trace.for_the_boot(&place, began_writing);
+    if let Some(joint) = joint.filter(|_| boots) {
+        let source = trace.for_the_boot(&joint, began_writing);
         command
             .env
             .push([PRIVATE.as_bytes(), b"=", source.as_bytes()].concat());
@@ -158,11 +158,11 @@ impl Trace {
     }
 
     /// Writes the file; says so where that is not possible.
-    fn write(&self, tell: &mut dyn FnMut(&str)) -> Option<Place> {
+    fn write(&self, tell: &mut dyn FnMut(&str)) -> Option<Joint> {
         let events = self.events.lock().unwrap_or_else(PoisonError::into_inner);
         let text = event::Text::new(&self.program, &events, self.began, now());
         match file::write(&self.path, &text) {
-            Ok(place) => Some(place),
+            Ok(joint) => Some(joint),
             Err(error) => {
                 tell(&format!(
                     "pexboot: no trace: {VARIABLE} names `{}`: {}",
@@ -175,7 +175,7 @@ impl Trace {
     }
 
     /// The source of what traces the boot, with what it needs to know.
-    fn for_the_boot(&self, place: &Place, began_writing: u64) -> String {
+    fn for_the_boot(&self, joint: &Joint, began_writing: u64) -> String {
         let path: String = self
             .path
             .as_os_str()
@@ -185,8 +185,8 @@ impl Trace {
             .collect();
         format!(
             "FILE = b\"{path}\"\nINODE, OFFSET = {}, {}\nBEGAN, WROTE, EXEC = {}, {}, {}\n{TRACED}",
-            place.inode,
-            place.offset,
+            joint.inode,
+            joint.offset,
             event::microseconds(self.began),
             event::microseconds(began_writing),
             event::microseconds(now()),

@@ -5,7 +5,7 @@ use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
 use serde_json::Value;
 
 use super::event::{Event, Text};
-use super::file::{Place, write};
+use super::file::{Joint, write};
 use super::*;
 
 fn text() -> Text {
@@ -74,7 +74,7 @@ fn an_earlier_trace_is_replaced_and_never_written_to() {
     let before = std::fs::read(&kept).unwrap();
 
     let other = Text::new("other", &[], 1_000, 9_000);
-    let Place { inode, offset } = write(&path, &other).unwrap();
+    let Joint { inode, offset } = write(&path, &other).unwrap();
     assert_eq!(std::fs::read(&kept).unwrap(), before);
     let found = path.symlink_metadata().unwrap();
     assert_eq!(

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 /// What a reader of figures needs to know of the machine.
 #[derive(Debug, Clone)]
-pub struct Machine {
+pub struct Host {
     /// The CPU's model name.
     pub cpu: String,
     /// CPUs that this process may use.
@@ -25,16 +25,16 @@ pub struct Machine {
     pub load: String,
 }
 
-impl Machine {
+impl Host {
     /// This machine, with the file system at `scratch`.
     #[must_use]
-    pub fn here(scratch: &Path) -> Machine {
+    pub fn here(scratch: &Path) -> Host {
         let read = |path: &str| fs::read_to_string(path).unwrap_or_default();
         let kib = field(&read("/proc/meminfo"), "MemTotal", ':')
             .split(' ')
             .next()
             .and_then(|kib| kib.parse::<u64>().ok());
-        Machine {
+        Host {
             cpu: field(&read("/proc/cpuinfo"), "model name", ':'),
             cpus: std::thread::available_parallelism().map_or(1, usize::from),
             memory_mib: kib.unwrap_or(0) / 1024,
@@ -52,7 +52,7 @@ impl Machine {
     /// In one line, for reports.
     #[must_use]
     pub fn line(&self) -> String {
-        let Machine {
+        let Host {
             cpu,
             cpus,
             memory_mib,
@@ -80,11 +80,11 @@ impl Machine {
         })
     }
 
-    /// What [`Machine::to_json`] wrote.
+    /// What [`Host::to_json`] wrote.
     #[must_use]
-    pub fn from_json(value: &Value) -> Option<Machine> {
+    pub fn from_json(value: &Value) -> Option<Host> {
         let text = |name: &str| value[name].as_str().map(str::to_owned);
-        Some(Machine {
+        Some(Host {
             cpu: text("cpu")?,
             cpus: value["cpus"].as_u64()?.try_into().ok()?,
             memory_mib: value["memory_mib"].as_u64()?,
@@ -132,10 +132,10 @@ mod tests {
 
     #[test]
     fn a_machine_reads_as_it_was_written() {
-        let machine = Machine::here(Path::new("/"));
-        let read = Machine::from_json(&machine.to_json()).unwrap();
-        assert_eq!(read.line(), machine.line());
-        assert!(Machine::from_json(&json!({})).is_none());
+        let host = Host::here(Path::new("/"));
+        let read = Host::from_json(&host.to_json()).unwrap();
+        assert_eq!(read.line(), host.line());
+        assert!(Host::from_json(&json!({})).is_none());
     }
 
     #[test]
