@@ -33,12 +33,6 @@ impl Console {
             start: Instant::now(),
         }
     }
-
-    /// Whether anything that was decided is shown at all.
-    #[must_use]
-    pub fn explains(&self) -> bool {
-        self.level > 0
-    }
 }
 
 impl Default for Console {
@@ -60,5 +54,9 @@ impl Report for Console {
                 shown::line(line())
             ));
         }
+    }
+
+    fn explains(&self) -> bool {
+        self.level > 0
     }
 }

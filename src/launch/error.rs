@@ -59,6 +59,11 @@ pub enum LaunchError {
 }
 
 impl LaunchError {
+    /// The original's words for a script that is nowhere.
+    pub(super) fn no_script(name: &str) -> LaunchError {
+        LaunchError::Refused(format!("Could not find script '{name}' in pex!"))
+    }
+
     /// How the process ends.
     #[must_use]
     pub fn exit_code(&self) -> ExitCode {

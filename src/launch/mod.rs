@@ -67,6 +67,8 @@ pub trait Report {
     fn warn(&mut self, line: &str);
     /// Something that was decided, shown from this level of `PEX_VERBOSE` on.
     fn say(&mut self, level: u8, line: &dyn Fn() -> String);
+    /// Whether anything that was decided is shown at all.
+    fn explains(&self) -> bool;
 }
 
 /// Starts the application: replays a plan that holds, else prepares one. Returns only on failure.

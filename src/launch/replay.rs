@@ -94,7 +94,7 @@ pub(super) fn find(invocation: &Invocation, report: &mut dyn Report) -> Option<P
         let _step = trace::step("plans");
         let key = start.key();
         let found = start.find(&key, &roots);
-        if found.is_none() {
+        if found.is_none() && report.explains() {
             start.misses(&key, &roots, &mut |root, why| {
                 report.say(1, &|| missed(root, why));
             });

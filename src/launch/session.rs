@@ -1,13 +1,41 @@
-//! What the interactive session of a PEX is told, and where its history lies.
+//! What the boot is told in any mode; the interactive session of a PEX, and where its history lies.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
-use crate::boot::{Interactive, Run, Session};
+use crate::boot::{Data, Interactive, Run, Session, SysPath};
 use crate::launch::choose::Chosen;
 
 impl Chosen<'_> {
+    /// What the boot gets in any mode; with the PEX's `inject_args` where they belong to what runs. The rest is the mode's
+    /// to say.
+    pub fn data(&self, path: SysPath, run: Run, inject: bool) -> Data {
+        let info = &self.main().pex.info;
+        let venv = match &path {
+            SysPath::Venv { path, .. } => Some(path.as_path()),
+            SysPath::Zipapp { .. } => None,
+        };
+        Data {
+            session: self.session(&run, venv),
+            path,
+            run,
+            strip: info.strip_pex_env,
+            inject_env: info.inject_env.clone(),
+            bind: info.bind_resource_paths.clone(),
+            inject_args: match inject {
+                true => info.inject_args.clone(),
+                false => Vec::new(),
+            },
+            temporary: self.store.temporary().map(Into::into),
+            extra: Vec::new(),
+            import_lines: Vec::new(),
+            main: PathBuf::new(),
+            entries: Vec::new(),
+            pack: None,
+        }
+    }
+
     /// The interactive session, where there may be one; in a virtual environment of that path.
-    pub fn session(&self, run: &Run, venv: Option<&Path>) -> Option<Interactive> {
+    fn session(&self, run: &Run, venv: Option<&Path>) -> Option<Interactive> {
         if *run != Run::Interpreter {
             return None;
         }

@@ -221,40 +221,29 @@ pub(super) fn command(
     let entries = needs.clone();
     let pack = chosen.serve(&run, false)?;
     needs.extend(pack.iter().map(|pack| pack.kept.clone()));
+    let path = SysPath::Venv {
+        before: bin(BinPath::Prepend),
+        behind: bin(BinPath::Append),
+        argv0: match main.pex.layout {
+            Layout::Zipapp => "",
+            _ => "/pex",
+        },
+        path: venv.path.clone(),
+    };
     Ok(Command {
         argv,
         env: Vec::new(),
         interpreter: run == Run::Interpreter,
         needs,
         boot: Some(Boot {
+            importing: chosen.importing(&run, false),
             data: Data {
-                path: SysPath::Venv {
-                    path: venv.path.clone(),
-                    before: bin(BinPath::Prepend),
-                    behind: bin(BinPath::Append),
-                    argv0: match main.pex.layout {
-                        Layout::Zipapp => "",
-                        _ => "/pex",
-                    },
-                },
-                extra: Vec::new(),
-                import_lines: Vec::new(),
-                strip: info.strip_pex_env,
-                inject_env: info.inject_env.clone(),
-                bind: info.bind_resource_paths.clone(),
-                inject_args: match decision.inject {
-                    true => info.inject_args.clone(),
-                    false => Vec::new(),
-                },
-                session: chosen.session(&run, Some(&venv.path)),
                 main: venv.path.join("pex"),
                 entries,
                 pack,
-                temporary: chosen.store.temporary().map(Into::into),
-                run: run.clone(),
+                ..chosen.data(path, run, decision.inject)
             },
             shipped: None,
-            importing: chosen.importing(&run, false),
         }),
     })
 }
@@ -272,9 +261,7 @@ fn script(venv: &Venv, name: &str) -> Result<PathBuf, LaunchError> {
     if plain && runs(&path) {
         return Ok(path);
     }
-    Err(LaunchError::Refused(format!(
-        "Could not find script '{name}' in pex!"
-    )))
+    Err(LaunchError::no_script(name))
 }
 
 /// What the boot does to the environment, for a script that runs without it (reference 3.4, 7.3).

@@ -157,7 +157,6 @@ pub(super) fn command(
         What::Run(run) => run,
         What::Script(name) => script(&name, members, &wheels)?,
     };
-    let info = &chosen.main().pex.info;
     let hermetic = decision.inherit == InheritPath::False;
     let python_path = invocation.variable("PYTHONPATH").is_some();
     let isolated =
@@ -197,8 +196,17 @@ pub(super) fn command(
         .cloned()
         .collect();
     let importing = chosen.importing(&run, bytecode.is_some());
-    let session = chosen.session(&run, None);
     let main = code.last().map(|code| code.join("__main__.py"));
+    let path = SysPath::Zipapp {
+        code,
+        empty,
+        site: site.entries,
+        inherit: match decision.inherit {
+            InheritPath::False => "false",
+            InheritPath::Prefer => "prefer",
+            InheritPath::Fallback => "fallback",
+        },
+    };
     Ok(Command {
         argv,
         env: Vec::new(),
@@ -206,31 +214,12 @@ pub(super) fn command(
         needs,
         boot: Some(Boot {
             data: Data {
-                path: SysPath::Zipapp {
-                    code,
-                    empty,
-                    site: site.entries,
-                    inherit: match decision.inherit {
-                        InheritPath::False => "false",
-                        InheritPath::Prefer => "prefer",
-                        InheritPath::Fallback => "fallback",
-                    },
-                },
                 extra: variables.extra_sys_path.clone(),
                 import_lines: site.import_lines,
-                strip: info.strip_pex_env,
-                inject_env: info.inject_env.clone(),
-                bind: info.bind_resource_paths.clone(),
-                inject_args: match decision.inject {
-                    true => info.inject_args.clone(),
-                    false => Vec::new(),
-                },
-                run,
                 main: main.unwrap_or_default(),
                 entries,
                 pack,
-                session,
-                temporary: chosen.store.temporary().map(Into::into),
+                ..chosen.data(path, run, decision.inject)
             },
             shipped,
             importing,
@@ -269,9 +258,7 @@ fn script(name: &str, members: &[Member], wheels: &[Unpacked]) -> Result<Run, La
             }
         }
     }
-    Err(LaunchError::Refused(format!(
-        "Could not find script '{name}' in pex!"
-    )))
+    Err(LaunchError::no_script(name))
 }
 
 /// Whether the host's `site` is to run, as the original lets it.

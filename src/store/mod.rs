@@ -68,6 +68,7 @@ use kind::place;
 use pexboot_core::roots::{Candidate, Kind as Origin};
 use roots::{Refusal, Root};
 
+use pexboot_core::paths::TMP;
 pub use pexboot_core::paths::{FORMAT, IMPORTING};
 
 /// Files of a directory as whoever wrote them knows them: sizes by path.
@@ -369,5 +370,5 @@ pub fn remove_own_copy() {
 
 /// Where work in progress is.
 fn tmp(root: &Path) -> PathBuf {
-    root.join(FORMAT).join("tmp")
+    root.join(FORMAT).join(TMP)
 }

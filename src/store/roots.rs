@@ -11,6 +11,7 @@ use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 
 use pexboot_core::machine;
+use pexboot_core::paths::LOCKS;
 use pexboot_core::roots::safety::{Fault, Why};
 use pexboot_core::roots::{self, Candidate, Kind};
 
@@ -138,11 +139,11 @@ pub(super) fn look(candidate: &Candidate) -> Result<Root, Refusal> {
 pub(super) fn fill(root: &Path) -> io::Result<()> {
     let format = root.join(FORMAT);
     // The root keeps others out; what is in it need not.
-    for path in [format.clone(), format.join("tmp"), format.join("locks")] {
+    for path in [format.clone(), super::tmp(root), format.join(LOCKS)] {
         make(&path, 0o755)?;
     }
     let flags = nix::unistd::AccessFlags::W_OK | nix::unistd::AccessFlags::X_OK;
-    Ok(nix::unistd::access(&format.join("tmp"), flags)?)
+    Ok(nix::unistd::access(&super::tmp(root), flags)?)
 }
 
 /// A fresh directory as a root for this start alone, by its real path. One that strangers could put another in place of

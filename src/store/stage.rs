@@ -169,7 +169,7 @@ pub(super) fn remove_own_copy() {
     };
     let in_tmp = path
         .parent()
-        .is_some_and(|parent| parent.ends_with(Path::new(super::FORMAT).join("tmp")));
+        .is_some_and(|parent| parent.ends_with(super::tmp(Path::new(""))));
     if in_tmp && is_engine(&path) {
         // Swept later, where it cannot be removed now.
         let _ = std::fs::remove_file(&path);

@@ -24,6 +24,7 @@ use std::time::{Duration, SystemTime};
 use nix::fcntl::AT_FDCWD;
 use nix::sys::stat::{UtimensatFlags, utimensat};
 use nix::sys::time::TimeSpec;
+use pexboot_core::paths::LOCKS;
 
 use super::super::error::at;
 use super::super::manifest::{self, Manifest};
@@ -391,7 +392,7 @@ fn remove_orphans(format: &Path, now: SystemTime) {
     for path in orphans.into_iter().filter(|path| old(path)) {
         let _ = std::fs::remove_file(path);
     }
-    for entry in std::fs::read_dir(format.join("locks"))
+    for entry in std::fs::read_dir(format.join(LOCKS))
         .into_iter()
         .flatten()
         .flatten()

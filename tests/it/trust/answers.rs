@@ -119,14 +119,18 @@ fn a_tilde_is_each_homes_own() {
     race("homes with a PEX_PATH of their own", &stage, &kinds, 50);
 }
 
-/// PATHs whose `python3` is each a Python of its own.
-fn paths(stage: &Stage, case: &str) -> Option<Vec<(String, String)>> {
+/// Starts by PATHs whose `python3` is each a Python of its own.
+fn on_paths<'s>(stage: &'s Stage, case: &str) -> Option<Vec<Kind<'s>>> {
     let other = pythons::second(case)?;
     let of = |python: &pythons::Python| {
         let bin = stage.path(&format!("bin{}", python.nodot()));
         fs::create_dir_all(&bin).unwrap();
         let _ = symlink(&python.path, bin.join("python3"));
-        (format!("{}:/usr/bin:/bin", bin.display()), python.xy())
+        let path = format!("{}:/usr/bin:/bin", bin.display());
+        Kind {
+            start: stage.start().env("PATH", path),
+            prints: format!("{} - app.pex", python.xy()),
+        }
     };
     Some(vec![of(pythons::debian()), of(other)])
 }
@@ -135,16 +139,9 @@ fn paths(stage: &Stage, case: &str) -> Option<Vec<(String, String)>> {
 fn two_paths_lead_to_two_pythons() {
     let pex = which("answers-path").build();
     let stage = Stage::new(Way::Embedded, &pex);
-    let Some(paths) = paths(&stage, "answers: two PATHs") else {
+    let Some(kinds) = on_paths(&stage, "answers: two PATHs") else {
         return;
     };
-    let kinds: Vec<Kind<'_>> = paths
-        .iter()
-        .map(|(path, version)| Kind {
-            start: stage.start().env("PATH", path),
-            prints: format!("{version} - app.pex"),
-        })
-        .collect();
     race("PATHs with Pythons of their own", &stage, &kinds, 50);
 }
 
@@ -183,16 +180,9 @@ fn a_relative_search_path_is_each_working_directorys_own() {
 fn two_paths_lead_to_two_virtual_environments_of_one_venv_pex() {
     let pex = which("answers-venv").venv().build();
     let stage = Stage::new(Way::Embedded, &pex);
-    let Some(paths) = paths(&stage, "answers: a venv PEX and two PATHs") else {
+    let Some(kinds) = on_paths(&stage, "answers: a venv PEX and two PATHs") else {
         return;
     };
-    let kinds: Vec<Kind<'_>> = paths
-        .iter()
-        .map(|(path, version)| Kind {
-            start: stage.start().env("PATH", path),
-            prints: format!("{version} - app.pex"),
-        })
-        .collect();
     race(
         "a venv PEX, PATHs with Pythons of their own",
         &stage,
@@ -278,19 +268,15 @@ fn a_version_file_behind_a_shim_counts_for_its_own_directory_alone() {
 #[test]
 fn where_renames_have_no_flags_answers_stay_apart_too() {
     let stage = Stage::new(Way::Embedded, &which("answers-rename").build());
-    let Some(paths) = paths(&stage, "answers: without renameat2") else {
+    let Some(kinds) = on_paths(&stage, "answers: without renameat2") else {
         return;
     };
-    let kinds: Vec<Kind<'_>> = paths
-        .iter()
-        .map(|(path, version)| Kind {
-            start: stage.start().env("PATH", path).before([
-                "/usr/bin/python3",
-                "-c",
-                machines::FORBID,
-                "renameat2",
-            ]),
-            prints: format!("{version} - app.pex"),
+    let forbidden = ["/usr/bin/python3", "-c", machines::FORBID, "renameat2"];
+    let kinds: Vec<Kind<'_>> = kinds
+        .into_iter()
+        .map(|kind| Kind {
+            start: kind.start.before(forbidden),
+            ..kind
         })
         .collect();
     race("PATHs, without renameat2", &stage, &kinds, 50);
