@@ -41,6 +41,17 @@ pub const SELECTING: &[&str] = &[
 
 /// The variable that joins by presence alone.
 const PRESENCE: &str = "PYTHONPATH";
+/// The beginnings of all these names.
+const BEGINNINGS: &[&str] = &["PEX", "PY", "_PEX"];
+
+/// Returns false for an entry of the environment that can't be a variable of the key.
+#[must_use]
+pub fn may_select(entry: &[u8]) -> bool {
+    BEGINNINGS
+        .iter()
+        .any(|beginning| entry.starts_with(beginning.as_bytes()))
+}
+
 /// Format version of keys: another one, another key.
 const DOMAIN: &[u8] = b"pexboot launch 2\0";
 
@@ -122,6 +133,14 @@ mod tests {
         keys.sort_unstable();
         keys.dedup();
         assert_eq!(keys.len(), count);
+    }
+
+    #[test]
+    fn a_variable_that_selects_a_launch_is_never_left_out() {
+        for name in SELECTING.iter().chain([&PRESENCE]) {
+            assert!(may_select(name.as_bytes()), "{name}");
+        }
+        assert!(!may_select(b"PATH=/bin") && !may_select(b""));
     }
 
     #[test]

@@ -7,6 +7,7 @@ use crate::checksum::Sum;
 use crate::plan::Identity;
 use crate::replay::World;
 use crate::roots::safety::{Eyes, Fault, Safe, Seen, SeenKind, User, Why, check, check_file};
+use rustix::buffer::spare_capacity;
 use rustix::fd::{AsFd, OwnedFd};
 use rustix::fs::{Access, FileType, Mode, OFlags, Stat};
 use rustix::io::Errno;
@@ -45,17 +46,17 @@ pub fn open(path: &[u8]) -> Result<OwnedFd, Errno> {
 
 /// The `size` bytes of a file from `offset` on; `None` when there are less, or they can't be read.
 pub fn read(file: impl AsFd, offset: u64, size: usize) -> Option<Vec<u8>> {
-    let mut bytes = alloc::vec![0; size];
-    let mut done = 0;
-    while done < size {
-        let rest = bytes.get_mut(done..)?;
-        match rustix::io::pread(&file, rest, offset.checked_add(done as u64)?) {
+    let mut bytes = Vec::with_capacity(size);
+    while bytes.len() < size {
+        let at = offset.checked_add(bytes.len() as u64)?;
+        match rustix::io::pread(&file, spare_capacity(&mut bytes), at) {
             Ok(0) => return None,
-            Ok(count) => done += count,
-            Err(Errno::INTR) => {}
+            Ok(_) | Err(Errno::INTR) => {}
             Err(_) => return None,
         }
     }
+    // The room may be larger than what was asked for.
+    bytes.truncate(size);
     Some(bytes)
 }
 

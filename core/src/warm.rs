@@ -7,7 +7,7 @@ use core::cell::OnceCell;
 use rustix::fd::OwnedFd;
 use rustix::fs::{Stat, Timespec, Timestamps, UTIME_NOW};
 
-use crate::key::{Subject, key};
+use crate::key::{Subject, key, may_select};
 use crate::machine::{self, Machine};
 use crate::paths;
 use crate::plan::{Identity, Plan, Plans, SIZE_MAX};
@@ -53,7 +53,15 @@ impl Start<'_> {
             seal: self.seal.unwrap_or(&bare),
             name: name.unwrap_or(self.launch.pex),
         };
-        key(subject, |name| env::get(self.launch.env, name.as_bytes()))
+        // Some thirty names are looked for, and few variables are called like any of them.
+        let selecting: Vec<&[u8]> = self
+            .launch
+            .env
+            .iter()
+            .copied()
+            .filter(|entry| may_select(entry))
+            .collect();
+        key(subject, |name| env::get(&selecting, name.as_bytes()))
     }
 
     /// The first plan that holds, of the first root that has one.

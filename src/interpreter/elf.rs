@@ -2,6 +2,7 @@
 //!
 //! Reads a few hundred bytes of a file and believes none of them: what does not add up is no ELF.
 
+use std::borrow::Cow;
 use std::fs::File;
 use std::os::unix::fs::FileExt as _;
 use std::path::Path;
@@ -32,8 +33,8 @@ const MAX_SEGMENT: u64 = 16 * 1024;
 impl Elf {
     /// Reads the headers of the file at `path`; `None` for what is not a little-endian ELF or cannot be read.
     pub(super) fn read(path: &Path) -> Option<Elf> {
-        let file = crate::regular::open(path).ok()?;
-        let header = bytes(&file, 0, 52)?;
+        let file = Image::open(path)?;
+        let header = file.bytes(0, 52)?;
         // Magic, class, little-endian: no big-endian machine is a target.
         if header.get(..4)? != b"\x7fELF" || header.get(5)? != &1 {
             return None;
@@ -43,7 +44,7 @@ impl Elf {
             2 => false,
             _ => return None,
         };
-        let header = if narrow { header } else { bytes(&file, 0, 64)? };
+        let header = if narrow { header } else { file.bytes(0, 64)? };
         let (table, flags_at) = if narrow {
             (u64::from(u32_at(&header, 28)?), 36)
         } else {
@@ -62,7 +63,7 @@ impl Elf {
         }
         for index in 0..u64::from(count) {
             let at = table.checked_add(index * u64::from(size))?;
-            let entry = bytes(&file, at, u64::from(size))?;
+            let entry = file.bytes(at, u64::from(size))?;
             let (offset, length) = if narrow {
                 (
                     u64::from(u32_at(&entry, 4)?),
@@ -73,7 +74,7 @@ impl Elf {
             };
             match u32_at(&entry, 0)? {
                 PT_INTERP => {
-                    let path = bytes(&file, offset, length)?;
+                    let path = file.bytes(offset, length)?;
                     elf.loader = Some(
                         path.split(|&byte| byte == 0)
                             .next()
@@ -82,7 +83,7 @@ impl Elf {
                     );
                 }
                 PT_NOTE if elf.build_id.is_none() => {
-                    elf.build_id = bytes(&file, offset, length).and_then(|notes| build_id(&notes));
+                    elf.build_id = file.bytes(offset, length).and_then(build_id);
                 }
                 _ => {}
             }
@@ -91,7 +92,8 @@ impl Elf {
     }
 }
 
-fn build_id(mut notes: &[u8]) -> Option<Vec<u8>> {
+fn build_id(notes: Cow<'_, [u8]>) -> Option<Vec<u8>> {
+    let mut notes = &*notes;
     // Name and description are each padded to four bytes.
     let padded = |length: usize| length.checked_add(3).map(|length| length & !3);
     while notes.len() >= 12 {
@@ -109,13 +111,37 @@ fn build_id(mut notes: &[u8]) -> Option<Vec<u8>> {
     None
 }
 
-fn bytes(file: &File, offset: u64, length: u64) -> Option<Vec<u8>> {
-    if length > MAX_SEGMENT {
-        return None;
+/// A file with its beginning read ahead: linkers put all that is asked for there.
+struct Image {
+    file: File,
+    beginning: Vec<u8>,
+}
+
+impl Image {
+    fn open(path: &Path) -> Option<Image> {
+        /// A page.
+        const BEGINNING: usize = 4096;
+        let file = crate::regular::open(path).ok()?;
+        let mut beginning = vec![0; BEGINNING];
+        let read = file.read_at(&mut beginning, 0).ok()?;
+        beginning.truncate(read);
+        Some(Image { file, beginning })
     }
-    let mut buffer = vec![0; usize::try_from(length).ok()?];
-    file.read_exact_at(&mut buffer, offset).ok()?;
-    Some(buffer)
+
+    fn bytes(&self, offset: u64, length: u64) -> Option<Cow<'_, [u8]>> {
+        if length > MAX_SEGMENT {
+            return None;
+        }
+        let length = usize::try_from(length).ok()?;
+        let ahead = usize::try_from(offset).ok();
+        let ahead = ahead.and_then(|offset| self.beginning.get(offset..)?.get(..length));
+        if let Some(bytes) = ahead {
+            return Some(Cow::Borrowed(bytes));
+        }
+        let mut buffer = vec![0; length];
+        self.file.read_exact_at(&mut buffer, offset).ok()?;
+        Some(Cow::Owned(buffer))
+    }
 }
 
 fn u16_at(bytes: &[u8], at: usize) -> Option<u16> {

@@ -1,6 +1,7 @@
 //! Which boot of which machine wrote something: within one, what was written is there.
 
-use std::path::Path;
+use pexboot_core::machine::Machine;
+use pexboot_core::replay::World as _;
 
 /// Identifies one boot of one machine (`/proc/sys/kernel/random/boot_id`), without its dashes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -15,10 +16,7 @@ impl BootId {
     /// The running boot.
     #[must_use]
     pub fn current() -> BootId {
-        crate::regular::read(Path::new("/proc/sys/kernel/random/boot_id"))
-            .ok()
-            .and_then(|text| BootId::parse(text.trim_ascii()))
-            .unwrap_or(BootId::UNKNOWN)
+        Machine.boot_id().map_or(BootId::UNKNOWN, BootId)
     }
 
     /// Reads 32 hex digits, dashes between them skipped.

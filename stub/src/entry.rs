@@ -170,14 +170,15 @@ unsafe fn text(at: *const c_char) -> Option<&'static [u8]> {
 #[unsafe(link_section = ".pexboot.seal")]
 static SEAL: [u8; SEAL_SIZE] = Seal::UNSEALED;
 
-/// The seal as it stands in this very file.
-pub fn seal() -> [u8; SEAL_SIZE] {
-    // A volatile read: the compiler would take the value from the source, where the seal is always empty.
-    // SAFETY: a reference is valid for a read.
-    core::array::from_fn(|at| {
-        SEAL.get(at)
-            .map_or(0, |byte| unsafe { (&raw const *byte).read_volatile() })
-    })
+/// The address of [`SEAL`].
+static SEAL_ADDRESS: &[u8; SEAL_SIZE] = &SEAL;
+
+/// Returns the seal as it stands in this very file.
+pub fn seal() -> &'static [u8; SEAL_SIZE] {
+    // The compiler would take the bytes from the source, where the seal is always empty. It can't know where an address
+    // leads that it has to read, so it reads there.
+    // SAFETY: a reference is valid for a read, and what is read is one.
+    unsafe { (&raw const SEAL_ADDRESS).read_volatile() }
 }
 
 #[panic_handler]

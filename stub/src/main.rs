@@ -44,7 +44,7 @@ fn launch(mut process: Process) -> Failure {
     let process = &process;
     let asked = |name: &[u8]| !matches!(env::get(&process.env, name), None | Some(b"" | b"0"));
     let began = asked(b"PEXBOOT_TRACE").then(|| Clock::Monotonic.now());
-    let seal = match Seal::decode(&entry::seal()) {
+    let seal = match Seal::decode(entry::seal()) {
         Some(seal) if seal.sealed => seal,
         _ => {
             return Failure::new(Code::Internal, &[
