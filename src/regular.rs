@@ -35,6 +35,19 @@ pub(crate) fn read(path: &Path) -> io::Result<Vec<u8>> {
     Ok(bytes)
 }
 
+/// The first bytes of the file at `path`, at most `limit`: of a file that has its size, which those of `/proc` do not.
+///
+/// # Errors
+/// As [`read`].
+pub(crate) fn beginning(path: &Path, limit: u64) -> io::Result<Vec<u8>> {
+    let file = open(path)?;
+    let size = file.metadata()?.len().min(limit);
+    // One read, where growing room would take a dozen.
+    let mut bytes = Vec::with_capacity(usize::try_from(size).unwrap_or(0));
+    file.take(size).read_to_end(&mut bytes)?;
+    Ok(bytes)
+}
+
 /// The text of the file at `path`.
 ///
 /// # Errors

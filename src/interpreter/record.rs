@@ -7,7 +7,6 @@ use std::cell::RefCell;
 use std::collections::{BTreeMap, HashMap};
 use std::ffi::{OsStr, OsString};
 use std::fs;
-use std::io::Read as _;
 use std::os::unix::ffi::{OsStrExt as _, OsStringExt as _};
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
@@ -430,9 +429,7 @@ impl<'a> Records<'a> {
 
     /// The stored record of a canonical binary, if there is one and every file it speaks of is the same.
     fn load(&self, path: &Path) -> Option<Stored> {
-        let mut bytes = Vec::new();
-        let file = crate::regular::open(&(self.find)(&key(path)?)?).ok()?;
-        file.take(MAX_RECORD).read_to_end(&mut bytes).ok()?;
+        let bytes = crate::regular::beginning(&(self.find)(&key(path)?)?, MAX_RECORD).ok()?;
         let stored = Stored::decode(&bytes)?;
         let same = stored.files.first().is_some_and(|file| file.path == path)
             && stored.files.iter().all(Witness::holds)
@@ -445,10 +442,14 @@ impl<'a> Records<'a> {
 /// Asks several interpreters, as many at a time as there are processors.
 fn ask_all(paths: &[PathBuf]) -> Vec<Result<Result<Stored, PathBuf>, String>> {
     let ask = |path: &PathBuf| Stored::ask(path);
-    let width = std::thread::available_parallelism()
-        .map_or(1, usize::from)
-        .min(paths.len());
-    if width <= 1 {
+    // Counting processors takes a dozen system calls, and there is usually one interpreter to ask.
+    let width = match paths.len() {
+        0 | 1 => 1,
+        count => std::thread::available_parallelism()
+            .map_or(1, usize::from)
+            .min(count),
+    };
+    if width == 1 {
         return paths.iter().map(ask).collect();
     }
     let mut answers = Vec::with_capacity(paths.len());

@@ -8,7 +8,6 @@
 
 use std::ffi::OsStr;
 use std::fs;
-use std::io::Read as _;
 use std::path::{Path, PathBuf};
 
 use super::binary::is_executable;
@@ -64,12 +63,7 @@ fn manager(path: &Path) -> Option<Manager> {
     if fs::read_link(path).is_ok_and(|target| target.file_name() == Some(OsStr::new("mise"))) {
         return Some(Manager::Mise);
     }
-    let mut script = Vec::new();
-    regular::open(path)
-        .ok()?
-        .take(MAX_SCRIPT)
-        .read_to_end(&mut script)
-        .ok()?;
+    let script = regular::beginning(path, MAX_SCRIPT).ok()?;
     if !script.starts_with(b"#!") {
         return None;
     }
@@ -352,11 +346,8 @@ fn configured(file: &Path) -> Option<Vec<String>> {
 }
 
 fn read(file: &Path) -> String {
-    let mut bytes = Vec::new();
-    if let Ok(file) = regular::open(file) {
-        // What could not be read says nothing.
-        let _ = file.take(64 * 1024).read_to_end(&mut bytes);
-    }
+    // What can't be read says nothing.
+    let bytes = regular::beginning(file, 64 * 1024).unwrap_or_default();
     String::from_utf8_lossy(&bytes).into_owned()
 }
 

@@ -194,10 +194,8 @@ impl Pex {
             return Ok(archive.shebang()?);
         }
         let main = self.path.join(MAIN);
-        let mut head = Vec::new();
-        let read = crate::regular::open(&main)
-            .and_then(|file| file.take(crate::archive::SHEBANG).read_to_end(&mut head));
-        read.map_err(|source| PexError::Io { path: main, source })?;
+        let head = crate::regular::beginning(&main, crate::archive::SHEBANG)
+            .map_err(|source| PexError::Io { path: main, source })?;
         Ok(crate::archive::shebang(&head))
     }
 
@@ -356,12 +354,7 @@ fn read_file(path: &Path, limit: u64) -> Result<Vec<u8>, PexError> {
         path: path.to_path_buf(),
         source,
     };
-    let mut bytes = Vec::new();
-    crate::regular::open(path)
-        .map_err(io)?
-        .take(limit + 1)
-        .read_to_end(&mut bytes)
-        .map_err(io)?;
+    let bytes = crate::regular::beginning(path, limit + 1).map_err(io)?;
     if bytes.len() as u64 > limit {
         let (path, name) = (path.to_path_buf(), String::new());
         return Err(ArchiveError::TooLarge {
