@@ -4,8 +4,9 @@
 
 use std::fmt;
 
-use super::names::normalise;
-use super::{Cause, Selected};
+use super::Selected;
+use crate::interpreter::Cause;
+use crate::packaging::names::normalise;
 use crate::shown::line;
 use crate::variables::Mode;
 
