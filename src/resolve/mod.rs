@@ -5,9 +5,9 @@
 
 mod certain;
 mod configuration;
-pub mod entry_points;
 pub mod messages;
 mod order;
+pub mod scripts;
 mod wheels;
 
 use std::collections::{BTreeSet, HashMap, HashSet};

@@ -26,7 +26,15 @@ const ROOMS: &[(&str, &[&str])] = &[
     ("variables", &["pex_info", "plan", "user"]),
     (
         "pex",
-        &["archive", "exit", "hashing", "pex_info", "regular", "trace"],
+        &[
+            "archive",
+            "exit",
+            "hashing",
+            "packaging",
+            "pex_info",
+            "regular",
+            "trace",
+        ],
     ),
     (
         "interpreter",
@@ -45,7 +53,7 @@ const ROOMS: &[(&str, &[&str])] = &[
     ),
     (
         "resolve",
-        &["interpreter", "packaging", "pex_info", "shown", "variables"],
+        &["interpreter", "packaging", "pex_info", "shown"],
     ),
     (
         "unpack",
@@ -55,6 +63,7 @@ const ROOMS: &[(&str, &[&str])] = &[
             "exit",
             "hashing",
             "interpreter",
+            "packaging",
             "pex",
             "regular",
             "resolve",
@@ -63,16 +72,16 @@ const ROOMS: &[(&str, &[&str])] = &[
             "trace",
         ],
     ),
-    ("site", &["regular", "store", "unpack"]),
+    ("site", &["packaging", "regular", "store", "unpack"]),
     (
         "venv",
         &[
             "boot",
             "hashing",
             "interpreter",
+            "packaging",
             "pex_info",
             "regular",
-            "resolve",
             "store",
             "unpack",
         ],
@@ -84,6 +93,7 @@ const ROOMS: &[(&str, &[&str])] = &[
             "boot",
             "exit",
             "interpreter",
+            "packaging",
             "pex",
             "pex_info",
             "plan",
