@@ -4,10 +4,10 @@
 use std::path::Path;
 
 use crate::archive::Archive;
+use crate::packaging::metadata::Metadata;
+use crate::packaging::requirement::Requirement;
 use crate::pex::Pex;
 use crate::pex_info::PexInfo;
-use crate::resolve::metadata::Metadata;
-use crate::resolve::requirement::Requirement;
 
 /// A zip, and whether it is a PEX: the central directory, and every member. `path` is a file to put the bytes into.
 pub fn archive(bytes: &[u8], path: &Path) {

@@ -14,7 +14,7 @@
 //!        plan          written last, published by rename ──▶ the same execve as a warm start
 //! ```
 //!
-//! Dependencies flow one way: `launch → plan → {site, unpack, resolve, interpreter} → {archive, pex_info, store}`.
+//! Dependencies flow one way: `launch → plan → {site, unpack, resolve} → interpreter → {packaging, archive, pex_info, store}`.
 //! Only `store` creates or removes anything under a root; only `launch` execs; only `interpreter` ever runs a Python to
 //! ask it something; only the entry points print.
 
@@ -36,6 +36,7 @@ pub mod launch;
 pub mod output;
 #[cfg(feature = "cli")]
 pub mod pack;
+pub mod packaging;
 #[cfg(feature = "cli")]
 pub mod parts;
 pub mod pex;

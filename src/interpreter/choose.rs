@@ -11,10 +11,9 @@ use super::record::Records;
 use super::search::{self, Names, Where};
 use super::shims::{self, Shim};
 use super::surroundings::Surroundings;
-use super::{InterpreterError, Record, Request, binary, stand_in};
+use super::{Cause, InterpreterError, Record, Request, binary, stand_in};
 use crate::pex_info::SelectionStrategy;
 use crate::plan::Inputs;
-use crate::resolve::Cause;
 use crate::shown::line;
 
 /// See [`super::choose()`]; surroundings and records are lent.

@@ -8,7 +8,7 @@ use std::fmt;
 use pep440_rs::Version;
 
 use super::{InterpreterError, Record};
-use crate::resolve::specifier::SpecifierSet;
+use crate::packaging::specifier::SpecifierSet;
 
 /// The implementations a constraint can name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

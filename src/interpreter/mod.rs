@@ -10,7 +10,7 @@
 //! record         what is known of one Python, from the store or by
 //!   probe        asking it once (probe.py → answer), with
 //!   witness      believed while these files are the same
-//!   tags, elf, hooks   what follows from the answer and the machine
+//!   elf, hooks   what follows from the answer and the machine
 //! constraint     which of them the PEX allows
 //! compile        has one compile modules ahead, for `embed`
 //! choose         which one is taken; messages: why none is
@@ -36,7 +36,6 @@ mod search;
 mod shims;
 mod stand_in;
 mod surroundings;
-mod tags;
 mod witness;
 
 #[cfg(any(feature = "cli", feature = "fuzzing"))]
@@ -53,7 +52,6 @@ pub use prospect::{Prospect, Series, prospect};
 
 use crate::pex_info::SelectionStrategy;
 use crate::plan::Inputs;
-use crate::resolve::{Cause, ResolveError};
 use crate::shown::line;
 use crate::store::{Kind, Store};
 
@@ -130,6 +128,9 @@ pub struct Request<'a> {
     pub base: bool,
 }
 
+/// Why something of a PEX cannot be read: the error of the room that reads it.
+pub type Cause = Box<dyn std::error::Error + Send + Sync>;
+
 /// Why a candidate cannot run the PEX.
 #[derive(Debug)]
 pub enum Unfit {
@@ -137,15 +138,6 @@ pub enum Unfit {
     Verdict(String),
     /// The PEX cannot be read, whichever it is.
     Unread(Cause),
-}
-
-impl From<ResolveError> for Unfit {
-    fn from(error: ResolveError) -> Unfit {
-        match error {
-            ResolveError::Read { .. } => Unfit::Unread(error.into()),
-            verdict => Unfit::Verdict(verdict.to_string()),
-        }
-    }
 }
 
 /// Why no interpreter was chosen.

@@ -17,9 +17,9 @@ use sha2::{Digest as _, Sha256};
 
 use super::answer::{Answer, Fields, field};
 use super::elf::Elf;
-use super::tags::{self, Traits};
 use super::witness::Witness;
 use super::{Record, binary, hooks, probe};
+use crate::packaging::tags::{self, Traits};
 use crate::store::Work;
 use pexboot_core::hex::hex;
 

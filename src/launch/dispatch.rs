@@ -2,8 +2,8 @@
 
 use crate::boot::Run;
 use crate::launch::LaunchError;
+use crate::packaging::entry_points::EntryPoint;
 use crate::pex_info::PexInfo;
-use crate::resolve::entry_points::EntryPoint;
 use crate::variables::Variables;
 
 /// What was asked for, before scripts are looked up in wheels.

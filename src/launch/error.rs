@@ -3,9 +3,10 @@
 use crate::archive::ArchiveError;
 use crate::exit::ExitCode;
 use crate::interpreter::InterpreterError;
+use crate::packaging::entry_points::InvalidEntryPoints;
 use crate::pex::PexError;
 use crate::resolve::ResolveError;
-use crate::resolve::entry_points::ScriptError;
+use crate::resolve::scripts::ScriptError;
 use crate::shown::{line, lines};
 use crate::store::StoreError;
 use crate::unpack::UnpackError;
@@ -95,7 +96,15 @@ fn filling(cause: &(dyn std::error::Error + Send + Sync + 'static)) -> ExitCode 
         error.exit_code()
     } else if let Some(error) = cause.downcast_ref::<ArchiveError>() {
         error.exit_code()
+    } else if cause.is::<InvalidEntryPoints>() || is_damage(cause) {
+        ExitCode::BadFile
     } else {
         ExitCode::Io
     }
+}
+
+/// Whether a part of a wheel was read, and is not what it should be.
+fn is_damage(cause: &(dyn std::error::Error + Send + Sync + 'static)) -> bool {
+    let source = cause.source().and_then(|source| source.downcast_ref());
+    source.is_some_and(|source: &std::io::Error| source.kind() == std::io::ErrorKind::InvalidData)
 }

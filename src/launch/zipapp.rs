@@ -14,7 +14,7 @@ use crate::resolve::{self, Selected};
 use crate::site::{self, Site};
 use crate::trace;
 use crate::unpack::{self, Shipped, Unpacked};
-use crate::variables::{Mode, Variables};
+use crate::variables::Variables;
 
 /// How it is to run.
 pub(super) struct Decision {
@@ -240,7 +240,7 @@ fn script(name: &str, members: &[Member], wheels: &[Unpacked]) -> Result<Run, La
         .iter()
         .flat_map(|member| member.selected.clone())
         .collect();
-    let found = resolve::entry_points::script(name, Mode::Zipapp, &selected, &mut |wheel| {
+    let found = resolve::scripts::script(name, &selected, &mut |wheel| {
         let of = |member: &&Member| member.selected.iter().any(|one| one.name == wheel);
         match members.iter().find(of) {
             Some(member) => member.pex.entry_points(wheel).map_err(Into::into),

@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use super::{Content, DEPS, Layout, Member, Pex, PexError, TEXT, read_file, tree};
 use crate::archive::{Archive, Entry};
+use crate::packaging::names;
 
 /// What there is of one wheel in a PEX.
 #[derive(Debug)]
@@ -153,8 +154,9 @@ impl Pex {
         let in_archive = |archive: &Archive, entries: Vec<&Entry>, prefix: &str| {
             let directories = entries
                 .iter()
-                .filter_map(|entry| entry.name[prefix.len()..].split_once('/'));
-            let Some(directory) = pick(wheel, directories.map(|(directory, _)| directory)) else {
+                .filter_map(|entry| entry.name[prefix.len()..].strip_suffix("/METADATA"))
+                .filter(|directory| !directory.contains('/'));
+            let Some(directory) = names::dist_info(wheel, directories) else {
                 return Ok(None);
             };
             let entry = archive.find(&format!("{prefix}{directory}/{file}"));
@@ -174,13 +176,16 @@ impl Pex {
                     path: path.clone(),
                     source,
                 };
-                let names: Result<Vec<_>, _> = std::fs::read_dir(&path)
+                let found: Result<Vec<_>, _> = std::fs::read_dir(&path)
                     .map_err(io)?
                     .map(|item| item.map(|item| item.file_name()))
                     .collect();
-                let names = names.map_err(io)?;
-                let Some(directory) = pick(wheel, names.iter().filter_map(|name| name.to_str()))
-                else {
+                let found = found.map_err(io)?;
+                let directories = found.iter().filter_map(|name| name.to_str());
+                let directories = directories.filter(|name| {
+                    name.ends_with(".dist-info") && path.join(name).join("METADATA").exists()
+                });
+                let Some(directory) = names::dist_info(wheel, directories) else {
                     return Ok(None);
                 };
                 optional(&path.join(directory).join(file))
@@ -196,29 +201,4 @@ fn optional(path: &Path) -> Result<Option<Vec<u8>>, PexError> {
         }
         result => result.map(Some),
     }
-}
-
-/// The dist-info directory of the wheel `wheel` among names at its root: the one of its own project when there are more.
-fn pick<'n>(wheel: &str, names: impl Iterator<Item = &'n str>) -> Option<&'n str> {
-    let project = |name: &str| normal(name.split('-').next().unwrap_or(name));
-    let mut first: Option<&str> = None;
-    for name in names.filter(|name| name.ends_with(".dist-info")) {
-        if project(name) == project(wheel) {
-            return Some(name);
-        }
-        first = first.or(Some(name));
-    }
-    first
-}
-
-/// A project name as it compares (PEP 503).
-fn normal(name: &str) -> String {
-    let mut normal = String::with_capacity(name.len());
-    for part in name.split(['-', '_', '.']).filter(|part| !part.is_empty()) {
-        if !normal.is_empty() {
-            normal.push('-');
-        }
-        normal.push_str(&part.to_ascii_lowercase());
-    }
-    normal
 }

@@ -4,8 +4,8 @@ use std::collections::HashSet;
 use std::path::Path;
 
 use super::Selected;
-use super::names::{WheelName, normalise};
 use crate::interpreter::{Prospect, Request, Series, prospect};
+use crate::packaging::names::{WheelName, normalise};
 use crate::pex_info::PexInfo;
 
 /// The wheels that whatever interpreter is chosen will need, but for those that a marker leaves out. None where that cannot

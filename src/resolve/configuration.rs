@@ -4,10 +4,10 @@ use std::collections::BTreeMap;
 
 use super::ResolveError;
 use super::messages;
-use super::names::normalise;
-use super::range;
-use super::requirement::{self, Requirement};
 use crate::interpreter::Record;
+use crate::packaging::names::normalise;
+use crate::packaging::range;
+use crate::packaging::requirement::{self, Requirement};
 use crate::pex_info::PexInfo;
 
 /// Exclusions and overrides, understood.

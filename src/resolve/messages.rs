@@ -1,10 +1,10 @@
 //! The texts of a failed resolve (reference 10): they say what the original says, so that what was learned from it,
 //! and what looks for it, goes on working.
 
-use super::metadata::Metadata;
-use super::requirement::Requirement;
 use super::wheels::{Unusable, Wheels};
 use crate::interpreter::Record;
+use crate::packaging::metadata::Metadata;
+use crate::packaging::requirement::Requirement;
 use crate::shown::line;
 
 /// A requirement that nothing satisfies, and the wheels that have it.

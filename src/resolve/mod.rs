@@ -5,24 +5,18 @@
 
 mod certain;
 mod configuration;
-pub mod entry_points;
-pub mod marker;
 pub mod messages;
-pub mod metadata;
-pub mod names;
 mod order;
-mod range;
-pub mod requirement;
-pub mod specifier;
+pub mod scripts;
 mod wheels;
 
 use std::collections::{BTreeSet, HashMap, HashSet};
 
 use self::configuration::Configuration;
 use self::messages::Unresolved;
-use self::requirement::Requirement;
 use self::wheels::Wheels;
-use crate::interpreter::Record;
+use crate::interpreter::{Cause, Record, Unfit};
+use crate::packaging::requirement::Requirement;
 use crate::pex_info::PexInfo;
 use crate::shown::line;
 
@@ -83,9 +77,6 @@ pub enum ResolveError {
     },
 }
 
-/// Why something of a PEX cannot be read: the error of the room that reads it.
-pub type Cause = Box<dyn std::error::Error + Send + Sync>;
-
 impl ResolveError {
     fn bad_info(key: &str, why: &str) -> ResolveError {
         let message = line(format!("PEX-INFO's `{key}`: {why}; build the PEX anew"));
@@ -97,6 +88,15 @@ impl ResolveError {
             "wheel `{name}`: {why}; build the PEX without it or with one that is well-formed"
         ));
         ResolveError::Bad { message }
+    }
+}
+
+impl From<ResolveError> for Unfit {
+    fn from(error: ResolveError) -> Unfit {
+        match error {
+            ResolveError::Read { .. } => Unfit::Unread(error.into()),
+            verdict => Unfit::Verdict(verdict.to_string()),
+        }
     }
 }
 

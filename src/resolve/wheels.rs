@@ -6,13 +6,13 @@
 use std::collections::HashMap;
 use std::rc::Rc;
 
-use super::metadata::Metadata;
-use super::names::{WheelName, normalise};
+use super::ResolveError;
 use super::order::first_sorted;
-use super::requirement::Requirement;
-use super::specifier::SpecifierSet;
-use super::{Cause, ResolveError};
-use crate::interpreter::Record;
+use crate::interpreter::{Cause, Record};
+use crate::packaging::metadata::Metadata;
+use crate::packaging::names::{WheelName, normalise};
+use crate::packaging::requirement::Requirement;
+use crate::packaging::specifier::SpecifierSet;
 
 /// Reads a wheel's METADATA by its file name.
 pub(super) type Read<'a> = &'a mut dyn FnMut(&str) -> Result<Vec<u8>, Cause>;

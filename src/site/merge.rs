@@ -11,6 +11,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::path::{Path, PathBuf};
 
+use crate::packaging::names;
 use crate::regular;
 use crate::store::CACHE;
 
@@ -239,8 +240,7 @@ fn project(name: &str) -> Option<String> {
     let stem = name
         .strip_suffix(".dist-info")
         .or_else(|| name.strip_suffix(".egg-info"))?;
-    let project = stem.split('-').next().unwrap_or(stem);
-    Some(project.replace(['_', '.'], "-").to_ascii_lowercase())
+    Some(names::project(stem))
 }
 
 /// Whether two files of wheels are one small file that both bring.

@@ -4,9 +4,9 @@ use std::fmt::Write as _;
 use std::path::Path;
 
 use super::image::Image;
-use super::scripts::Shebang;
 use super::{FillIo, Request};
 use crate::boot::Session;
+use crate::packaging::scripts::Shebang;
 use crate::pex_info::BinPath;
 
 /// The program, which looks for `SETTINGS`.

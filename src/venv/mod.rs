@@ -15,8 +15,6 @@
 mod entry;
 mod image;
 mod layout;
-mod record;
-mod scripts;
 mod skeleton;
 mod wheel;
 
@@ -32,6 +30,7 @@ use std::path::{Path, PathBuf};
 use sha2::{Digest, Sha256};
 
 use crate::interpreter::Record;
+use crate::packaging::scripts::Shebang;
 use crate::pex_info::PexInfo;
 use crate::store::{FORMAT, Kind, Store, StoreError};
 use crate::unpack::Unpacked;
@@ -173,7 +172,7 @@ fn fill(
     work: &Path,
     place: &Path,
 ) -> Result<Vec<String>, FillIo> {
-    let shebang = scripts::Shebang {
+    let shebang = Shebang {
         python: place.join("bin").join(&layout.python),
         hermetic: request.info.venv_hermetic_scripts,
     };
@@ -211,7 +210,7 @@ fn key(request: &Request<'_>) -> String {
         hash.update((bytes.len() as u64).to_le_bytes());
         hash.update(bytes);
     };
-    field(b"pexboot venv 2");
+    field(b"pexboot venv 3");
     field(request.fingerprint);
     field(interpreter.binary.as_os_str().as_bytes());
     field(interpreter.implementation.as_bytes());

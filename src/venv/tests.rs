@@ -8,7 +8,7 @@ use std::process::{Command, Output};
 use super::{Request, Venv, assemble};
 use crate::interpreter::Record;
 use crate::pex_info::PexInfo;
-use crate::store::Store;
+use crate::store::{Store, StoreError};
 use crate::unpack::Unpacked;
 
 const PYTHON: &str = "/usr/bin/python3";
@@ -83,6 +83,10 @@ impl Fixture {
     }
 
     fn assemble(&self) -> Venv {
+        self.try_assemble().unwrap()
+    }
+
+    fn try_assemble(&self) -> Result<Venv, StoreError> {
         let root = self.path("root");
         fs::create_dir_all(&root).unwrap();
         let store = Store::scratch(&root).unwrap();
@@ -100,7 +104,6 @@ impl Fixture {
             },
             &store,
         )
-        .unwrap()
     }
 }
 
@@ -325,6 +328,24 @@ fn scripts_run_with_the_environments_python() {
         said(&venv, check),
         "10 pex\n../../../bin/mod ../../../bin/script ../../../bin/shell ../../../bin/tool"
     );
+}
+
+#[test]
+fn what_cannot_be_read_of_a_wheel_is_an_error() {
+    for (file, text, said) in [
+        ("RECORD", "odd.py,\n", "line `odd.py,` has not three fields"),
+        ("entry_points.txt", "[o]\nodd\n", "has `odd`"),
+        (
+            "entry_points.txt",
+            "[console_scripts]\n../odd = a:b\n",
+            "a script with the name `../odd`",
+        ),
+    ] {
+        let mut fixture = Fixture::new();
+        fixture.wheel("odd", &[(&format!("odd-1.0.dist-info/{file}"), text)]);
+        let error = fixture.try_assemble().unwrap_err().to_string();
+        assert!(error.contains(said), "{error}");
+    }
 }
 
 #[test]

@@ -5,13 +5,19 @@
 //! each can be shared. With copies there is one tree instead.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
+use std::io;
 use std::path::Path;
+
+use sha2::Sha256;
 
 use super::image::{Image, Mode, names};
 use super::layout::Layout;
-use super::record::{self, Row};
-use super::scripts::{self, Script, Shebang};
 use super::{FillIo, Request, at};
+use crate::hashing::hash_file;
+use crate::packaging::entry_points::Scripts;
+use crate::packaging::names::dist_info;
+use crate::packaging::record::{self, Row};
+use crate::packaging::scripts::{self, Shebang};
 use crate::regular;
 use crate::store::CACHE;
 use crate::unpack::Unpacked;
@@ -109,7 +115,7 @@ struct Wheel<'a> {
     target: String,
     /// Whether an old release unpacked it: scripts are beside the packages then.
     legacy: bool,
-    entry_points: Vec<Script>,
+    entry_points: Scripts,
     /// Rows of scripts whose text is not the wheel's own.
     scripts: BTreeMap<String, Row>,
 }
@@ -125,7 +131,10 @@ impl Installer<'_> {
         let tree = wheel.path.as_path();
         let top = names(tree)?;
         let is_dist_info = |name: &str| name.ends_with(".dist-info");
-        let dist_info = top.iter().find(|name| is_dist_info(name));
+        let directories = top.iter().map(String::as_str);
+        let directories = directories
+            .filter(|name| is_dist_info(name) && tree.join(name).join("METADATA").is_file());
+        let dist_info = dist_info(&wheel.name, directories);
         let site_packages = &self.layout.site_packages;
         let mut wheel = Wheel {
             tree,
@@ -134,10 +143,10 @@ impl Installer<'_> {
                 None => site_packages.clone(),
             },
             legacy: !top.iter().any(|name| name == NOTES),
-            entry_points: dist_info
-                .and_then(|name| regular::text(&tree.join(name).join("entry_points.txt")).ok())
-                .map(|text| scripts::entry_points(&text))
-                .unwrap_or_default(),
+            entry_points: match dist_info {
+                Some(name) => entry_points(&tree.join(name).join("entry_points.txt"))?,
+                None => Scripts::default(),
+            },
             scripts: BTreeMap::new(),
         };
         image.chosen(self.mode, tree, &wheel.target, &|name| {
@@ -158,10 +167,13 @@ impl Installer<'_> {
         if tree.join(STASH).is_dir() {
             self.stash(&mut wheel, image)?;
         }
-        for entry in std::mem::take(&mut wheel.entry_points) {
-            let path = format!("bin/{}", entry.name);
-            let text = entry.text(self.shebang);
-            wheel.scripts.insert(path.clone(), wheel.row(&path, &text));
+        for script in std::mem::take(&mut wheel.entry_points).all() {
+            let name = script.path().map_err(damaged(tree))?;
+            let path = format!("bin/{name}");
+            let text = scripts::text(&script.entry, self.shebang);
+            let row = wheel.row(&path, &text);
+            // Of a console script and a GUI script of one name the first one stays.
+            wheel.scripts.entry(path.clone()).or_insert(row);
             image.text(&path, text, true)?;
         }
         match dist_info {
@@ -206,7 +218,7 @@ impl Installer<'_> {
         image: &mut Image,
     ) -> Result<(), FillIo> {
         for name in names(source)? {
-            if wheel.entry_points.iter().any(|entry| entry.name == name) {
+            if wheel.entry_points.find(&name).is_some() {
                 continue;
             }
             let (file, path) = (source.join(&name), format!("bin/{name}"));
@@ -235,7 +247,12 @@ impl Installer<'_> {
     ) -> Result<(), FillIo> {
         let path = |name: &str| format!("{}/{dist_info}/{name}", wheel.target);
         let mut rows = Vec::new();
-        for row in wheel.listed(dist_info)? {
+        let (listed, eol) = wheel.listed(dist_info)?;
+        for row in listed {
+            if row.is_directory() {
+                rows.push(row);
+                continue;
+            }
             let own = |name: &str| row.path == format!("{dist_info}/{name}");
             if row.path.ends_with(".pyc") || INSTALLERS.into_iter().any(own) {
                 continue;
@@ -255,7 +272,7 @@ impl Installer<'_> {
             image.text(&path(name), text.into(), false)?;
         }
         rows.push(Row::bare(&format!("{dist_info}/RECORD")));
-        image.text(&path("RECORD"), record::text(&rows).into_bytes(), false)?;
+        image.text(&path("RECORD"), record::write(&rows, eol), false)?;
         Ok(())
     }
 }
@@ -265,10 +282,18 @@ impl Wheel<'_> {
         Row::of_bytes(&relative(path, &self.target), bytes)
     }
 
-    /// The wheel's files: what its RECORD lists, else what is there.
-    fn listed(&self, dist_info: &str) -> Result<Vec<Row>, FillIo> {
-        if let Ok(text) = regular::text(&self.tree.join(dist_info).join("RECORD")) {
-            return Ok(record::parse(&text));
+    /// The wheel's files: what its RECORD lists, else what is there; and how lines of its RECORD end.
+    fn listed(&self, dist_info: &str) -> Result<(Vec<Row>, &'static str), FillIo> {
+        let file = self.tree.join(dist_info).join("RECORD");
+        let bytes = optional(&file)?;
+        let listed = record::read(&bytes).map_err(damaged(&file))?;
+        if !listed.is_empty() {
+            let record = format!("{dist_info}/RECORD");
+            let eol = match listed.iter().any(|row| row.path == record) {
+                true => record::line_ending(&bytes),
+                false => "\n",
+            };
+            return Ok((listed, eol));
         }
         let mut rows = Vec::new();
         let mut pending = vec![String::new()];
@@ -285,22 +310,39 @@ impl Wheel<'_> {
                         pending.push(path);
                     }
                 } else if path != NOTES {
-                    rows.push(Row::of(&path, &file).map_err(at(&file))?);
+                    let (digest, size) = hash_file::<Sha256>(&file).map_err(at(&file))?;
+                    rows.push(Row::hashed(&path, &digest, size));
                 }
             }
         }
         rows.sort();
-        Ok(rows)
+        Ok((rows, "\n"))
     }
+}
+
+/// The scripts that an entry_points.txt calls for; none where there is no such file.
+fn entry_points(file: &Path) -> Result<Scripts, FillIo> {
+    Scripts::parse(&optional(file)?).map_err(damaged(file))
+}
+
+/// What is in the file; nothing where there is none.
+fn optional(file: &Path) -> Result<Vec<u8>, FillIo> {
+    match regular::read(file) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Vec::new()),
+        read => read.map_err(at(file)),
+    }
+}
+
+/// A part of a wheel that cannot be read.
+fn damaged<E: std::error::Error + Send + Sync + 'static>(file: &Path) -> impl Fn(E) -> FillIo + '_ {
+    move |error| at(file)(io::Error::new(io::ErrorKind::InvalidData, error))
 }
 
 /// Where a file of an unpacked wheel goes, relative to the environment; `None` for a path that leads out of the wheel.
 fn destination(path: &str, target: &str, layout: &Layout, legacy: bool) -> Option<String> {
-    if path.starts_with('/') || path.split('/').any(|part| part.is_empty() || part == "..") {
-        return None;
-    }
+    let path = record::normal(path).filter(|_| !path.starts_with('/'))?;
     if legacy && path.starts_with("bin/") {
-        return Some(path.to_owned());
+        return Some(path);
     }
     let Some(stashed) = path
         .strip_prefix(STASH)
@@ -360,6 +402,7 @@ mod tests {
         );
         check(".prefix/share/x", Some("../../../share/x"));
         check("bin/x", Some("bin/x"));
+        check("a/./b//../c", Some("a/c"));
         check("../../etc/passwd", None);
         check("/etc/passwd", None);
         assert_eq!(

@@ -23,6 +23,7 @@ mod harness;
 mod memory;
 mod options;
 mod pack;
+mod packaging;
 mod random;
 mod refusals;
 mod rooms;

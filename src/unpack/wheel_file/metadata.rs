@@ -1,7 +1,10 @@
 //! What a wheel says of itself: METADATA, WHEEL, entry_points.txt, and the names of the directories that go with them.
 
-use super::{Members, STASH, TEXT, UnpackError};
+use super::{Members, STASH, TEXT, UnpackError, damaged};
 use crate::archive::Archive;
+use crate::packaging::entry_points::Scripts;
+use crate::packaging::headers::Headers;
+use crate::packaging::names::{self, WheelName, underscored};
 
 /// A wheel's metadata, as far as installing needs it.
 #[derive(Debug)]
@@ -20,8 +23,8 @@ pub(super) struct Metadata {
     pub(super) root_is_purelib: bool,
     /// `X.Y` of the one Python that the tags pin; the letters themselves otherwise.
     python: String,
-    /// entry_points.txt; empty where there is none.
-    pub(super) entry_points: String,
+    /// What entry_points.txt calls for.
+    pub(super) scripts: Scripts,
 }
 
 impl Metadata {
@@ -31,27 +34,26 @@ impl Metadata {
         members: &Members<'_>,
         fail: &dyn Fn(String) -> UnpackError,
     ) -> Result<Metadata, UnpackError> {
-        let dist_info = dist_info(name, members).ok_or_else(|| fail("has no METADATA".into()))?;
-        let text = |file: &str| match members.get(format!("{dist_info}/{file}").as_str()) {
-            Some(entry) => Ok(Some(
-                String::from_utf8_lossy(&wheel.read(entry, TEXT)?).into_owned(),
-            )),
+        let directories = members
+            .keys()
+            .filter_map(|path| path.strip_suffix("/METADATA"));
+        let directories = directories.filter(|directory| !directory.contains('/'));
+        let dist_info = names::dist_info(name, directories);
+        let dist_info = dist_info.ok_or_else(|| fail("has no METADATA".into()))?;
+        let read = |file: &str| match members.get(format!("{dist_info}/{file}").as_str()) {
+            Some(entry) => Ok(Some(wheel.read(entry, TEXT)?)),
             None => Ok::<_, UnpackError>(None),
         };
-        let metadata = text("METADATA")?.unwrap_or_default();
+        let metadata = Headers::parse(&read("METADATA")?.unwrap_or_default());
         let header = |header: &'static str| {
-            headers(&metadata, header)
-                .next()
+            metadata
+                .first(header)
                 .ok_or_else(|| fail(format!("has no `{header}` in its METADATA")))
         };
         let (project, version) = (header("Name")?, header("Version")?);
-        let about = text("WHEEL")?.ok_or_else(|| fail("has no WHEEL file".into()))?;
-        // Blank lines between headers are found in the wild; WHEEL has no body that they could begin.
-        let about: String = about
-            .lines()
-            .filter(|line| !line.trim().is_empty())
-            .flat_map(|line| [line, "\n"])
-            .collect();
+        let about = read("WHEEL")?.ok_or_else(|| fail("has no WHEEL file".into()))?;
+        let about = Headers::parse_wheel(&about);
+        let scripts = Scripts::parse(&read("entry_points.txt")?.unwrap_or_default());
         let stem = dist_info.strip_suffix(".dist-info").unwrap_or(dist_info);
         Ok(Metadata {
             data: format!("{stem}.data"),
@@ -62,9 +64,9 @@ impl Metadata {
                 version.replace('-', "_")
             ),
             project: project.to_owned(),
-            root_is_purelib: headers(&about, "Root-Is-Purelib").next() == Some("true"),
+            root_is_purelib: about.first("Root-Is-Purelib") == Some("true"),
             python: pinned_python(&about, name),
-            entry_points: text("entry_points.txt")?.unwrap_or_default(),
+            scripts: scripts.map_err(|error| fail(damaged(&error)))?,
             dist_info: dist_info.to_owned(),
         })
     }
@@ -109,65 +111,17 @@ impl Metadata {
     }
 }
 
-/// The wheel's dist-info directory; of several the one of the project that the file is named for.
-fn dist_info<'m>(name: &str, members: &'m Members<'_>) -> Option<&'m str> {
-    let project = |name: &str| {
-        let project = name.split('-').next().unwrap_or(name);
-        underscored(project).to_ascii_lowercase()
-    };
-    let mut found: Option<&str> = None;
-    for path in members.keys() {
-        if let Some(directory) = path.strip_suffix("/METADATA")
-            && directory.ends_with(".dist-info")
-            && !directory.contains('/')
-        {
-            if project(directory) == project(name) {
-                return Some(directory);
-            }
-            found = found.or(Some(directory));
-        }
-    }
-    found
-}
-
-/// Runs of `-`, `_` and `.` as one `_` (the names of files, PEP 427).
-fn underscored(name: &str) -> String {
-    let mut result = String::with_capacity(name.len());
-    for character in name.chars() {
-        match character {
-            '-' | '_' | '.' if result.ends_with('_') => {}
-            '-' | '_' | '.' => result.push('_'),
-            other => result.push(other),
-        }
-    }
-    result
-}
-
-/// The values of a header (RFC 822, as Python's `email` reads it, without folding), up to the first blank line.
-fn headers<'t, 'n>(text: &'t str, name: &'n str) -> impl Iterator<Item = &'t str> + use<'t, 'n> {
-    text.lines()
-        .take_while(|line| !line.is_empty())
-        .filter_map(move |line| {
-            let (key, value) = line.split_once(':')?;
-            key.eq_ignore_ascii_case(name)
-                .then(|| value.trim_start_matches([' ', '\t']))
-        })
-}
-
 /// `X.Y` when every tag is for one and the same Python and names its minor version.
-fn pinned_python(about: &str, name: &str) -> String {
-    let mut interpreters: Vec<&str> = headers(about, "Tag")
+fn pinned_python(about: &Headers, name: &str) -> String {
+    let mut interpreters: Vec<&str> = about
+        .all("Tag")
         .filter_map(|tag| tag.split('-').next())
         .flat_map(|interpreters| interpreters.split('.'))
         .filter(|interpreter| !interpreter.is_empty())
         .collect();
     if interpreters.is_empty() {
-        let stem = name.strip_suffix(".whl").unwrap_or(name);
-        interpreters = stem
-            .rsplit('-')
-            .nth(2)
-            .map(|tag| tag.split('.').collect())
-            .unwrap_or_default();
+        let named = WheelName::parse(name);
+        interpreters = named.map_or_else(Vec::new, |name| name.python.split('.').collect());
     }
     let mut versions: Vec<Option<(String, String)>> =
         interpreters.into_iter().map(version).collect();

@@ -5,7 +5,6 @@
 //! the metadata; then one pass writes it all. The promise is plain SHA-256 of the file and is checked before.
 
 mod metadata;
-mod record;
 mod scripts;
 #[cfg(test)]
 mod tests;
@@ -22,10 +21,10 @@ use super::progress::Progress;
 use super::{UnpackError, hex};
 use crate::archive::{Archive, Entry, safe_relative};
 use crate::hashing::Hashing;
+use crate::packaging::record::{self, Row};
 use crate::store::{Noted, Tree};
 
 use metadata::Metadata;
-use record::Row;
 
 /// Most bytes of a text that is read whole: RECORD, WHEEL, a script.
 const TEXT: u64 = 64 << 20;
@@ -74,7 +73,7 @@ impl<'a> Plan<'a> {
 
         let info = format!("{}/original-whl-info.json", metadata.pex_info);
         let bytes = original_info(name, wheel)?;
-        rows.push(Row::of_made(&info, &bytes));
+        rows.push(Row::of_bytes(&info, &bytes));
         files.insert(info, Source::Made(bytes, false));
         let record = record::write(&rows, eol);
         files.insert(metadata.record(), Source::Made(record, false));
@@ -129,6 +128,11 @@ pub(super) fn entries(path: &Path) -> Vec<String> {
     entries
 }
 
+/// What is wrong with a wheel of which something can't be read.
+fn damaged(error: &dyn std::error::Error) -> String {
+    format!("is damaged: {error}")
+}
+
 /// Where every member goes by RECORD, the rows of the RECORD to come, and its line ending.
 fn spread<'a>(
     wheel: &Archive,
@@ -151,7 +155,7 @@ fn spread<'a>(
     };
     let mut eol = listed.as_deref().map_or("\n", record::line_ending);
     let mut rows = match &listed {
-        Some(bytes) => record::read(bytes).map_err(fail)?,
+        Some(bytes) => record::read(bytes).map_err(|error| fail(damaged(&error)))?,
         None => Vec::new(),
     };
     if rows.is_empty() || rows.iter().any(|row| row.path.starts_with('/')) {
@@ -166,10 +170,9 @@ fn spread<'a>(
         .map(|name| format!("{}/{name}", metadata.dist_info))
         .chain([format!("{}/original-whl-info.json", metadata.pex_info)])
         .collect();
-    let script_names = scripts::names(&metadata.entry_points);
     let mut kept = Vec::with_capacity(rows.len());
     for row in rows {
-        if row.path.ends_with('/') {
+        if row.is_directory() {
             kept.push(row);
         } else if row.path == record_path {
             kept.push(Row::bare(&record_path));
@@ -183,14 +186,14 @@ fn spread<'a>(
                 continue;
             };
             let name = path.rsplit('/').next().unwrap_or(&path);
-            if scheme == "scripts" && script_names.iter().any(|script| script == name) {
+            if scheme == "scripts" && metadata.scripts.find(name).is_some() {
                 continue;
             }
             let target = metadata.target(scheme, rest);
             if scheme == "scripts"
                 && let Some(bytes) = scripts::rewrite(wheel, entry)?
             {
-                kept.push(Row::of_made(&target, &bytes));
+                kept.push(Row::of_bytes(&target, &bytes));
                 files.insert(target, Source::Made(bytes, false));
             } else {
                 kept.push(Row {

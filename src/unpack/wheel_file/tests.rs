@@ -3,28 +3,6 @@
 use super::*;
 use crate::archive::testing::{self, Shape, build, deflated};
 
-const SHEBANGS: &[(&str, bool)] = &[
-    ("#!python\n", true),
-    ("#!python -u\n", true),
-    ("#!/usr/bin/env python3.9\r\n", true),
-    ("#!/usr/bin/pypy3\n", true),
-    ("#! python\n", true),
-    ("#!C:\\python.exe\n", true),
-    ("#!/opt/Python3.11.2 -E\n", true),
-    ("#!python \n", true),
-    ("#!/usr/bin/xpython\n", false),
-    ("#!/a/python3.\n", false),
-    ("#!/a/python3.x\n", false),
-    ("#!/a/pythonw\n", false),
-    ("#!/bin/sh\necho\n", false),
-    ("#!/bin/sh\n'''exec' /p/python \"$0\" \"$@\"\n' '''\n", true),
-    ("#!/bin/sh\n# coding: latin-1\n'''': pshprs\n'''\n", true),
-    ("#!/bin/sh\n'''' exec\n", false),
-    ("#!/bin/sh\n'''' exec exec\n", true),
-    ("no script", false),
-    ("", false),
-];
-
 fn metadata(path: &str, text: &str) -> testing::Member {
     deflated(&format!("syn-1.0.dist-info/{path}"), text.as_bytes())
 }
@@ -207,44 +185,4 @@ fn the_original_wheel_is_noted_down() {
         info.ends_with(r#"],"filename":"syn-1.0-py3-none-any.whl"}"#),
         "{info}"
     );
-}
-
-#[test]
-fn python_scripts_are_told_from_others() {
-    for (text, expect) in SHEBANGS {
-        let temp = tempfile::tempdir().unwrap();
-        let members = [deflated("x", text.as_bytes())];
-        let file = testing::file(temp.path(), &build(&members, &Shape::default()));
-        let wheel = Archive::open(&file).unwrap();
-        let rewritten = scripts::rewrite(&wheel, wheel.find("x").unwrap()).unwrap();
-        assert_eq!(rewritten.is_some(), *expect, "{text:?}");
-        assert!(
-            rewritten.is_none_or(|bytes| bytes.starts_with(b"#!python\n")),
-            "{text:?}"
-        );
-    }
-}
-
-#[test]
-fn records_are_read_and_written_as_python_does() {
-    for (line, expect) in [
-        ("a,b,1", Some(("a", "b", "1"))),
-        ("\"a,\"\"b\"\"\",,", Some(("a,\"b\"", "", ""))),
-        ("a,,007", Some(("a", "", "7"))),
-        ("a,b", None),
-        ("a,,,", None),
-        ("a,,x", None),
-    ] {
-        let rows = record::read(line.as_bytes()).ok();
-        let row = rows.as_ref().map(|rows| &rows[0]);
-        let found = row.map(|row| (row.path.as_str(), row.hash.as_str(), row.size.as_str()));
-        assert_eq!(found, expect, "{line}");
-    }
-    let rows = [Row::bare("a \"b\",c"), Row::of_made("x", b"hello")];
-    assert_eq!(
-        record::write(&rows, "\n"),
-        b"\"a \"\"b\"\",c\",,\nx,sha256=LPJNul-wow4m6DsqxbninhsWHlwfp0JecwQzYpOLmCQ,5\n"
-    );
-    assert_eq!(record::normal("a/./b//../c").as_deref(), Some("a/c"));
-    assert_eq!(record::normal("../a"), None);
 }

@@ -78,7 +78,7 @@ impl SpecifierSet {
     }
 
     /// The text of a lone `===`, which is compared with versions as they are written and not as they are meant.
-    pub(super) fn arbitrary(&self) -> Option<&str> {
+    pub(crate) fn arbitrary(&self) -> Option<&str> {
         match self.0.as_slice() {
             [only] if only.operator == Operator::Arbitrary => Some(&only.text),
             _ => None,

@@ -4,16 +4,45 @@
 /// and `.` become one `-`.
 #[must_use]
 pub fn normalise(name: &str) -> String {
-    let mut normal = String::with_capacity(name.len());
+    with_runs_as('-', name).to_lowercase()
+}
+
+/// A name as it begins the names of a wheel's file and directories (PEP 427): runs of `-`, `_` and `.` become one `_`.
+#[must_use]
+pub fn underscored(name: &str) -> String {
+    with_runs_as('_', name)
+}
+
+fn with_runs_as(separator: char, name: &str) -> String {
+    let mut result = String::with_capacity(name.len());
     for character in name.chars() {
         match character {
-            '-' | '_' | '.' if normal.ends_with('-') => {}
-            '-' | '_' | '.' => normal.push('-'),
-            _ if character.is_ascii() => normal.push(character.to_ascii_lowercase()),
-            _ => normal.extend(character.to_lowercase()),
+            '-' | '_' | '.' if result.ends_with(separator) => {}
+            '-' | '_' | '.' => result.push(separator),
+            other => result.push(other),
         }
     }
-    normal
+    result
+}
+
+/// The normalised name of the project that a wheel, or a directory like `NAME-VERSION.dist-info`, is named for.
+#[must_use]
+pub fn project(file_name: &str) -> String {
+    normalise(file_name.split('-').next().unwrap_or(file_name))
+}
+
+/// The dist-info directory of the wheel called `wheel` among the names of directories that hold a METADATA: of several
+/// the one of its own project, else the first.
+pub fn dist_info<'n>(wheel: &str, directories: impl Iterator<Item = &'n str>) -> Option<&'n str> {
+    let own = project(wheel);
+    let mut first = None;
+    for directory in directories.filter(|name| name.ends_with(".dist-info")) {
+        if project(directory) == own {
+            return Some(directory);
+        }
+        first = first.or(Some(directory));
+    }
+    first
 }
 
 /// A wheel's file name, `{name}-{version}(-{build})?-{python}-{abi}-{platform}.whl`, in the parts that choose it. Its
@@ -22,7 +51,8 @@ pub fn normalise(name: &str) -> String {
 pub struct WheelName<'a> {
     /// The project, as written.
     pub project: &'a str,
-    python: &'a str,
+    /// The interpreters that it is for, divided by `.`.
+    pub python: &'a str,
     abi: &'a str,
     platform: &'a str,
 }
@@ -77,6 +107,37 @@ mod tests {
         check("Foo._-Bar", "foo-bar");
         check("-a-", "-a-");
         check("", "");
+        check("a ", "a ");
+        check("\u{c9}", "\u{e9}");
+    }
+
+    #[test]
+    fn a_wheel_has_the_dist_info_of_its_project() {
+        #[track_caller]
+        fn check(wheel: &str, directories: &[&str], expected: Option<&str>) {
+            assert_eq!(dist_info(wheel, directories.iter().copied()), expected);
+        }
+        let wheel = "foo_bar-1.0-py3-none-any.whl";
+        check(
+            wheel,
+            &["x", "a-1.dist-info", "Foo._Bar-1.0.dist-info"],
+            Some("Foo._Bar-1.0.dist-info"),
+        );
+        check(
+            wheel,
+            &["a-1.dist-info", "b-1.dist-info"],
+            Some("a-1.dist-info"),
+        );
+        check(
+            "_foo-1.0-py3-none-any.whl",
+            &[
+                "foo-1.0.dist-info",
+                "-foo-1.0.dist-info",
+                "_foo-1.0.dist-info",
+            ],
+            Some("_foo-1.0.dist-info"),
+        );
+        check(wheel, &["foo_bar-1.0.egg-info"], None);
     }
 
     #[test]

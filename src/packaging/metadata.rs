@@ -1,9 +1,8 @@
 //! Core metadata: the header fields of a wheel's METADATA that a resolve looks at.
-//!
-//! Bytes that are no text are borne; the description behind the headers is not read.
 
 use pep440_rs::Version;
 
+use super::headers::Headers;
 use super::requirement::{InvalidRequirement, Requirement};
 use super::specifier::{InvalidSpecifier, SpecifierSet};
 
@@ -42,26 +41,20 @@ impl Metadata {
     /// # Errors
     /// When name or version are missing or `Requires-Python` cannot be understood.
     pub fn parse(bytes: &[u8]) -> Result<Metadata, MetadataError> {
-        let (mut name, mut version, mut python) = (None, None, None);
-        let mut requires_dist = Vec::new();
-        // Of a field that is there twice the first counts, where one is meant.
-        for (field, value) in fields(&String::from_utf8_lossy(headers(bytes))) {
-            if field.eq_ignore_ascii_case("Requires-Dist") {
-                requires_dist.push(value);
-            } else if field.eq_ignore_ascii_case("Name") {
-                name.get_or_insert(value);
-            } else if field.eq_ignore_ascii_case("Version") {
-                version.get_or_insert(value);
-            } else if field.eq_ignore_ascii_case("Requires-Python") {
-                python.get_or_insert(value);
-            }
-        }
-        let version = version.ok_or(MetadataError::Missing("Version"))?;
+        let headers = Headers::parse(bytes);
+        let one = |field: &'static str| {
+            let value = headers.first(field).ok_or(MetadataError::Missing(field));
+            value.map(str::to_owned)
+        };
+        let version = one("Version")?;
+        let requires_dist = headers.all("Requires-Dist").map(str::to_owned).collect();
         Ok(Metadata {
-            name: name.ok_or(MetadataError::Missing("Name"))?,
+            name: one("Name")?,
             parsed_version: version.parse().ok(),
             version,
-            requires_python: SpecifierSet::parse(python.as_deref().unwrap_or_default())?,
+            requires_python: SpecifierSet::parse(
+                headers.first("Requires-Python").unwrap_or_default(),
+            )?,
             requires_dist,
         })
     }
@@ -77,42 +70,6 @@ impl Metadata {
             .map(|text| Requirement::parse(text));
         Ok(requirements.collect::<Result<_, _>>()?)
     }
-}
-
-/// The bytes up to the first empty line: descriptions are long, and of no interest.
-fn headers(bytes: &[u8]) -> &[u8] {
-    let blank = |pair: &[u8]| pair == b"\n\n" || pair == b"\n\r" || pair == b"\r\r";
-    let end = bytes.windows(2).position(blank);
-    &bytes[..end.map_or(bytes.len(), |end| end + 1)]
-}
-
-/// The header fields (RFC 822): `Name: value`, continued on lines that begin with a blank, up to the first line that is
-/// neither.
-fn fields(text: &str) -> Vec<(&str, String)> {
-    let mut fields: Vec<(&str, String)> = Vec::new();
-    for line in text
-        .split('\n')
-        .flat_map(|line| line.strip_suffix('\r').unwrap_or(line).split('\r'))
-    {
-        if line.starts_with([' ', '\t']) {
-            match fields.last_mut() {
-                Some((_, value)) => {
-                    value.push(' ');
-                    value.push_str(line.trim());
-                    continue;
-                }
-                None => break,
-            }
-        }
-        let Some((name, value)) = line.split_once(':') else {
-            break;
-        };
-        if !name.bytes().all(|byte| byte.is_ascii_graphic()) {
-            break;
-        }
-        fields.push((name, value.trim().to_owned()));
-    }
-    fields
 }
 
 #[cfg(test)]
@@ -157,6 +114,13 @@ mod tests {
         check("no header\n", 0);
         check("no header: at all\n", 0);
         check(" \n", 1);
+    }
+
+    #[test]
+    fn a_blank_behind_a_name_is_part_of_it() {
+        let metadata = Metadata::parse(b"Name: a \nVersion: 1.0 \n").unwrap();
+        assert_eq!(metadata.name, "a ");
+        assert_eq!(metadata.parsed_version, "1.0".parse().ok());
     }
 
     #[test]

@@ -4,27 +4,27 @@
 
 /// What the tags of an interpreter follow from.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub(super) struct Traits {
+pub(crate) struct Traits {
     /// `sys.implementation.name`.
-    pub(super) implementation: String,
+    pub(crate) implementation: String,
     /// `sys.version_info[:2]`.
-    pub(super) version: (u32, u32),
+    pub(crate) version: (u32, u32),
     /// Whether it is a build without the global interpreter lock.
-    pub(super) free_threaded: bool,
+    pub(crate) free_threaded: bool,
     /// Whether it is a debug build.
-    pub(super) debug: bool,
+    pub(crate) debug: bool,
     /// `EXT_SUFFIX`, e.g. `.cpython-311-x86_64-linux-gnu.so`; decides the ABI of all but CPython.
-    pub(super) ext_suffix: String,
+    pub(crate) ext_suffix: String,
     /// `uname -m`.
-    pub(super) machine: String,
+    pub(crate) machine: String,
     /// Whether pointers have four bytes.
-    pub(super) narrow: bool,
+    pub(crate) narrow: bool,
     /// The header of a 32-bit ELF: machine and flags.
-    pub(super) elf: Option<(u16, u32)>,
+    pub(crate) elf: Option<(u16, u32)>,
     /// Version of the running glibc.
-    pub(super) glibc: Option<(u32, u32)>,
+    pub(crate) glibc: Option<(u32, u32)>,
     /// Version of the running musl.
-    pub(super) musl: Option<(u32, u32)>,
+    pub(crate) musl: Option<(u32, u32)>,
 }
 
 /// Machines whose ABI needs no look at the ELF header (PEP 599, 600).
@@ -54,7 +54,7 @@ const NAMED_GLIBC: [(u32, &str); 3] = [
 ];
 
 /// Every supported tag, best first.
-pub(super) fn supported(traits: &Traits) -> Vec<String> {
+pub(crate) fn supported(traits: &Traits) -> Vec<String> {
     let (major, minor) = traits.version;
     let platforms = platforms(traits);
     let mut tags = Vec::new();

@@ -39,7 +39,7 @@ enum Span {
 }
 
 /// Whether everything that `inner` allows is allowed by `outer`; a set that allows nothing has no part in this.
-pub(super) fn includes(outer: &SpecifierSet, inner: &SpecifierSet) -> bool {
+pub(crate) fn includes(outer: &SpecifierSet, inner: &SpecifierSet) -> bool {
     match (span(outer), span(inner)) {
         (Span::Range(outer), Span::Range(inner)) => outer.contains(&inner),
         (Span::Empty, _) | (_, Span::Empty) => false,

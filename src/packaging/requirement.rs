@@ -123,7 +123,7 @@ fn skip_blanks(text: &str) -> &str {
 }
 
 /// A name and what follows it: begins with a letter or digit, does not end in `.` or `-`.
-pub(super) fn identifier(text: &str) -> Option<(&str, &str)> {
+pub(crate) fn identifier(text: &str) -> Option<(&str, &str)> {
     let within = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-');
     let end = text.find(|c| !within(c)).unwrap_or(text.len());
     let name = text[..end].trim_end_matches(['.', '-']);
