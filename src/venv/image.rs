@@ -301,14 +301,7 @@ pub(super) fn names(directory: &Path) -> Result<Vec<String>, FillIo> {
 fn same_content(one: &Path, other: &Path) -> io::Result<bool> {
     if one.file_name().is_some_and(|name| name == "__init__.py") {
         // Packages that several wheels share differ in comments and blank lines, which matters to nobody.
-        return Ok(code_lines(&regular::read(one)?) == code_lines(&regular::read(other)?));
+        return regular::same_code(one, other);
     }
     regular::same_content(one, other)
-}
-
-fn code_lines(text: &[u8]) -> Vec<&[u8]> {
-    text.split(|byte| *byte == b'\n')
-        .map(<[u8]>::trim_ascii_end)
-        .filter(|line| !line.is_empty() && !line.trim_ascii_start().starts_with(b"#"))
-        .collect()
 }

@@ -65,6 +65,7 @@ const ROOMS: &[(&str, &[&str])] = &[
             "pex_info",
             "regular",
             "resolve",
+            "site",
             "store",
             "unpack",
         ],
