@@ -25,6 +25,8 @@ pub(super) enum Mode {
     Symlink,
     /// Hard links in real directories; copies where the system refuses those.
     HardLink,
+    /// Hard links in real directories; symbolic ones where the system refuses those.
+    AnyLink,
     /// Copies.
     Copy,
 }
@@ -259,6 +261,10 @@ fn write(directory: &BTreeMap<String, Node>, path: &str, tree: &mut Tree) -> io:
             Node::Neighbour(name) => tree.link(&path, Path::new(name))?,
             Node::Link(target) | Node::Source(Mode::Symlink, target) => tree.link(&path, target)?,
             Node::Source(Mode::Copy, source) => copy(source, &path, tree)?,
+            Node::Source(Mode::AnyLink, source) => match tree.hard_link(&path, source) {
+                Ok(()) => {}
+                Err(_) => tree.link(&path, source)?,
+            },
             Node::Source(Mode::HardLink, source) => match tree.hard_link(&path, source) {
                 Err(error)
                     if matches!(

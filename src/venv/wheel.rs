@@ -31,7 +31,7 @@ const INSTALLERS: [&str; 3] = ["INSTALLER", "REQUESTED", "RECORD"];
 pub(super) struct Places {
     /// For each wheel the directory below site-packages that it is spilled to, `None` where it stays.
     pub spills: Vec<Option<String>>,
-    /// Regular packages that several wheels bring parts of.
+    /// Regular packages that several wheels bring parts of; these stay even of a wheel that is spilled.
     pub joined: HashSet<String>,
 }
 
@@ -190,8 +190,8 @@ impl Installer<'_> {
                 && !self.joined.contains(name)
                 && !(wheel.legacy && name == "bin")
         })?;
-        // No links: resolved they would lead into one wheel, where the parts of the others are not.
-        image.chosen(Mode::HardLink, tree, &wheel.target, &|name| {
+        // In real directories: a link resolved would lead into one wheel, where the parts of the others are not.
+        image.chosen(Mode::AnyLink, tree, site_packages, &|name| {
             self.joined.contains(name)
         })?;
         for name in top.iter().filter(|name| is_dist_info(name)) {
@@ -288,7 +288,12 @@ impl Installer<'_> {
             if row.path.ends_with(".pyc") || INSTALLERS.into_iter().any(own) {
                 continue;
             }
-            if let Some(path) = destination(&row.path, &wheel.target, self.layout, wheel.legacy)
+            let package = row.path.split('/').next().unwrap_or_default();
+            let target = match self.joined.contains(package) {
+                true => &self.layout.site_packages,
+                false => &wheel.target,
+            };
+            if let Some(path) = destination(&row.path, target, self.layout, wheel.legacy)
                 && !wheel.scripts.contains_key(&path)
             {
                 rows.push(Row {
