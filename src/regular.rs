@@ -82,3 +82,17 @@ pub(crate) fn same_content(one: &Path, other: &Path) -> io::Result<bool> {
         }
     }
 }
+
+/// Whether the files at these paths hold the same lines of Python, comments and blank lines aside.
+///
+/// # Errors
+/// As [`same_content`].
+pub(crate) fn same_code(one: &Path, other: &Path) -> io::Result<bool> {
+    Ok(code_lines(&read(one)?).eq(code_lines(&read(other)?)))
+}
+
+fn code_lines(text: &[u8]) -> impl Iterator<Item = &[u8]> {
+    text.split(|byte| *byte == b'\n')
+        .map(<[u8]>::trim_ascii_end)
+        .filter(|line| !line.is_empty() && !line.trim_ascii_start().starts_with(b"#"))
+}

@@ -34,6 +34,7 @@ pub const SELECTING: &[&str] = &[
     "PEX_VENV_BIN_PATH",
     "PEX_VERBOSE",
     "PEXBOOT_HOST_SITE",
+    "PEXBOOT_VENV",
     "PYENV_ROOT",
     "PYENV_VERSION",
     "_PEXBOOT_CURRENT",

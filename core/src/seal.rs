@@ -6,7 +6,7 @@
 //! ```text
 //!    0   8  magic
 //!    8   4  version of this format
-//!   12   4  flags: 1 sealed, 2 host_site; every other bit is zero
+//!   12   4  flags: 1 sealed, 2 host_site, 4 venv; every other bit is zero
 //!   16  32  fingerprint
 //!   48   8  stub_size
 //!   56   8  engine_size
@@ -34,6 +34,7 @@ const MAGIC: [u8; 8] = *b"pexseal\0";
 const VERSION: u32 = 3;
 const SEALED: u32 = 1;
 const HOST_SITE: u32 = 2;
+const VENV: u32 = 4;
 /// Bytes in front of `pex_root`.
 const FIXED: usize = 164;
 
@@ -75,6 +76,8 @@ pub struct Seal {
 pub struct Options {
     /// Let the host's `site` run, as the original does.
     pub host_site: bool,
+    /// Start it in virtual environment mode, whatever it was built as.
+    pub venv: bool,
 }
 
 impl Seal {
@@ -123,7 +126,7 @@ impl Seal {
         let rest = bytes.strip_prefix(&MAGIC)?;
         let rest = rest.strip_prefix(&VERSION.to_le_bytes())?;
         let (flags, rest) = u32_of(rest)?;
-        if flags & !(SEALED | HOST_SITE) != 0 {
+        if flags & !(SEALED | HOST_SITE | VENV) != 0 {
             return None;
         }
         let (fingerprint, rest) = rest.split_first_chunk()?;
@@ -158,6 +161,7 @@ impl Seal {
             bytecode: *bytecode,
             options: Options {
                 host_site: flags & HOST_SITE != 0,
+                venv: flags & VENV != 0,
             },
             pex_root: pex_root.to_vec(),
         })
@@ -171,6 +175,9 @@ impl Seal {
         }
         if self.options.host_site {
             flags |= HOST_SITE;
+        }
+        if self.options.venv {
+            flags |= VENV;
         }
         let mut out = Vec::with_capacity(FIXED + self.pex_root.len());
         out.extend_from_slice(&MAGIC);

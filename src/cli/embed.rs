@@ -21,6 +21,9 @@ pub struct Args {
     /// Let the host's site module run, as the original bootstrap does
     #[arg(long)]
     host_site: bool,
+    /// Start it in virtual environment mode, whatever it was built as: what runs `sys.executable` has its packages then
+    #[arg(long)]
+    venv: bool,
     /// Bring bytecode of everything in the PEX, so that a first start has nothing to compile: for these Pythons, or the
     /// one that would run it here if that is on PATH
     #[arg(long, value_name = "PYTHON,...", num_args = 0.., require_equals = true, value_delimiter = ',')]
@@ -40,6 +43,7 @@ pub fn run(args: &Args) -> Result<(), CliError> {
     };
     let options = Options {
         host_site: args.host_site,
+        venv: args.venv,
     };
     let bytecode = match &args.compile {
         Some(pythons) => Bytecode::compile(&args.pex, pythons, &mut warn)?,

@@ -112,6 +112,7 @@ impl Facts {
             "sizes": sizes,
             "engine": engine,
             "host_site": seal.as_ref().is_some_and(|seal| seal.options.host_site),
+            "venv": seal.as_ref().is_some_and(|seal| seal.options.venv),
             "wheels": wheels.collect::<Vec<_>>(),
             "host": self.host(),
             "not_asked": self.host.not_run.iter().map(|program| program.to_string_lossy()).collect::<Vec<_>>(),
@@ -143,8 +144,14 @@ impl Facts {
                 bytes(seal.engine_size)
             );
             lines.line("head", &head);
-            if seal.options.host_site {
-                lines.line("options", "--host-site");
+            let options = [
+                (seal.options.host_site, "--host-site"),
+                (seal.options.venv, "--venv"),
+            ];
+            let options = options.into_iter().filter(|(is_given, _)| *is_given);
+            let options: Vec<&str> = options.map(|(_, name)| name).collect();
+            if !options.is_empty() {
+                lines.line("options", &options.join(" "));
             }
         }
         if pex.layout == Layout::Zipapp {
@@ -164,7 +171,8 @@ impl Facts {
         if let Some(entry_point) = info.entry_point.as_ref().or(info.script.as_ref()) {
             lines.line("entry point", entry_point);
         }
-        lines.line("mode", if info.venv { "venv" } else { "zipapp" });
+        let venv = info.venv || seal.as_ref().is_some_and(|seal| seal.options.venv);
+        lines.line("mode", if venv { "venv" } else { "zipapp" });
         for (what, values) in [
             ("interpreters", &info.interpreter_constraints),
             ("requirements", &info.requirements),

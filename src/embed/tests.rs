@@ -197,7 +197,10 @@ fn the_same_bytes_every_time() {
         embed(
             &path,
             None,
-            Options { host_site: true },
+            Options {
+                host_site: true,
+                venv: false,
+            },
             &Bytecode::default(),
             parts,
         )

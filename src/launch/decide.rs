@@ -49,7 +49,7 @@ pub(super) fn decide(
         None | Some(InheritPath::False) => info.inherit_path,
         Some(inherit) => inherit,
     };
-    let mode = venv::mode(info, variables)?;
+    let mode = venv::mode(info, variables, invocation, opened.seal.as_ref())?;
     if mode == Mode::Zipapp {
         // A virtual environment looks at the environment alone (launch/venv.rs).
         variables.check(mode)?;

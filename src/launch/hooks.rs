@@ -48,10 +48,11 @@ pub fn host(path: &Path, python: Option<&str>) -> Result<Host, LaunchError> {
     let inherit = variables
         .inherit_path
         .filter(|inherit| *inherit != InheritPath::False);
+    let seal = open::seal_of(&invocation.pex, &pex);
     let hermetic = inherit.unwrap_or(pex.info.inherit_path) == InheritPath::False;
-    if venv::mode(&pex.info, &variables)? == Mode::Venv
+    if venv::mode(&pex.info, &variables, &invocation, seal.as_ref())? == Mode::Venv
         || !hermetic
-        || zipapp::host_site(&invocation, &pex)
+        || zipapp::host_site(&invocation, seal.as_ref())
     {
         return Ok(Host::default());
     }

@@ -82,6 +82,14 @@ impl Invocation {
             .map(|(_, value)| value.as_os_str())
     }
 
+    /// What one of our own switches is set to; an empty text counts as unset.
+    #[must_use]
+    pub fn switch(&self, name: &str) -> Option<bool> {
+        let value = self.variable(name)?.as_bytes();
+        let is_off = value == b"0" || value.eq_ignore_ascii_case(b"false");
+        (!value.is_empty()).then_some(!is_off)
+    }
+
     /// The environment as `NAME=VALUE`.
     #[must_use]
     pub fn environment(&self) -> Vec<Vec<u8>> {

@@ -7,6 +7,7 @@ use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Component, Path, PathBuf};
 
+use crate::archive::Seal;
 use crate::boot::{Data, Run, SysPath};
 use crate::launch::choose::Chosen;
 use crate::launch::command::{Boot, Command};
@@ -19,16 +20,26 @@ use crate::unpack;
 use crate::variables::{Mode, Variables};
 use crate::venv::{self, Request, Venv};
 
-/// The mode that the PEX runs in.
+/// The mode that the PEX runs in: what pex's variable says, else ours, else `embed`, else the PEX.
 ///
 /// # Errors
 /// When a PEX is to run in a virtual environment that was not built for it.
-pub(super) fn mode(info: &PexInfo, variables: &Variables) -> Result<Mode, LaunchError> {
+pub(super) fn mode(
+    info: &PexInfo,
+    variables: &Variables,
+    invocation: &Invocation,
+    seal: Option<&Seal>,
+) -> Result<Mode, LaunchError> {
+    let sealed = seal.is_some_and(|seal| seal.options.venv);
+    let ours = invocation
+        .switch("PEXBOOT_VENV")
+        .or_else(|| sealed.then_some(true));
     // A relic: PEX_UNZIP keeps the original from making a virtual environment.
-    if !variables.venv.unwrap_or(info.venv) || variables.unzip || variables.tools {
+    if !variables.venv.or(ours).unwrap_or(info.venv) || variables.unzip || variables.tools {
         return Ok(Mode::Zipapp);
     }
-    if !info.includes_tools {
+    // The original needs code of pex's to make one, which such a PEX does not hold.
+    if !info.includes_tools && ours != Some(true) {
         return Err(LaunchError::Refused(
             "The PEX_VENV environment variable was set, but this PEX was not built with venv support (Re-build the PEX \
              file with `pex --venv ...`)"
@@ -342,7 +353,9 @@ fn resource(
 mod tests {
     use std::ffi::OsString;
 
-    use super::{Run, Target, bin_path, entry_point, mode, target};
+    use pexboot_core::seal::Options;
+
+    use super::{Run, Seal, Target, bin_path, entry_point, mode, target};
     use crate::launch::Invocation;
     use crate::pex_info::{BinPath, PexInfo};
     use crate::plan::Inputs;
@@ -423,9 +436,10 @@ mod tests {
 
     #[test]
     fn the_mode_is_the_pex_unless_it_is_overridden() {
+        let invocation = started_with(&[]);
         let check = |pex: &str, variables: Variables, expect: Option<Mode>| {
             assert_eq!(
-                mode(&info(pex), &variables).ok(),
+                mode(&info(pex), &variables, &invocation, None).ok(),
                 expect,
                 "{pex} {variables:?}"
             );
@@ -444,6 +458,40 @@ mod tests {
             forced(true),
             Some(Mode::Venv),
         );
+    }
+
+    #[test]
+    fn our_variable_goes_before_our_seal_and_pexs_before_both() {
+        let check = |pexs: Option<bool>, ours: Option<&str>, sealed, venv, expect: Option<Mode>| {
+            let env: Vec<_> = ours
+                .map(|value| ("PEXBOOT_VENV", value))
+                .into_iter()
+                .collect();
+            let variables = Variables {
+                venv: pexs,
+                ..Variables::default()
+            };
+            let seal = Seal {
+                options: Options {
+                    venv: sealed,
+                    ..Options::default()
+                },
+                ..Seal::default()
+            };
+            let pex = info(if venv { r#"{"venv": true}"# } else { "{}" });
+            let found = mode(&pex, &variables, &started_with(&env), Some(&seal));
+            assert_eq!(found.ok(), expect, "{pexs:?} {ours:?} {sealed} {venv}");
+        };
+        let (zipapp, venv) = (Some(Mode::Zipapp), Some(Mode::Venv));
+        check(None, None, true, false, venv);
+        check(None, Some("1"), false, false, venv);
+        check(None, Some(""), true, false, venv);
+        check(None, Some("0"), true, false, zipapp);
+        check(None, Some("false"), false, true, zipapp);
+        check(Some(false), Some("1"), true, true, zipapp);
+        check(Some(true), None, true, false, venv);
+        check(Some(true), Some("0"), true, false, None);
+        check(Some(true), Some("0"), true, true, venv);
     }
 
     #[test]

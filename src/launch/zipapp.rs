@@ -1,8 +1,9 @@
 //! Zipapp mode: the base interpreter, with user code and the site of the wheels on `sys.path`.
 
-use std::os::unix::ffi::{OsStrExt, OsStringExt};
+use std::os::unix::ffi::OsStringExt;
 use std::path::PathBuf;
 
+use crate::archive::Seal;
 use crate::boot::{Data, Py, Run, SysPath};
 use crate::launch::choose::{Chosen, Member};
 use crate::launch::command::{Boot, Command};
@@ -167,7 +168,7 @@ pub(super) fn command(
     if isolated {
         argv.push(b"-I".to_vec());
     }
-    if hermetic && !host_site(invocation, &chosen.main().pex) {
+    if hermetic && !host_site(invocation, chosen.seal.as_ref()) {
         argv.push(b"-S".to_vec());
         for hook in &interpreter.host_hooks {
             report.say(1, &|| {
@@ -262,13 +263,7 @@ fn script(name: &str, members: &[Member], wheels: &[Unpacked]) -> Result<Run, La
 }
 
 /// Whether the host's `site` is to run, as the original lets it.
-pub(super) fn host_site(invocation: &Invocation, pex: &Pex) -> bool {
-    let sealed = pex.seal().is_some_and(|seal| seal.options.host_site);
-    match invocation
-        .variable("PEXBOOT_HOST_SITE")
-        .map(OsStrExt::as_bytes)
-    {
-        None | Some(b"") => sealed,
-        Some(value) => value != b"0" && !value.eq_ignore_ascii_case(b"false"),
-    }
+pub(super) fn host_site(invocation: &Invocation, seal: Option<&Seal>) -> bool {
+    let sealed = seal.is_some_and(|seal| seal.options.host_site);
+    invocation.switch("PEXBOOT_HOST_SITE").unwrap_or(sealed)
 }

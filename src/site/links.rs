@@ -1,7 +1,8 @@
 //! The merged directory on disk.
 //!
 //! A directory that one wheel alone brings is one symbolic link into the store, relative where it stays within the root,
-//! so that a root can be moved or mounted elsewhere. It is a real directory where units share it, and where native code
+//! so that a root can be moved or mounted elsewhere. It is a real directory where units share it, with everything below
+//! where that is a regular package (its modules may look for each other's files, links resolved), and where native code
 //! lies in it or below: there `$ORIGIN/../..` of a library must lead through the site to other wheels' libraries, as it
 //! does where pip has installed them all, and not to the store. Files in real directories are hard links (to the program
 //! they are where they seem to be); where the file system refuses that (another device, `protected_hardlinks`, too many
@@ -37,7 +38,7 @@ pub(super) fn build(
         format,
         known,
     };
-    builder.fill("", merged).map_err(at(root))?;
+    builder.fill("", merged, false).map_err(at(root))?;
     Ok(builder.adopt("", merged).map_err(at(root))?)
 }
 
@@ -48,7 +49,8 @@ struct Builder<'a> {
 }
 
 impl Builder<'_> {
-    fn fill(&mut self, prefix: &str, directory: &Directory) -> io::Result<()> {
+    /// Fills the directory `prefix`; with `real` everything below is real too.
+    fn fill(&mut self, prefix: &str, directory: &Directory, real: bool) -> io::Result<()> {
         for (name, node) in &directory.children {
             let path = if prefix.is_empty() {
                 name.clone()
@@ -64,17 +66,18 @@ impl Builder<'_> {
                     }
                 }
                 Node::Shared(directory) => {
-                    self.real(&path, directory)?;
+                    self.real(&path, directory, real || directory.is_regular())?;
                     self.adopt(&path, directory)?;
                 }
                 Node::Whole {
                     path: source,
                     native,
-                } if *native && holds_native(source)? => {
+                } if real || (*native && holds_native(source)?) => {
                     let listed = list(source, *native)?;
-                    self.real(&path, &listed)?;
+                    self.real(&path, &listed, real)?;
                     let cache = source.join(CACHE);
-                    let shares = source.starts_with(self.format)
+                    let shares = *native
+                        && source.starts_with(self.format)
                         && cache.symlink_metadata().is_ok_and(|found| found.is_dir());
                     if shares {
                         self.link(&format!("{path}/{CACHE}"), &cache)?;
@@ -88,9 +91,9 @@ impl Builder<'_> {
         Ok(())
     }
 
-    fn real(&mut self, path: &str, directory: &Directory) -> io::Result<()> {
+    fn real(&mut self, path: &str, directory: &Directory, below: bool) -> io::Result<()> {
         self.tree.directory(path)?;
-        self.fill(path, directory)
+        self.fill(path, directory, below)
     }
 
     /// Gives the directory at `path` a `__pycache__` of its own with the bytecode of its modules that there is, if any.

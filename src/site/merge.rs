@@ -1,11 +1,12 @@
 //! What units merge to, and when they clash.
 //!
 //! For an import name, a path gives the first module or regular package that any entry has; only when there is none, all
-//! directories of that name together make a namespace package (PEP 420). So two units may share a directory only when
-//! neither makes it a regular package, or when both do by one and the same `__init__.py` that declares a namespace in one
-//! of the old ways (`pkgutil`, `pkg_resources`); then the same holds inside, name by name. Anything else of one import name
-//! in two units is a clash: module or package against anything. So is one file with two contents, a file against a
-//! directory, and two versions of one project (of two `dist-info` directories, a path gives the first).
+//! directories of that name together make a namespace package (PEP 420). Merged as pip merges them, the directories give
+//! the same and, in a regular package, more: what the other units put into it can be imported too, and is found beside the
+//! package's own files. Wheels that are cut from one source rely on that. So units may share a directory unless two of
+//! them make it a regular package by different `__init__.py`; and the same holds inside, name by name. A clash is: a module
+//! against a package, one file with two contents, a file against a directory, and two versions of one project (of two
+//! `dist-info` directories, a path gives the first).
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
@@ -170,6 +171,11 @@ impl Node {
 }
 
 impl Directory {
+    /// Whether it is a regular package.
+    pub(super) fn is_regular(&self) -> bool {
+        !self.inits().is_empty()
+    }
+
     /// What makes it a regular package.
     fn inits(&self) -> Vec<&Path> {
         self.children
@@ -206,22 +212,23 @@ impl<'a> Index<'a> {
 /// Whether two directories with these `__init__` files can share one.
 fn may_share(one: &[&Path], other: &[&Path]) -> io::Result<bool> {
     match (one, other) {
-        ([], []) => Ok(true),
-        ([one], [other]) => Ok(declares_namespace(one)? && is_shared(one, other)?),
+        ([], _) | (_, []) => Ok(true),
+        ([one], [other]) => is_shared(one, other),
         _ => Ok(false),
     }
 }
 
-/// Whether an `__init__.py` declares a namespace package the way that was usual before PEP 420.
-fn declares_namespace(path: &Path) -> io::Result<bool> {
-    // One that does more than that is no mere declaration.
-    if std::fs::metadata(path)?.len() > 4096 || path.extension().is_none_or(|end| end != "py") {
-        return Ok(false);
+/// Whether these directories, which have one import name, make one regular package.
+pub(super) fn is_one_package(directories: &[PathBuf]) -> io::Result<bool> {
+    let mut merged = Directory::default();
+    for directory in directories {
+        let listed = list(directory, false)?;
+        if !may_share(&merged.inits(), &listed.inits())? || !merged.accepts(&listed)? {
+            return Ok(false);
+        }
+        merged.merge(listed)?;
     }
-    let text = regular::read(path)?;
-    let text = String::from_utf8_lossy(&text);
-    Ok((text.contains("pkgutil") && text.contains("extend_path"))
-        || (text.contains("pkg_resources") && text.contains("declare_namespace")))
+    Ok(merged.is_regular())
 }
 
 /// The name by which a file or directory can be imported; `None` for data.
@@ -243,8 +250,15 @@ fn project(name: &str) -> Option<String> {
     Some(names::project(stem))
 }
 
-/// Whether two files of wheels are one small file that both bring.
+/// Whether two files of wheels are one small file that both bring. An `__init__.py` is known by its lines of code: those
+/// of packages that several wheels share differ in licences and blank lines.
 fn is_shared(one: &Path, other: &Path) -> io::Result<bool> {
+    if [one, other]
+        .iter()
+        .all(|path| path.ends_with("__init__.py"))
+    {
+        return regular::same_code(one, other);
+    }
     let (first, second) = (std::fs::metadata(one)?, std::fs::metadata(other)?);
     if !first.is_file() || !second.is_file() || first.len() != second.len() {
         return Ok(false);

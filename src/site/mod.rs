@@ -2,7 +2,8 @@
 //!
 //! What there is to merge is a sequence of *units*: each wheel's `sys.path` entries in order, and behind each the
 //! directories that its `.pth` files name. A path of all units is the truth; the site may differ from it in nothing but
-//! speed (and in that directories of one namespace lie together). A unit is merged unless
+//! speed, in that directories of one package lie together, and in what that lets be found (see [`merge`]). A unit is merged
+//! unless
 //!
 //! * it clashes with what is merged already (see [`merge`]): then it is *spilled* to a path entry of its own behind the
 //!   site, where what was merged goes before it, as on the path;
@@ -126,6 +127,15 @@ pub fn rebuild(
     Ok(Some(key(wheels, format)))
 }
 
+/// Whether these directories, which have one import name in several wheels, make one regular package, as they do where pip
+/// has installed those.
+///
+/// # Errors
+/// When one cannot be read.
+pub(crate) fn is_one_package(directories: &[PathBuf]) -> std::io::Result<bool> {
+    merge::is_one_package(directories)
+}
+
 /// Tells where what was merged lies, `place` being where the merged directory is.
 fn tell(merged: &Directory, place: &Path, seen: &mut dyn FnMut(&Path, &Path)) {
     for (name, node) in &merged.children {
@@ -234,7 +244,7 @@ fn beside(wheels: &[Unpacked], store: &Store) -> Option<PathBuf> {
 /// root can be moved; anything else by its absolute path.
 fn key(wheels: &[Unpacked], format: &Path) -> String {
     let mut hash = Sha256::new();
-    hash.update(b"pexboot site 1\0");
+    hash.update(b"pexboot site 2\0");
     let mut text = |bytes: &[u8]| {
         hash.update((bytes.len() as u64).to_le_bytes());
         hash.update(bytes);

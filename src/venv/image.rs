@@ -25,6 +25,8 @@ pub(super) enum Mode {
     Symlink,
     /// Hard links in real directories; copies where the system refuses those.
     HardLink,
+    /// Hard links in real directories; symbolic ones where the system refuses those.
+    AnyLink,
     /// Copies.
     Copy,
 }
@@ -259,6 +261,10 @@ fn write(directory: &BTreeMap<String, Node>, path: &str, tree: &mut Tree) -> io:
             Node::Neighbour(name) => tree.link(&path, Path::new(name))?,
             Node::Link(target) | Node::Source(Mode::Symlink, target) => tree.link(&path, target)?,
             Node::Source(Mode::Copy, source) => copy(source, &path, tree)?,
+            Node::Source(Mode::AnyLink, source) => match tree.hard_link(&path, source) {
+                Ok(()) => {}
+                Err(_) => tree.link(&path, source)?,
+            },
             Node::Source(Mode::HardLink, source) => match tree.hard_link(&path, source) {
                 Err(error)
                     if matches!(
@@ -301,14 +307,7 @@ pub(super) fn names(directory: &Path) -> Result<Vec<String>, FillIo> {
 fn same_content(one: &Path, other: &Path) -> io::Result<bool> {
     if one.file_name().is_some_and(|name| name == "__init__.py") {
         // Packages that several wheels share differ in comments and blank lines, which matters to nobody.
-        return Ok(code_lines(&regular::read(one)?) == code_lines(&regular::read(other)?));
+        return regular::same_code(one, other);
     }
     regular::same_content(one, other)
-}
-
-fn code_lines(text: &[u8]) -> Vec<&[u8]> {
-    text.split(|byte| *byte == b'\n')
-        .map(<[u8]>::trim_ascii_end)
-        .filter(|line| !line.is_empty() && !line.trim_ascii_start().starts_with(b"#"))
-        .collect()
 }

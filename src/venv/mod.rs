@@ -4,7 +4,7 @@
 //! V/bin/python -> pythonX.Y ; python3 -> pythonX.Y ; pythonX.Y -> the base interpreter (or a copy of it)
 //! V/bin/activate{,.csh,.fish} ; V/bin/<scripts>
 //! V/pyvenv.cfg ; V/lib64 -> lib ; V/include/ ; what wheels call data
-//! V/lib/pythonX.Y/site-packages/   user code, copied; wheels, linked; pex-ns-pkgs/N/ for those that clash
+//! V/lib/pythonX.Y/site-packages/   user code, copied; wheels, linked; pex-ns-pkgs/N/ for those that clash or share a namespace
 //! V/__main__.py ; V/pex -> __main__.py ; V/PEX-INFO
 //! ```
 //!
@@ -106,7 +106,7 @@ pub fn assemble(request: &Request<'_>, store: &Store) -> Result<Venv, StoreError
         published(request, &layout, store, &format!("{key}-{here}"))?
     };
     let site_packages = path.join(&layout.site_packages);
-    let spills = wheel::spills(request);
+    let spills = wheel::Places::of(request).spills;
     Ok(Venv {
         bin: path.join("bin"),
         python: path.join("bin/python"),
@@ -182,7 +182,9 @@ fn fill(
     skeleton::make(request, layout, place, &mut image)?;
     entry::make(request, &shebang, place, &mut image)?;
     image.children(Mode::Copy, request.code, &layout.site_packages)?;
+    let wheel::Places { spills, joined } = wheel::Places::of(request);
     let installer = wheel::Installer {
+        joined: &joined,
         mode: if request.copies {
             Mode::HardLink
         } else {
@@ -191,7 +193,6 @@ fn fill(
         layout,
         shebang: &shebang,
     };
-    let spills = wheel::spills(request);
     for (wheel, spill) in request.wheels.iter().zip(&spills) {
         installer.install(wheel, spill.as_deref(), &mut image)?;
     }

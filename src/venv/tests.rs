@@ -210,6 +210,51 @@ fn a_shared_namespace_is_spilled_and_user_code_wins() {
 }
 
 #[test]
+fn parts_of_a_regular_package_are_joined_even_of_a_wheel_that_is_spilled() {
+    let mut fixture = Fixture::new();
+    fixture.wheel(
+        "core",
+        &[
+            ("wind/__init__.py", ""),
+            ("wind/data/x.txt", "x"),
+            ("ns/one.py", ""),
+            ("odd/__init__.py", "who = 'core'\n"),
+        ],
+    );
+    fixture.wheel("sdk", &[("wind/sdk/__init__.py", ""), ("ns/two.py", "")]);
+    fixture.wheel(
+        "odd",
+        &[("odd/__init__.py", "who = 'odd'\n"), ("odd/more.py", "")],
+    );
+    let venv = fixture.assemble();
+    let code = venv.entries[0].join("wind/sdk/__init__.py");
+    assert_eq!(
+        fs::canonicalize(&code).unwrap(),
+        fs::canonicalize(&venv.entries[0])
+            .unwrap()
+            .join("wind/sdk/__init__.py")
+    );
+    assert!(!venv.entries[0].join("wind/data").is_symlink());
+    assert_eq!(venv.clashes, Vec::<String>::new());
+    assert_eq!(
+        said(
+            &venv,
+            "import wind.sdk, ns.one, ns.two, odd; print(len(wind.__path__), odd.who)"
+        ),
+        "1 core"
+    );
+    // Metadata of the spilled wheel leads to its files.
+    assert_eq!(
+        said(
+            &venv,
+            "import importlib.metadata as m; print(*[f.locate().resolve().is_file() for f in m.files('sdk') if 'init' in f.name])"
+        ),
+        "True"
+    );
+    assert_eq!(venv.entries.len(), 2);
+}
+
+#[test]
 fn copies_merge_into_one_tree_without_links() {
     let mut fixture = Fixture::new();
     fixture.wheel("one", &[("ns/one.py", "at = 1\n")]);

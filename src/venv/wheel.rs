@@ -2,11 +2,12 @@
 //!
 //! A wheel with a top-level package that user code or an earlier wheel has too is spilled: it goes into a directory of
 //! its own behind site-packages on `sys.path`, so that portions of a namespace package stay apart and the bytecode of
-//! each can be shared. With copies there is one tree instead.
+//! each can be shared. With copies there is one tree instead. So it is for a regular package that several wheels bring
+//! parts of, where they fit: its modules look for each other's files.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::io;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use sha2::Sha256;
 
@@ -19,6 +20,7 @@ use crate::packaging::names::dist_info;
 use crate::packaging::record::{self, Row};
 use crate::packaging::scripts::{self, Shebang};
 use crate::regular;
+use crate::site;
 use crate::store::CACHE;
 use crate::unpack::Unpacked;
 
@@ -31,30 +33,69 @@ const SPILLS: &str = "pex-ns-pkgs";
 /// Files of a `.dist-info` that an installer writes.
 const INSTALLERS: [&str; 3] = ["INSTALLER", "REQUESTED", "RECORD"];
 
-/// For each wheel the directory below site-packages that it is spilled to, `None` where it stays.
-pub(super) fn spills(request: &Request<'_>) -> Vec<Option<String>> {
-    if request.copies {
-        return vec![None; request.wheels.len()];
-    }
-    let mut seen: HashMap<String, usize> = HashMap::new();
-    for package in packages(request.code) {
-        *seen.entry(package).or_default() += 1;
-    }
-    request
-        .wheels
-        .iter()
-        .map(|wheel| {
-            let packages = packages(&wheel.path);
-            let times = packages
-                .iter()
-                .filter_map(|package| seen.get(package))
-                .max()
-                .copied();
-            for package in packages {
+/// Where the wheels of an environment go.
+pub(super) struct Places {
+    /// For each wheel the directory below site-packages that it is spilled to, `None` where it stays.
+    pub spills: Vec<Option<String>>,
+    /// Regular packages that several wheels bring parts of; these stay even of a wheel that is spilled.
+    pub joined: HashSet<String>,
+}
+
+impl Places {
+    /// Decides it.
+    pub fn of(request: &Request<'_>) -> Places {
+        if request.copies {
+            return Places {
+                spills: vec![None; request.wheels.len()],
+                joined: HashSet::new(),
+            };
+        }
+        let own = packages(request.code);
+        let wheels: Vec<Vec<String>> = request
+            .wheels
+            .iter()
+            .map(|wheel| packages(&wheel.path))
+            .collect();
+        let joined = joined(request, &own, &wheels);
+        let mut seen: HashMap<&str, usize> = HashMap::new();
+        for package in &own {
+            *seen.entry(package).or_default() += 1;
+        }
+        let spills = wheels.iter().map(|packages| {
+            let apart = || {
+                let packages = packages.iter().filter(|name| !joined.contains(*name));
+                packages.map(String::as_str)
+            };
+            let times = apart().filter_map(|package| seen.get(package)).max();
+            let spill = times.map(|times| format!("{SPILLS}/{times}"));
+            for package in apart() {
                 *seen.entry(package).or_default() += 1;
             }
-            times.map(|times| format!("{SPILLS}/{times}"))
+            spill
+        });
+        let spills = spills.collect();
+        Places { spills, joined }
+    }
+}
+
+/// The packages of several wheels that fit together, and that user code has no part of.
+fn joined(request: &Request<'_>, own: &[String], wheels: &[Vec<String>]) -> HashSet<String> {
+    let mut brought: BTreeMap<&str, Vec<PathBuf>> = BTreeMap::new();
+    for (wheel, packages) in request.wheels.iter().zip(wheels) {
+        for package in packages {
+            let parts = brought.entry(package).or_default();
+            parts.push(wheel.path.join(package));
+        }
+    }
+    brought
+        .into_iter()
+        .filter(|(package, parts)| {
+            parts.len() > 1
+                && !own.iter().any(|name| name == package)
+                // What cannot be read is said when it is installed.
+                && site::is_one_package(parts).unwrap_or(false)
         })
+        .map(|(package, _)| package.to_owned())
         .collect()
 }
 
@@ -106,6 +147,8 @@ pub(super) struct Installer<'a> {
     pub mode: Mode,
     pub layout: &'a Layout,
     pub shebang: &'a Shebang,
+    /// Packages that other wheels bring parts of too.
+    pub joined: &'a HashSet<String>,
 }
 
 /// A wheel that is being installed.
@@ -153,7 +196,12 @@ impl Installer<'_> {
             name != STASH
                 && name != NOTES
                 && !is_dist_info(name)
+                && !self.joined.contains(name)
                 && !(wheel.legacy && name == "bin")
+        })?;
+        // In real directories: a link resolved would lead into one wheel, where the parts of the others are not.
+        image.chosen(Mode::AnyLink, tree, site_packages, &|name| {
+            self.joined.contains(name)
         })?;
         for name in top.iter().filter(|name| is_dist_info(name)) {
             let directory = format!("{}/{name}", wheel.target);
@@ -257,7 +305,12 @@ impl Installer<'_> {
             if row.path.ends_with(".pyc") || INSTALLERS.into_iter().any(own) {
                 continue;
             }
-            if let Some(path) = destination(&row.path, &wheel.target, self.layout, wheel.legacy)
+            let package = row.path.split('/').next().unwrap_or_default();
+            let target = match self.joined.contains(package) {
+                true => &self.layout.site_packages,
+                false => &wheel.target,
+            };
+            if let Some(path) = destination(&row.path, target, self.layout, wheel.legacy)
                 && !wheel.scripts.contains_key(&path)
             {
                 rows.push(Row {

@@ -1,5 +1,6 @@
 //! Real applications, each started by its own bootstrap and embedded, cold and warm: same exit code, same output.
 
+mod beyond;
 mod made;
 
 use crate::fixtures::{App, Built, legacy};

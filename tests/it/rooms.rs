@@ -82,6 +82,7 @@ const ROOMS: &[(&str, &[&str])] = &[
             "packaging",
             "pex_info",
             "regular",
+            "site",
             "store",
             "unpack",
         ],

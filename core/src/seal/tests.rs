@@ -16,7 +16,10 @@ fn sample() -> Seal {
         archive_size: 6,
         file_size: 7,
         bytecode: [9; 32],
-        options: Options { host_site: true },
+        options: Options {
+            host_site: true,
+            venv: true,
+        },
         pex_root: b"~/\xff root".to_vec(),
     }
 }

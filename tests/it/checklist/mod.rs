@@ -4,6 +4,7 @@
 //! Where pexboot reads an item deliberately in another way (packages merged into one directory, no `.bootstrap` on
 //! `sys.path`), the test is about what an import finds and in which order, never about the list's text.
 
+mod beyond;
 mod cache;
 mod execution;
 mod format;
