@@ -6,7 +6,7 @@ use pexboot_core::seal::Options;
 
 use super::error::CliError;
 use super::warn;
-use crate::embed::{Bytecode, Parts, embed};
+use crate::embed::{Bytecode, EmbedError, Parts, Scope, Wanted, embed};
 use crate::parts;
 
 /// What `embed` is told.
@@ -24,10 +24,58 @@ pub struct Args {
     /// Start it in virtual environment mode, whatever it was built as: what runs `sys.executable` has its packages then
     #[arg(long)]
     venv: bool,
-    /// Bring bytecode of everything in the PEX, so that a first start has nothing to compile: for these Pythons, or the
-    /// one that would run it here if that is on PATH
-    #[arg(long, value_name = "PYTHON,...", num_args = 0.., require_equals = true, value_delimiter = ',')]
-    compile: Option<Vec<String>>,
+    /// Bring bytecode of these modules, so that a first start has nothing to compile: those that the entry point can reach
+    /// by its imports, or all. Unless told, `imports` where a Python on PATH would run the PEX, else none
+    #[arg(long, value_name = "MODULES", num_args = 0..=1, require_equals = true, default_missing_value = "imports")]
+    compile: Option<Modules>,
+    /// Bring no bytecode
+    #[arg(long, conflicts_with_all = ["compile", "python"])]
+    no_compile: bool,
+    /// Bring bytecode for these Pythons: paths, or names on PATH; may be given several times
+    #[arg(long, value_name = "PYTHON,...", value_delimiter = ',')]
+    python: Vec<String>,
+}
+
+/// The modules that are compiled.
+#[derive(Debug, Clone, Copy, clap::ValueEnum)]
+enum Modules {
+    /// Those that the entry point can reach by its imports
+    Imports,
+    /// Every module of the PEX
+    All,
+}
+
+impl Args {
+    /// The bytecode that is asked for. Where it is not asked for and can't be had, there is none, and a line says why.
+    fn bytecode(&self) -> Result<Bytecode, EmbedError> {
+        if self.no_compile {
+            return Ok(Bytecode::default());
+        }
+        let wanted = Wanted {
+            scope: match self.compile {
+                Some(Modules::All) => Scope::All,
+                Some(Modules::Imports) | None => Scope::Imports,
+            },
+            pythons: self.python.clone(),
+            venv: self.venv,
+        };
+        let is_asked_for = self.compile.is_some() || !self.python.is_empty();
+        match Bytecode::compile(&self.pex, &wanted, &mut warn) {
+            Err(EmbedError::Compile { path, why }) if !is_asked_for => {
+                let path = path.display();
+                warn(&format!(
+                    "`{path}` gets no bytecode, its first start compiles: {why}"
+                ));
+                Ok(Bytecode::default())
+            }
+            Err(EmbedError::DirectoryBytecode { .. } | EmbedError::VenvBytecode { .. })
+                if !is_asked_for =>
+            {
+                Ok(Bytecode::default())
+            }
+            result => result,
+        }
+    }
 }
 
 /// Embeds the PEX.
@@ -45,16 +93,22 @@ pub fn run(args: &Args) -> Result<(), CliError> {
         host_site: args.host_site,
         venv: args.venv,
     };
-    let bytecode = match &args.compile {
-        Some(pythons) => Bytecode::compile(&args.pex, pythons, &mut warn)?,
-        None => Bytecode::default(),
-    };
-    embed(
+    let bytecode = args.bytecode()?;
+    let embedded = embed(
         &args.pex,
         args.output.as_deref(),
         options,
         &bytecode,
         &parts,
     )?;
+    for made in &bytecode.made {
+        warn(&format!(
+            "`{}` brings bytecode of {} modules for `{}`, {} kB",
+            embedded.path.display(),
+            made.modules,
+            made.python.display(),
+            made.bytes.div_ceil(1000),
+        ));
+    }
     Ok(())
 }

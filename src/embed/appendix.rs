@@ -142,19 +142,21 @@ impl Appendix {
         let text = constants.python() + ORIGINAL;
         let preamble = preamble::preamble(original);
         let ours = [
-            ("__main__.py", 0o100_755, MAIN.as_bytes()),
-            ("__pex__/__init__.py", 0o100_644, HOOK.as_bytes()),
-            (ORIGINAL_NAME, 0o100_644, text.as_bytes()),
+            Ours::new("__main__.py", 0o100_755, MAIN.as_bytes()),
+            Ours::new("__pex__/__init__.py", 0o100_644, HOOK.as_bytes()),
+            Ours::new(ORIGINAL_NAME, 0o100_644, text.as_bytes()),
         ];
         let preamble = preamble
             .iter()
-            .map(|preamble| (preamble::MEMBER, 0o100_644, preamble.as_slice()));
-        let compiled = bytecode
-            .entries
-            .iter()
-            .map(|(name, content)| (name.as_str(), 0o100_644, content.as_slice()));
-        for (name, mode, content) in ours.into_iter().chain(preamble).chain(compiled) {
-            add(name, mode, content, start, &mut bytes, &mut central);
+            .map(|preamble| Ours::new(preamble::MEMBER, 0o100_644, preamble.as_slice()));
+        let compiled = bytecode.entries.iter().map(|entry| Ours {
+            name: &entry.name,
+            mode: 0o100_644,
+            data: &entry.content,
+            is_packed: entry.is_packed,
+        });
+        for entry in ours.into_iter().chain(preamble).chain(compiled) {
+            entry.add(start, &mut bytes, &mut central);
             count += 1;
         }
         let central_start = start + bytes.len() as u64;
@@ -292,14 +294,7 @@ pub(super) fn starter(start: u64) -> Vec<u8> {
         (ORIGINAL_NAME, STARTER),
     ];
     for (name, text) in members {
-        add(
-            name,
-            0o100_644,
-            text.as_bytes(),
-            start,
-            &mut bytes,
-            &mut central,
-        );
+        Ours::new(name, 0o100_644, text.as_bytes()).add(start, &mut bytes, &mut central);
     }
     let (place, size) = (start + bytes.len() as u64, central.len() as u64);
     bytes.extend(central);
@@ -307,10 +302,82 @@ pub(super) fn starter(start: u64) -> Vec<u8> {
     bytes
 }
 
-/// Adds an entry of ours: local header and data to `bytes`, which begin at `start` in the file, and its header to
-/// `central`.
-fn add(name: &str, mode: u32, data: &[u8], start: u64, bytes: &mut Vec<u8>, central: &mut Vec<u8>) {
-    let offset = start + bytes.len() as u64;
+/// An entry of ours.
+struct Ours<'a> {
+    name: &'a str,
+    mode: u32,
+    data: &'a [u8],
+    /// Whether it is stored as it is.
+    is_packed: bool,
+}
+
+impl<'a> Ours<'a> {
+    fn new(name: &'a str, mode: u32, data: &'a [u8]) -> Ours<'a> {
+        Ours {
+            name,
+            mode,
+            data,
+            is_packed: false,
+        }
+    }
+
+    /// Adds local header and data to `bytes`, which begin at `start` in the file, and the entry's header to `central`.
+    fn add(&self, start: u64, bytes: &mut Vec<u8>, central: &mut Vec<u8>) {
+        /// Compression methods (APPNOTE 4.4.5).
+        const STORED: [u8; 2] = [0, 0];
+        const DEFLATED: [u8; 2] = [8, 0];
+        let Ours {
+            name, mode, data, ..
+        } = *self;
+        let offset = start + bytes.len() as u64;
+        let deflated;
+        let (method, packed) = if self.is_packed {
+            (STORED, data)
+        } else {
+            deflated = deflate(data);
+            (DEFLATED, deflated.as_slice())
+        };
+
+        let mut common = [[0, 0], method].concat();
+        common.extend(EPOCH);
+        common.extend(libdeflater::crc32(data).to_le_bytes());
+        common.extend((packed.len() as u32).to_le_bytes());
+        common.extend((data.len() as u32).to_le_bytes());
+        common.extend((name.len() as u16).to_le_bytes());
+
+        bytes.extend(LOCAL);
+        bytes.extend([20, 0]);
+        bytes.extend(&common);
+        bytes.extend([0; 2]);
+        bytes.extend(name.as_bytes());
+        bytes.extend(packed);
+
+        let at = central.len();
+        central.extend(CENTRAL);
+        // Made on Unix (APPNOTE 4.4.2.1), which gives the mode its meaning.
+        central.extend([20, 3, 20, 0]);
+        central.extend(&common);
+        central.extend([0; 8]);
+        central.extend((mode << 16).to_le_bytes());
+        central.extend([0; 4]);
+        central.extend(name.as_bytes());
+        let record = central[at..].to_vec();
+        central.truncate(at);
+        let header = Header {
+            record: &record,
+            name: name.as_bytes(),
+            extra: &[],
+        };
+        relocate(
+            &header,
+            (packed.len() as u64, data.len() as u64, 0),
+            offset,
+            central,
+        );
+    }
+}
+
+fn deflate(data: &[u8]) -> Vec<u8> {
     let mut deflate = libdeflater::Compressor::new(libdeflater::CompressionLvl::best());
     let mut packed = vec![0; deflate.deflate_compress_bound(data.len())];
     // The buffer has room for anything: it was asked for its bound.
@@ -318,43 +385,7 @@ fn add(name: &str, mode: u32, data: &[u8], start: u64, bytes: &mut Vec<u8>, cent
         .deflate_compress(data, &mut packed)
         .expect("the bound is enough");
     packed.truncate(length);
-
-    let mut common = vec![0, 0, 8, 0];
-    common.extend(EPOCH);
-    common.extend(libdeflater::crc32(data).to_le_bytes());
-    common.extend((packed.len() as u32).to_le_bytes());
-    common.extend((data.len() as u32).to_le_bytes());
-    common.extend((name.len() as u16).to_le_bytes());
-
-    bytes.extend(LOCAL);
-    bytes.extend([20, 0]);
-    bytes.extend(&common);
-    bytes.extend([0; 2]);
-    bytes.extend(name.as_bytes());
-    bytes.extend(&packed);
-
-    let at = central.len();
-    central.extend(CENTRAL);
-    // Made on Unix (APPNOTE 4.4.2.1), which gives the mode its meaning.
-    central.extend([20, 3, 20, 0]);
-    central.extend(&common);
-    central.extend([0; 8]);
-    central.extend((mode << 16).to_le_bytes());
-    central.extend([0; 4]);
-    central.extend(name.as_bytes());
-    let record = central[at..].to_vec();
-    central.truncate(at);
-    let header = Header {
-        record: &record,
-        name: name.as_bytes(),
-        extra: &[],
-    };
-    relocate(
-        &header,
-        (packed.len() as u64, data.len() as u64, 0),
-        offset,
-        central,
-    );
+    packed
 }
 
 /// Adds the end record, with a zip64 one before it only where it is needed: Python's `zipimport` reads that from 3.13 on.

@@ -65,6 +65,12 @@ pub enum EmbedError {
         /// The directory.
         path: PathBuf,
     },
+    /// A virtual environment keeps bytecode of its own.
+    #[error("`{}` runs as a virtual environment, which keeps bytecode of its own; leave out --compile", path.display())]
+    VenvBytecode {
+        /// The PEX.
+        path: PathBuf,
+    },
     /// A directory cannot be written elsewhere.
     #[error("`{}` is a PEX directory, which is embedded in place; copy it first and leave out the output", path.display())]
     DirectoryOutput {
@@ -125,6 +131,7 @@ impl EmbedError {
             | EmbedError::Starter { .. } => ExitCode::BadFile,
             EmbedError::DirectoryOutput { .. }
             | EmbedError::DirectoryBytecode { .. }
+            | EmbedError::VenvBytecode { .. }
             | EmbedError::Terminal => ExitCode::Usage,
             EmbedError::Check { .. } | EmbedError::Stub => ExitCode::Internal,
         }

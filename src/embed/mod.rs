@@ -27,7 +27,8 @@ use pexboot_core::seal::{self, Options, SEAL_SIZE, Seal};
 use crate::archive::Archive;
 use crate::pex::{Layout, Pex};
 
-pub use bytecode::Bytecode;
+pub use crate::interpreter::Scope;
+pub use bytecode::{Bytecode, Wanted};
 pub use error::EmbedError;
 pub use state::{State, state};
 

@@ -1,4 +1,4 @@
-//! Has a Python compile modules ahead of any start (`pexboot embed --compile`).
+//! Has a Python compile modules ahead of any start (`pexboot embed`).
 
 use std::io;
 use std::os::unix::ffi::OsStrExt as _;
@@ -12,15 +12,34 @@ use super::Record;
 /// The script that the Python runs.
 const SCRIPT: &str = include_str!("compile.py");
 
-/// A module to be compiled.
+/// The modules of a PEX that are compiled.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Scope {
+    /// Those that the entry point can reach by imports, and by texts that name a module.
+    #[default]
+    Imports,
+    /// Every one.
+    All,
+}
+
+/// What a PEX starts with.
+#[derive(Debug, Clone, Copy)]
+pub struct Begins<'a> {
+    /// PEX-INFO's `entry_point`.
+    pub entry_point: Option<&'a str>,
+    /// PEX-INFO's `script`.
+    pub script: Option<&'a str>,
+}
+
+/// A file of a PEX: a module to be compiled, or one that tells what is imported.
 #[derive(Debug)]
-pub struct Module {
-    /// Its source.
-    pub source: PathBuf,
-    /// What its code objects say that they are from, until they are imported.
+pub struct Part {
+    /// Where it lies.
+    pub file: PathBuf,
+    /// Its name in the index; what a module's code objects say that they are from, until they are imported.
     pub name: String,
-    /// Where the bytecode goes; nothing comes there of what does not compile.
-    pub target: PathBuf,
+    /// Where a module's code goes, as `marshal` writes it; nothing comes there of what is not reached or does not compile.
+    pub target: Option<PathBuf>,
 }
 
 /// While it lives, programs that are started get their memory at the same addresses every time.
@@ -50,23 +69,36 @@ impl Drop for FixedAddresses {
 ///
 /// # Errors
 /// When the Python cannot be started, fails, or is too old for bytecode that needs no check (before 3.7).
-pub fn compile(interpreter: &Record, modules: &[Module], list: &Path) -> io::Result<()> {
+pub fn compile(
+    interpreter: &Record,
+    scope: Scope,
+    begins: Begins<'_>,
+    parts: &[Part],
+    list: &Path,
+) -> io::Result<()> {
     let (major, minor, _) = interpreter.version;
     if (major, minor) < (3, 7) || interpreter.cache_tag.is_none() {
         return Err(io::Error::other(
             "this Python has no bytecode that is bound to its source by a hash: it takes 3.7 or later",
         ));
     }
+    let scope = match scope {
+        Scope::Imports => "imports",
+        Scope::All => "all",
+    };
     let mut texts = Vec::new();
-    for module in modules {
-        for text in [
-            module.source.as_os_str().as_bytes(),
-            module.name.as_bytes(),
-            module.target.as_os_str().as_bytes(),
-        ] {
-            texts.extend(text);
-            texts.push(0);
-        }
+    let mut tell = |text: &[u8]| {
+        texts.extend(text);
+        texts.push(0);
+    };
+    for text in [Some(scope), begins.entry_point, begins.script] {
+        tell(text.unwrap_or_default().as_bytes());
+    }
+    for part in parts {
+        tell(part.file.as_os_str().as_bytes());
+        tell(part.name.as_bytes());
+        let target = part.target.as_deref();
+        tell(target.map_or(b"", |target| target.as_os_str().as_bytes()));
     }
     std::fs::write(list, texts)?;
     let _fixed = FixedAddresses::new();

@@ -45,7 +45,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 #[cfg(feature = "cli")]
-pub use compile::{Module, compile};
+pub use compile::{Begins, Part, Scope, compile};
 #[cfg(feature = "cli")]
 pub use look::{Looked, look};
 pub use prospect::{Prospect, Series, prospect};

@@ -1,14 +1,19 @@
 //! Bytecode that an embedded file brings along (`pexboot embed --compile`).
 //!
-//! It lies in the appendix, one entry for each module, under names that are none of user code in any pex (reference 1.4):
+//! It lies in the appendix, three entries for one interpreter, under names that are none of user code in any pex (reference
+//! 1.4). TAG is cache tag and magic number, `cpython-311-a70d0d0a`:
 //!
 //! ```text
-//! __pex__bytecode/index                       "pexboot bytecode 1\n", then SHA256 " " NAME "\0" of each below
-//! __pex__bytecode/TAG/wheels/NAME.whl/a/b.pyc  TAG: cache tag and magic number, `cpython-311-a70d0d0a`
-//! __pex__bytecode/TAG/code/c.pyc
+//! __pex__bytecode/index        "pexboot bytecode 2\n", then SHA256 " " NAME "\0" of each entry below
+//! __pex__bytecode/TAG/names    LENGTH " " MODULE "\0" of each module: wheels/NAME.whl/a/b.py, code/c.py
+//! __pex__bytecode/TAG/modules  their code as `marshal` writes it, end to end, in frames
 //! ```
 //!
-//! The seal commits to the index, the index to each module. A first start writes all modules of one interpreter into one
+//! A frame is two little-endian `u32`, the bytes behind them and the bytes that these come to, and a Zstandard frame (RFC
+//! 8878) of at most [`FRAME_MAX`] bytes of content: all modules share one dictionary that way, which halves them, and
+//! memory stays bounded.
+//!
+//! The seal commits to the index, the index to the entries. A first start writes the modules into one
 //! file, `bytecode/DIGEST-TAG/modules` of the root, named by the index's digest, so that it can serve this very file and
 //! no other, whatever is in it; and beside its plan where Python will look for each source (`shipped`). The finder of the
 //! launch pack (`boot/pack.py`) gives an import its module from there. So wheels and sites are as without bytecode, none of
@@ -17,13 +22,13 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::OsString;
-use std::io::{BufWriter, Write as _};
+use std::io;
 use std::path::{Path, PathBuf};
 
 use sha2::{Digest as _, Sha256};
 
 use super::{UnpackError, hex};
-use crate::archive::{Archive, Buffer};
+use crate::archive::{Archive, ArchiveError};
 use crate::boot::Py;
 use crate::interpreter::Record;
 use crate::pex::Pex;
@@ -34,18 +39,20 @@ pub const PREFIX: &str = "__pex__bytecode/";
 /// The name of the index below [`PREFIX`].
 pub const INDEX: &str = "index";
 /// What the index begins with.
-pub const MAGIC: &[u8] = b"pexboot bytecode 1\n";
+pub const MAGIC: &[u8] = b"pexboot bytecode 2\n";
+/// The entry with the names of an interpreter's modules, below its tag.
+pub const NAMES: &str = "names";
+/// The entry with the modules themselves, below its tag.
+pub const MODULES: &str = "modules";
+/// Most bytes of a frame's content.
+pub const FRAME_MAX: usize = 4 << 20;
 
 /// Most bytes of an index: a hundred for each of more modules than anyone has.
 const INDEX_MAX: u64 = 64 << 20;
-/// Bytes in front of the code object in a `.pyc` (PEP 552).
-const HEADER: usize = 16;
-/// Bytes that are written at once.
-const PIECE: usize = 256 << 10;
+/// Bytes in front of a frame.
+const HEADER: usize = 8;
 /// What a launch's share of bytecode is called beside its plan.
 pub const SHIPPED: &str = "shipped";
-/// Most bytes of one module.
-const MODULE_MAX: u64 = 256 << 20;
 
 /// What the bytecode of one interpreter is called in an index; `None` for one that keeps none.
 #[must_use]
@@ -71,8 +78,12 @@ pub struct Shipped<'a> {
     tag: String,
     /// The name of whatever is made with it.
     key: String,
-    /// SHA-256 of each module, by its name behind the tag.
-    modules: BTreeMap<String, [u8; 32]>,
+    /// Where each module lies in the file of all, and its bytes.
+    modules: BTreeMap<String, (i32, i32)>,
+    /// SHA-256 of the entry that holds them.
+    digest: [u8; 32],
+    /// Their bytes together.
+    size: u64,
     /// Wheels of this file, where they were unpacked, and their names.
     wheels: Vec<(PathBuf, String)>,
     /// Where Python finds the source of each module, and the module's name; what comes first stays. Compared as bytes: of
@@ -105,16 +116,27 @@ impl<'a> Shipped<'a> {
         if Sha256::digest(&index).as_slice() != seal.bytecode {
             return Err(damaged());
         }
-        let modules = modules(&index, &format!("{tag}/")).ok_or_else(damaged)?;
-        if modules.is_empty() {
+        let entry = |name: &str| format!("{tag}/{name}");
+        let Some(names_digest) = digest_of(&index, &entry(NAMES)) else {
             return Ok(None);
+        };
+        let digest = digest_of(&index, &entry(MODULES)).ok_or_else(damaged)?;
+        let names = archive
+            .find(&format!("{PREFIX}{tag}/{NAMES}"))
+            .ok_or_else(damaged)?;
+        let names = archive.read(names, INDEX_MAX)?;
+        if Sha256::digest(&names).as_slice() != names_digest {
+            return Err(damaged());
         }
+        let (modules, size) = places(&names).ok_or_else(damaged)?;
         Ok(Some(Shipped {
             pex: &pex.path,
             archive,
             key: format!("{}-{tag}", hex(&seal.bytecode)),
             tag,
             modules,
+            digest,
+            size,
             wheels: Vec::new(),
             sources: BTreeMap::new(),
         }))
@@ -173,33 +195,43 @@ impl<'a> Shipped<'a> {
     /// Brings the modules into the store, all into one file; gives its directory.
     ///
     /// # Errors
-    /// When one is not what the index says, or cannot be written.
+    /// When they are not what the index says, or cannot be written.
     pub fn lay_out(&self, store: &Store) -> Result<PathBuf, UnpackError> {
+        let damaged = || UnpackError::Bytecode {
+            pex: self.pex.to_owned(),
+        };
+        let entry = self
+            .archive
+            .find(&format!("{PREFIX}{}/{MODULES}", self.tag))
+            .ok_or_else(damaged)?;
         let directory = store.directory_noted(Kind::Bytecode, &self.key, &mut |root| {
             let io = |source| StoreError::Io {
                 path: root.to_owned(),
                 source,
             };
             let mut tree = Tree::new(root).map_err(io)?;
-            let mut index = Vec::new();
-            let file = tree.file("modules", false).map_err(io)?;
-            let mut file = BufWriter::with_capacity(PIECE, file);
-            let mut buffer = Buffer::default();
-            let mut at = 0;
-            for (name, digest) in &self.modules {
-                self.read(name, digest, &mut buffer)?;
-                let code = buffer.bytes().get(HEADER..).unwrap_or_default();
-                file.write_all(code).map_err(io)?;
-                // Writing to memory cannot fail.
-                let _ = write!(index, "{at} {} {name}\0", code.len());
-                at += code.len() as u64;
+            let mut frames = Frames::new(tree.file(MODULES, false).map_err(io)?);
+            match self.archive.copy(entry, &mut frames) {
+                Err(ArchiveError::Output(source))
+                    if source.kind() == io::ErrorKind::InvalidData =>
+                {
+                    return Err(damaged().into());
+                }
+                copied => copied.map_err(UnpackError::from)?,
             }
-            file.flush().map_err(io)?;
-            tree.write("index", &index, false).map_err(io)?;
-            Ok(Some(vec![
-                ("modules".to_owned(), at),
-                ("index".to_owned(), index.len() as u64),
-            ]))
+            let Frames {
+                hash,
+                written,
+                ahead,
+                ..
+            } = frames;
+            if !ahead.is_empty()
+                || written != self.size
+                || hash.finalize().as_slice() != self.digest
+            {
+                return Err(damaged().into());
+            }
+            Ok(Some(vec![(MODULES.to_owned(), written)]))
         })?;
         Ok(directory)
     }
@@ -210,44 +242,16 @@ impl<'a> Shipped<'a> {
     /// As [`Shipped::lay_out`].
     pub fn keep(&self, store: &Store) -> Result<(PathBuf, Py), UnpackError> {
         let directory = self.lay_out(store)?;
-        let index = directory.join("index");
-        let text = crate::regular::read(&index).map_err(|source| StoreError::Io {
-            path: index,
-            source,
-        })?;
-        Ok((directory.clone(), self.share(&directory, &text)))
-    }
-
-    /// One module into `buffer`, verified.
-    fn read(&self, name: &str, digest: &[u8; 32], buffer: &mut Buffer) -> Result<(), UnpackError> {
-        let damaged = || UnpackError::Bytecode {
-            pex: self.pex.to_owned(),
-        };
-        let entry = self
-            .archive
-            .find(&format!("{PREFIX}{}/{name}c", self.tag))
-            .ok_or_else(damaged)?;
-        self.archive.read_into(entry, MODULE_MAX, buffer)?;
-        if Sha256::digest(buffer.bytes()).as_slice() != digest {
-            return Err(damaged());
-        }
-        Ok(())
+        let share = self.share(&directory);
+        Ok((directory, share))
     }
 
     /// What a launch uses of it: the file, and for each source where in it its module lies.
-    fn share(&self, directory: &Path, index: &[u8]) -> Py {
-        let places: BTreeMap<&str, (i32, i32)> = index
-            .split(|byte| *byte == 0)
-            .filter_map(|record| {
-                let mut fields = std::str::from_utf8(record).ok()?.splitn(3, ' ');
-                let (at, length) = (fields.next()?.parse().ok()?, fields.next()?.parse().ok()?);
-                Some((fields.next()?, (at, length)))
-            })
-            .collect();
+    fn share(&self, directory: &Path) -> Py {
         let mut directories = BTreeSet::new();
         let (mut files, mut starts, mut lengths) = (Vec::new(), Vec::new(), Vec::new());
         for (source, name) in &self.sources {
-            let Some(&(at, length)) = places.get(name.as_str()) else {
+            let Some(&(at, length)) = self.modules.get(name) else {
                 continue;
             };
             let above = Path::new(source).ancestors().skip(1);
@@ -258,7 +262,7 @@ impl<'a> Shipped<'a> {
             lengths.push(Py::Int(length));
         }
         Py::Dict(vec![
-            ("path", Py::path(&directory.join("modules"))),
+            ("path", Py::path(&directory.join(MODULES))),
             ("directories", Py::paths(&directories)),
             ("files", Py::List(files)),
             ("starts", Py::List(starts)),
@@ -267,25 +271,102 @@ impl<'a> Shipped<'a> {
     }
 }
 
-/// The modules of an index whose names begin with `tag`, which is taken off; `None` when it is no index.
-fn modules(index: &[u8], tag: &str) -> Option<BTreeMap<String, [u8; 32]>> {
-    let mut modules = BTreeMap::new();
-    for record in index
-        .strip_prefix(MAGIC)?
-        .split_inclusive(|byte| *byte == 0)
-    {
-        let record = std::str::from_utf8(record.strip_suffix(&[0])?).ok()?;
-        let (digits, name) = record.split_once(' ')?;
-        if let Some(name) = name.strip_prefix(tag) {
-            let mut digest = [0; 32];
-            if digits.len() != 64 || !digits.is_ascii() {
-                return None;
-            }
-            for (at, byte) in digest.iter_mut().enumerate() {
-                *byte = u8::from_str_radix(&digits[2 * at..2 * at + 2], 16).ok()?;
-            }
-            modules.insert(name.to_owned(), digest);
+/// Takes frames and writes what they come to.
+struct Frames<W> {
+    out: W,
+    /// Of everything that was taken.
+    hash: Sha256,
+    /// What was taken of a frame that is not complete.
+    ahead: Vec<u8>,
+    content: Vec<u8>,
+    written: u64,
+}
+
+impl<W: io::Write> Frames<W> {
+    fn new(out: W) -> Frames<W> {
+        Frames {
+            out,
+            hash: Sha256::new(),
+            ahead: Vec::new(),
+            content: Vec::new(),
+            written: 0,
         }
     }
-    Some(modules)
+
+    /// Writes a complete frame's content, and gives what stands behind it.
+    fn frame<'b>(&mut self, bytes: &'b [u8]) -> io::Result<Option<&'b [u8]>> {
+        let Some((header, rest)) = bytes.split_first_chunk::<HEADER>() else {
+            return Ok(None);
+        };
+        let [packed, size] = [0, 4].map(|at| {
+            let number = [header[at], header[at + 1], header[at + 2], header[at + 3]];
+            usize::try_from(u32::from_le_bytes(number)).unwrap_or(usize::MAX)
+        });
+        // Zstandard makes nothing longer by more than this; nobody is made to keep more.
+        if size > FRAME_MAX || packed > FRAME_MAX + FRAME_MAX / 128 {
+            return Err(io::ErrorKind::InvalidData.into());
+        }
+        let Some((frame, rest)) = rest.split_at_checked(packed) else {
+            return Ok(None);
+        };
+        self.content.clear();
+        self.content.reserve_exact(size);
+        match zstd_safe::decompress(&mut self.content, frame) {
+            Ok(found) if found == size => {}
+            _ => return Err(io::ErrorKind::InvalidData.into()),
+        }
+        self.out.write_all(&self.content)?;
+        self.written += size as u64;
+        Ok(Some(rest))
+    }
+}
+
+impl<W: io::Write> io::Write for Frames<W> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.hash.update(bytes);
+        let mut ahead = std::mem::take(&mut self.ahead);
+        ahead.extend(bytes);
+        let mut rest = ahead.as_slice();
+        while let Some(behind) = self.frame(rest)? {
+            rest = behind;
+        }
+        let done = ahead.len() - rest.len();
+        ahead.drain(..done);
+        self.ahead = ahead;
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.out.flush()
+    }
+}
+
+/// The digest of an entry, as the index has it.
+fn digest_of(index: &[u8], entry: &str) -> Option<[u8; 32]> {
+    let records = index.strip_prefix(MAGIC)?.split(|byte| *byte == 0);
+    let mut found = records.filter_map(|record| {
+        let (digits, name) = std::str::from_utf8(record).ok()?.split_once(' ')?;
+        (name == entry && digits.len() == 64 && digits.is_ascii()).then_some(digits)
+    });
+    let digits = found.next()?;
+    let mut digest = [0; 32];
+    for (at, byte) in digest.iter_mut().enumerate() {
+        *byte = u8::from_str_radix(&digits[2 * at..2 * at + 2], 16).ok()?;
+    }
+    Some(digest)
+}
+
+/// Where each module lies in the file of all, and the bytes of that; `None` where the names are none.
+#[expect(clippy::type_complexity)]
+fn places(names: &[u8]) -> Option<(BTreeMap<String, (i32, i32)>, u64)> {
+    let mut places = BTreeMap::new();
+    let mut at: i32 = 0;
+    for record in names.split_inclusive(|byte| *byte == 0) {
+        let record = std::str::from_utf8(record.strip_suffix(&[0])?).ok()?;
+        let (length, name) = record.split_once(' ')?;
+        let length: i32 = length.parse().ok().filter(|length| *length >= 0)?;
+        places.insert(name.to_owned(), (at, length));
+        at = at.checked_add(length)?;
+    }
+    Some((places, u64::try_from(at).ok()?))
 }

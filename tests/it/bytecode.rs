@@ -1,4 +1,5 @@
-//! `pexboot embed --compile`: a first start that compiles nothing, and bytecode that can serve no other file.
+//! Bytecode that `pexboot embed` puts into a file: a first start that compiles nothing, and bytecode that can serve no other
+//! file.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -58,7 +59,7 @@ fn bytecode(stage: &Stage) -> (Vec<PathBuf>, Vec<PathBuf>) {
 fn a_first_start_compiles_nothing() {
     let pex = sample();
     let stage = Stage::new(Way::Embedded, &pex);
-    embed(&pex.path, &stage.pex, &["--compile"]);
+    embed(&pex.path, &stage.pex, &["--compile=all"]);
     for _ in 0..2 {
         let run = stage.start().run();
         assert!(run.ok().stdout.starts_with("inner True True\n"), "{run}");
@@ -85,7 +86,7 @@ fn a_first_start_compiles_nothing() {
 fn without_the_finder_python_compiles_as_ever() {
     let pex = sample();
     let stage = Stage::new(Way::Embedded, &pex);
-    embed(&pex.path, &stage.pex, &["--compile"]);
+    embed(&pex.path, &stage.pex, &["--compile=all"]);
     let run = stage.start().env("PEXBOOT_PACK", "0").run();
     assert!(run.ok().stdout.starts_with("inner True True\n"), "{run}");
     assert!(!bytecode(&stage).0.is_empty());
@@ -95,7 +96,7 @@ fn without_the_finder_python_compiles_as_ever() {
 fn what_is_edited_counts_for_bytecode_that_was_brought() {
     let pex = sample();
     let stage = Stage::new(Way::Embedded, &pex);
-    embed(&pex.path, &stage.pex, &["--compile"]);
+    embed(&pex.path, &stage.pex, &["--compile=all"]);
     stage.start().run().ok();
     let files = stage.cached_files();
     let rare = files
@@ -112,8 +113,8 @@ fn the_same_file_comes_out_every_time_and_strips_to_the_original() {
     let pex = sample();
     let scratch = tempfile::tempdir().unwrap();
     let at = |name: &str| scratch.path().join(name);
-    embed(&pex.path, &at("one"), &["--compile"]);
-    embed(&pex.path, &at("two"), &["--compile"]);
+    embed(&pex.path, &at("one"), &["--compile=all"]);
+    embed(&pex.path, &at("two"), &["--compile=all"]);
     assert!(fs::read(at("one")).unwrap() == fs::read(at("two")).unwrap());
     // What was embedded before is embedded anew.
     embed(&at("one"), &at("plain"), &[]);
@@ -132,18 +133,18 @@ fn the_same_file_comes_out_every_time_and_strips_to_the_original() {
 fn bytecode_that_is_not_what_was_sealed_is_refused() {
     let pex = sample();
     let stage = Stage::new(Way::Embedded, &pex);
-    embed(&pex.path, &stage.pex, &["--compile"]);
+    embed(&pex.path, &stage.pex, &["--compile=all"]);
     let mut bytes = fs::read(&stage.pex).unwrap();
-    let name = b"lib/inner.pyc";
+    let name = b"/modules";
     let at = bytes
         .windows(name.len())
         .position(|window| window == name)
         .unwrap();
     // In its data, which follow the name.
-    bytes[at + name.len() + 20] ^= 0xff;
+    bytes[at + name.len() + 60] ^= 0xff;
     fs::write(&stage.pex, bytes).unwrap();
     let run = stage.start().run();
-    run.exits(65).says("inner.pyc");
+    run.exits(65).says("/modules");
     // Whatever else was checked and kept: none of the bytecode.
     assert_eq!(bytecode(&stage), (Vec::new(), Vec::new()));
 }
@@ -152,7 +153,7 @@ fn bytecode_that_is_not_what_was_sealed_is_refused() {
 fn an_interpreter_that_is_not_there_is_told() {
     let pex = sample();
     let output = Command::new(PEXBOOT)
-        .args(["embed", "--compile=/no/such/python", "-o", "/dev/null/x"])
+        .args(["embed", "--python=/no/such/python", "-o", "/dev/null/x"])
         .arg(&pex.path)
         .output()
         .unwrap();

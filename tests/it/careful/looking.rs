@@ -125,8 +125,8 @@ fn info_asks_the_python_that_is_named_by_option() {
         assert!(!run.stdout.contains("not asked"), "{run}");
         fs::remove_file(stage.path("ran")).unwrap();
     }
-    let compile = format!("--compile={}", path.display());
-    pexboot(&stage, &["embed", &compile, "app.pex", "-o", "out"]).ok();
+    let python = format!("--python={}", path.display());
+    pexboot(&stage, &["embed", &python, "app.pex", "-o", "out"]).ok();
     assert!(stage.path("ran").exists());
 }
 

@@ -58,7 +58,7 @@ fn what_a_file_says_reaches_no_terminal_as_a_command() {
         &["warm", &file],
         &["strip", &file],
         &["embed", &file, "-o", "/nowhere/\u{1b}c"],
-        &["embed", "--compile=\u{1b}c", &file],
+        &["embed", "--python=\u{1b}c", &file],
         &["cache", "path"],
         &["cache", "ls"],
         &["cache", "ls", "--entries"],

@@ -91,7 +91,9 @@ impl Stage {
         let embed = self.way == Way::Embedded;
         if embed && source.is_file() {
             let mut command = self.pexboot();
-            return done(command.arg("embed").arg(&source).arg("-o").arg(to));
+            // Bytecode that comes along is made for one interpreter of this machine: `bytecode::` and `apps::` have it.
+            command.args(["embed", "--no-compile"]).arg(&source);
+            return done(command.arg("-o").arg(to));
         }
         let mut copy = Command::new("/bin/cp");
         copy.args(["-R", "--preserve=mode"]).arg(&source).arg(to);
