@@ -161,3 +161,177 @@ fn an_interpreter_that_is_not_there_is_told() {
     let said = String::from_utf8_lossy(&output.stderr);
     assert!(said.contains("cannot be compiled ahead"), "{said}");
 }
+
+/// What `embed` said.
+fn embed_says(pex: &Path, to: &Path, options: &[&str], path: &str) -> String {
+    let output = Command::new(PEXBOOT)
+        .env("PATH", path)
+        .arg("embed")
+        .args(options)
+        .arg("-o")
+        .args([to, pex])
+        .output()
+        .unwrap();
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(output.status.success(), "{said}");
+    said
+}
+
+/// The modules that an embedded file brings, without what stands before a wheel's or the code's own paths.
+fn brought(file: &Path) -> Vec<String> {
+    let script = "import sys, zipfile\n\
+        zip = zipfile.ZipFile(sys.argv[1])\n\
+        for name in zip.namelist():\n    \
+            if name.startswith('__pex__bytecode/') and name.endswith('/names'):\n        \
+                for record in zip.read(name).decode().split('\\0')[:-1]:\n            \
+                    print(record.partition(' ')[2])\n";
+    let output = Command::new(crate::fixtures::PYTHON)
+        .args(["-c", script])
+        .arg(file)
+        .output()
+        .unwrap();
+    let text = String::from_utf8(output.stdout).unwrap();
+    let bare = |line: &str| {
+        let (_, path) = line.split_once('/').unwrap();
+        match line.starts_with("wheels/") {
+            true => path.split_once('/').unwrap().1.to_owned(),
+            false => path.to_owned(),
+        }
+    };
+    text.lines().map(bare).collect()
+}
+
+/// An application that comes by its modules in every way that can be followed, and leaves some alone.
+fn winding() -> Built {
+    let wheel = Wheel::empty("lib", "1.0")
+        .file("lib/__init__.py", "")
+        .file("lib/late.py", "from .deep import inner as other\n")
+        .file("lib/deep/__init__.py", "")
+        .file("lib/deep/inner.py", "")
+        .file("lib/named.py", "")
+        .file("lib/beside.py", "")
+        .file("lib/plugin.py", "")
+        .file("lib/hook.py", "")
+        .file("lib/command.py", "")
+        .file("lib/never.py", "from lib import never_either\n")
+        .file("lib/never_either.py", "")
+        .file("lib.pth", "import lib.hook\n")
+        .file(
+            "lib-1.0.dist-info/entry_points.txt",
+            "[console_scripts]\ncommand = lib.command:main\n[some.group]\nplugin = lib.plugin:Plugin\n",
+        );
+    Pex::empty("winding")
+        .dep(wheel)
+        .source("app/__init__.py", "")
+        .source(
+            "app/side.py",
+            "from importlib import import_module\nBESIDE = '.relative'\n",
+        )
+        .source("app/relative.py", "")
+        .source("app/unused.py", "")
+        .source(
+            "app/main.py",
+            "from . import side\n\
+             NAMES = ('lib.named', 'lib.beside:function', 'some.group', 'never')\n\n\
+             def main():\n    \
+                 def inner():\n        \
+                     import lib.late\n    \
+                 inner()\n    \
+                 print('went')\n",
+        )
+        .entry("app.main:main")
+        .build()
+}
+
+#[test]
+fn what_the_entry_point_can_reach_is_compiled_without_being_asked_for() {
+    let pex = winding();
+    let stage = Stage::new(Way::Embedded, &pex);
+    let said = embed_says(&pex.path, &stage.pex, &[], "/usr/bin:/bin");
+    assert!(
+        said.contains("brings bytecode of 12 modules for `/usr/bin/python3"),
+        "{said}"
+    );
+    assert_eq!(
+        brought(&stage.pex),
+        [
+            "app/__init__.py",
+            "app/main.py",
+            "app/relative.py",
+            "app/side.py",
+            "lib/__init__.py",
+            "lib/beside.py",
+            "lib/deep/__init__.py",
+            "lib/deep/inner.py",
+            "lib/hook.py",
+            "lib/late.py",
+            "lib/named.py",
+            "lib/plugin.py",
+        ]
+    );
+    stage.start().run().ok().prints("went");
+    let (written, brought) = bytecode(&stage);
+    assert_eq!((written, brought.len()), (Vec::<PathBuf>::new(), 1));
+}
+
+#[test]
+fn every_module_is_compiled_where_that_is_asked_for_and_none_where_that_is() {
+    let pex = winding();
+    let scratch = tempfile::tempdir().unwrap();
+    let file = scratch.path().join("file");
+    embed_says(&pex.path, &file, &["--compile=all"], "/usr/bin:/bin");
+    assert_eq!(brought(&file).len(), 16);
+    let said = embed_says(&pex.path, &file, &["--no-compile"], "/usr/bin:/bin");
+    assert_eq!((brought(&file), &*said), (Vec::<String>::new(), ""));
+}
+
+#[test]
+fn without_an_entry_point_what_lies_at_the_top_is_compiled() {
+    let wheel = Wheel::empty("lib", "1.0")
+        .file("lib/__init__.py", "from lib import used\n")
+        .file("lib/used.py", "")
+        .file("lib/unused.py", "")
+        .file("other.py", "");
+    let pex = Pex::empty("interpreter").dep(wheel).build();
+    let stage = Stage::new(Way::Embedded, &pex);
+    embed(&pex.path, &stage.pex, &[]);
+    assert_eq!(
+        brought(&stage.pex),
+        ["lib/__init__.py", "lib/used.py", "other.py"]
+    );
+    let run = stage
+        .start()
+        .args(["-c", "import lib; print(lib.used.__name__)"]);
+    run.run().ok().prints("lib.used");
+    assert_eq!(bytecode(&stage).0, Vec::<PathBuf>::new());
+}
+
+#[test]
+fn where_no_interpreter_is_found_a_line_says_that_there_is_no_bytecode() {
+    let pex = sample();
+    let stage = Stage::new(Way::Embedded, &pex);
+    let said = embed_says(&pex.path, &stage.pex, &[], "/nowhere");
+    assert!(
+        said.contains("gets no bytecode, its first start compiles"),
+        "{said}"
+    );
+    let run = stage.start().run();
+    assert!(run.ok().stdout.starts_with("inner True True\n"), "{run}");
+}
+
+#[test]
+fn a_virtual_environment_keeps_bytecode_of_its_own() {
+    let pex = sample();
+    let scratch = tempfile::tempdir().unwrap();
+    let file = scratch.path().join("file");
+    let said = embed_says(&pex.path, &file, &["--venv"], "/usr/bin:/bin");
+    assert_eq!((brought(&file), &*said), (Vec::<String>::new(), ""));
+    let output = Command::new(PEXBOOT)
+        .args(["embed", "--venv", "--compile", "-o"])
+        .args([&file, &pex.path])
+        .output()
+        .unwrap();
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(said.contains("leave out --compile"), "{said}");
+    assert_eq!(output.status.code(), Some(2));
+}
