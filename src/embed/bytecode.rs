@@ -48,7 +48,7 @@ impl Bytecode {
         let pex = Pex::open(input)?;
         let place = tempfile::tempdir().map_err(|error| failed(error.to_string()))?;
         let store = Store::scratch(place.path()).map_err(|error| failed(error.to_string()))?;
-        let shebang = pex.shebang()?;
+        let started_by = pex.started_by()?;
         let fingerprint = pex.fingerprint()?;
         let code =
             unpack::code(&pex, &fingerprint, &store).map_err(|error| failed(error.to_string()))?;
@@ -60,7 +60,7 @@ impl Bytecode {
         let mut modules: Vec<(String, Vec<u8>)> = Vec::new();
         for python in pythons {
             let wanted = Request {
-                shebang: shebang.as_deref(),
+                started_by: started_by.as_ref(),
                 constraints: &pex.info.interpreter_constraints,
                 strategy: pex.info.interpreter_selection_strategy,
                 base: true,

@@ -51,6 +51,7 @@ pub use compile::{Module, compile};
 pub use look::{Looked, look};
 pub use prospect::{Prospect, Series, prospect};
 
+use crate::pex::StartedBy;
 use crate::pex_info::SelectionStrategy;
 use crate::plan::Inputs;
 use crate::resolve::{Cause, ResolveError};
@@ -114,8 +115,8 @@ impl Record {
 /// What the choice depends on besides the machine.
 #[derive(Debug, Clone, Default)]
 pub struct Request<'a> {
-    /// The archive's `#!` line without `#!`; names the stand-in for "current" (reference 4.1).
-    pub shebang: Option<&'a [u8]>,
+    /// What starts the original; names the stand-in for "current" (reference 4.1).
+    pub started_by: Option<&'a StartedBy>,
     /// The interpreter that has already started the PEX (`python app.pex`): current itself.
     pub current: Option<&'a Path>,
     /// `interpreter_constraints`.
@@ -128,6 +129,17 @@ pub struct Request<'a> {
     pub python_path: Option<&'a [PathBuf]>,
     /// Replace a virtual environment's Python by its base (reference 4.6).
     pub base: bool,
+}
+
+/// What was chosen.
+#[derive(Debug)]
+pub struct Taken<T> {
+    /// The interpreter.
+    pub python: Record,
+    /// How the PEX fits it.
+    pub fit: T,
+    /// By which path it runs already, where it is the current one; the stand-in's, where that is.
+    pub runs: Option<PathBuf>,
 }
 
 /// Why a candidate cannot run the PEX.
@@ -190,7 +202,7 @@ pub fn choose<T>(
     store: &Store,
     inputs: &mut Inputs,
     fits: &mut dyn FnMut(&Record) -> Result<T, Unfit>,
-) -> Result<(Record, T), InterpreterError> {
+) -> Result<Taken<T>, InterpreterError> {
     let surroundings = surroundings::Surroundings::here();
     choose_asking(request, &surroundings, store, inputs, fits, None)
 }
@@ -203,7 +215,7 @@ fn choose_asking<T>(
     inputs: &mut Inputs,
     fits: &mut dyn FnMut(&Record) -> Result<T, Unfit>,
     may_ask: Option<&dyn Fn(&Path) -> bool>,
-) -> Result<(Record, T), InterpreterError> {
+) -> Result<Taken<T>, InterpreterError> {
     let machine = record::Platform::here(&|name| surroundings.variable(name).map(Into::into));
     inputs.variable("PYTHONUSERBASE", surroundings.variable("PYTHONUSERBASE"));
     let find = |key: &str| store.find(Kind::Interpreters, key);

@@ -123,7 +123,7 @@ fn prepare(
                 format!("{reason} is left to the PEX's own bootstrap")
             });
             let _step = trace::step("hand over");
-            let exec = handover::exec(invocation, &choice.interpreter, &mut opened)?;
+            let exec = handover::exec(invocation, &choice, &mut opened)?;
             publish::publish_complete(invocation, opened, elsewhere, exec, &choice.interpreter)
         }
         Way::Zipapp(how) => {

@@ -8,7 +8,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::{Component, Path, PathBuf};
 
 use crate::boot::{Data, Run, SysPath};
-use crate::launch::choose::Chosen;
+use crate::launch::choose::{Chosen, Hops};
 use crate::launch::command::{Boot, Command};
 use crate::launch::{Invocation, LaunchError, Report};
 use crate::pex::Layout;
@@ -213,7 +213,7 @@ pub(super) fn command(
     };
 
     let mut argv = vec![venv.python.clone().into_os_string().into_vec()];
-    argv.extend(chosen.options());
+    argv.extend(chosen.options(Hops::of(&main.pex, Hops::Some)));
     if info.venv_hermetic_scripts {
         argv.push(b"-I".to_vec());
     }
@@ -232,7 +232,7 @@ pub(super) fn command(
     };
     Ok(Command {
         argv,
-        env: Vec::new(),
+        env: chosen.variables_of_start(),
         interpreter: run == Run::Interpreter,
         needs,
         boot: Some(Boot {
@@ -273,10 +273,11 @@ fn environment(
     let info = &chosen.main().pex.info;
     let text = |value: &[u8]| Value::Text(value.to_vec());
     let bytes = |path: &Path| path.as_os_str().as_bytes().to_vec();
-    let mut changes = vec![EnvChange::Set(
+    let mut changes = chosen.variables_of_start();
+    changes.push(EnvChange::Set(
         b"VIRTUAL_ENV".to_vec(),
         Value::Text(bytes(&venv.path)),
-    )];
+    ));
     match bin_path {
         BinPath::False => {}
         BinPath::Prepend => changes.push(EnvChange::Prepend(b"PATH".to_vec(), bytes(&venv.bin))),

@@ -31,8 +31,8 @@ const ROOMS: &[(&str, &[&str])] = &[
     (
         "interpreter",
         &[
-            "boot", "hashing", "pex_info", "plan", "regular", "resolve", "shown", "store", "trace",
-            "user",
+            "boot", "hashing", "pex", "pex_info", "plan", "regular", "resolve", "shown", "store",
+            "trace", "user",
         ],
     ),
     (
