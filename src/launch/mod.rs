@@ -134,10 +134,10 @@ fn prepare(
             publish::publish(chosen, command, elsewhere, report)
         }
         Way::Venv(how) => {
-            let chosen = choice.of_all(invocation, opened, others)?;
+            let mut chosen = choice.of_all(invocation, opened, others)?;
             warn_noexec(&chosen, report);
             let fetched = venv::fetch(&chosen, report)?;
-            let command = venv::command(&chosen, how, fetched)?;
+            let command = venv::command(&mut chosen, how, fetched)?;
             publish::publish(chosen, command, elsewhere, report)
         }
     }
