@@ -539,7 +539,8 @@ def _script(name, path):
 
 def _interpreter(sys, os, venv):
     """Runs what `python` would have run with these arguments (reference 6.10)."""
-    if sys.flags.inspect or "PYTHONINSPECT" in os.environ:
+    inspects = ("PYTHONINSPECT",) if sys.flags.inspect else os.environ
+    if "PYTHONINSPECT" in inspects:
         _import_for_session(sys)
     sys.path.insert(0, "")
     args = sys.argv[1:]
@@ -555,7 +556,7 @@ def _interpreter(sys, os, venv):
         sys.argv[:] = args[1:]
         module, _, attrs = args[1].partition(":")
         # In a virtual environment an entry point will do.
-        return _callable(sys, module, attrs.split("."), venv) if venv and attrs else _module(args[1])
+        return _callable(sys, module, attrs.split("."), venv) if venv and attrs else _module(args[1], inspects)
     try:
         if args[0] == "-":
             return _execute("-", sys.stdin.read(), args, venv)

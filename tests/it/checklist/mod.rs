@@ -9,5 +9,6 @@ mod execution;
 mod format;
 mod interpreter;
 mod resolution;
+mod started;
 mod syspath;
 mod venv;
