@@ -230,12 +230,19 @@ impl Archive {
     /// # Errors
     /// When it cannot be read.
     pub fn shebang(&self) -> Result<Option<Vec<u8>>, ArchiveError> {
+        Ok(shebang(&self.beginning(SHEBANG)?))
+    }
+
+    /// The beginning of the original archive, as much as there is of `length` bytes.
+    ///
+    /// # Errors
+    /// When it cannot be read.
+    pub fn beginning(&self, length: u64) -> Result<Vec<u8>, ArchiveError> {
         let start = match self.seal() {
             Some(seal) => seal.head_size(),
             None => 0,
         };
-        let head = self.source.read_up_to(start, SHEBANG)?;
-        Ok(shebang(&head))
+        self.source.read_up_to(start, length)
     }
 
     /// Every member in the order of the central directory; of several with one name only the last.

@@ -124,8 +124,8 @@ def _boot():
 
     if packing and packing.late:
         packing.make_quietly()
-    # Under PYTHONINSPECT, which the application may set or delete, a virtual environment exits all the same.
-    return packing or memoryview(b""), function, () if venv else environ
+    # Under PYTHONINSPECT, which the application may set or delete, an entry point in a virtual environment exits all the same.
+    return packing or memoryview(b""), function, () if venv and kind != "interpreter" else environ
 
 
 def _told(note):
@@ -308,12 +308,13 @@ def _settle_path(sys, data, here, environ):
             path = _scrub(sys, path)
         sys.path[:] = code + path + extra + site
         return
-    # site has made the entries of PYTHONPATH absolute and dropped repeated ones; find them again.
+    # As they are written, and where Python was told to ignore the variable as well. site has made them absolute.
     inherited = []
-    for entry in (environ.get("PYTHONPATH") or "").split(":"):
-        entry = entry and _absolute(entry)
-        if entry and entry in path:
-            path.remove(entry)
+    for entry in environ["PYTHONPATH"].split(":") if "PYTHONPATH" in environ else ():
+        for found in (entry, _absolute(entry)):
+            if found in path:
+                path.remove(found)
+        if entry not in inherited:
             inherited.append(entry)
     if inherit == "prefer":
         sys.path[:] = inherited + code + path + extra + site
@@ -414,7 +415,7 @@ def _format(args, environ):
 def _module(name, environ=()):
     """Runs a module as `python -m` does; with PYTHONINSPECT in `environ` in the end, what it leaves can be inspected."""
     # By the time it runs, the boot's functions are no longer to be found by name.
-    find, execute = _find_main, _run_main
+    find, execute, own = _find_main, _run_main, _import_own
 
     def run():
         found = find(name)
@@ -422,13 +423,24 @@ def _module(name, environ=()):
             left = execute(*found)
         else:
             # Everything unusual, the error messages above all, is the business of Python's own.
-            import runpy
-
+            runpy = own("runpy")
             left = runpy.run_module(name, run_name="__main__", alter_sys=True)
         if "PYTHONINSPECT" in environ:
             __import__("sys").modules["__main__"].__dict__.update(left)
 
     return run
+
+
+def _import_own(name):
+    """A module of the standard library, whatever lies in the working directory."""
+    import sys
+
+    path = sys.path[:]
+    sys.path[:] = [entry for entry in path if entry]
+    try:
+        return __import__(name)
+    finally:
+        sys.path[:] = path
 
 
 def _find_main(name):
@@ -527,6 +539,9 @@ def _script(name, path):
 
 def _interpreter(sys, os, venv):
     """Runs what `python` would have run with these arguments (reference 6.10)."""
+    inspects = ("PYTHONINSPECT",) if sys.flags.inspect else os.environ
+    if "PYTHONINSPECT" in inspects:
+        _import_for_session(sys)
     sys.path.insert(0, "")
     args = sys.argv[1:]
     skip = args[0] == "-x"
@@ -541,7 +556,7 @@ def _interpreter(sys, os, venv):
         sys.argv[:] = args[1:]
         module, _, attrs = args[1].partition(":")
         # In a virtual environment an entry point will do.
-        return _callable(sys, module, attrs.split("."), venv) if venv and attrs else _module(args[1])
+        return _callable(sys, module, attrs.split("."), venv) if venv and attrs else _module(args[1], inspects)
     try:
         if args[0] == "-":
             return _execute("-", sys.stdin.read(), args, venv)
@@ -561,10 +576,26 @@ def _interpreter(sys, os, venv):
     return _execute(args[0], source, args, venv)
 
 
+def _import_for_session(sys):
+    """Imports what a session needs, before files of the working directory can be taken for it."""
+    names = ["__future__", "ast", "atexit", "code", "json", "linecache", "tokenize", "traceback", "warnings"]
+    if hasattr(sys, "__interactivehook__"):
+        names += ["readline", "rlcompleter"]
+        if sys.version_info >= (3, 13) and sys.implementation.name == "cpython":
+            names += ["_pyrepl.readline", "_pyrepl.unix_console", "_pyrepl.main"]
+    for name in names:
+        try:
+            __import__(name)
+        except Exception:  # whoever needs it says so
+            pass
+
+
 def _repl(data, pex):
     import sys
 
-    sys.path.insert(0, "")
+    _import_for_session(sys)
+    if not data["venv"]:
+        sys.path.insert(0, "")
     space = {"__name__": "pexboot.repl"}
     exec(compile(data["repl"], "<pexboot repl>", "exec", 0, True), space)
     return lambda: space["run"](data["session"], pex, data["history"], data["history_file"])

@@ -93,7 +93,7 @@ impl Bytecode {
         }
         let place = tempfile::tempdir().map_err(|error| failed(error.to_string()))?;
         let store = Store::scratch(place.path()).map_err(|error| failed(error.to_string()))?;
-        let shebang = pex.shebang()?;
+        let started_by = pex.started_by()?;
         let pythons: Vec<Option<&str>> = match &*wanted.pythons {
             [] => vec![None],
             named => named.iter().map(|name| Some(name.as_str())).collect(),
@@ -103,7 +103,7 @@ impl Bytecode {
         let mut tags: Vec<String> = Vec::new();
         for python in pythons {
             let request = Request {
-                shebang: shebang.as_deref(),
+                started_by: started_by.as_ref(),
                 constraints: &pex.info.interpreter_constraints,
                 strategy: pex.info.interpreter_selection_strategy,
                 base: true,

@@ -11,7 +11,7 @@ use super::record::Records;
 use super::search::{self, Names, Where};
 use super::shims::{self, Shim};
 use super::surroundings::Surroundings;
-use super::{Cause, InterpreterError, Record, Request, binary, stand_in};
+use super::{Cause, InterpreterError, Record, Request, Taken, binary, stand_in};
 use crate::pex_info::SelectionStrategy;
 use crate::plan::Inputs;
 use crate::shown::line;
@@ -23,7 +23,7 @@ pub(super) fn choose<T>(
     records: &Records<'_>,
     inputs: &mut Inputs,
     fits: &mut dyn FnMut(&Record) -> Result<T, Unfit>,
-) -> Result<(Record, T), InterpreterError> {
+) -> Result<Taken<T>, InterpreterError> {
     let constraints = Constraints::parse(request.constraints)?;
     let mut choice = Choice {
         request,
@@ -47,7 +47,12 @@ pub(super) fn choose<T>(
     for file in &record.depends {
         inputs.file(file);
     }
-    Ok((Rc::unwrap_or_clone(record), fit))
+    let running = choice.running(inputs);
+    Ok(Taken {
+        runs: running.filter(|path| binary::canonical(path) == record.binary),
+        python: Rc::unwrap_or_clone(record),
+        fit,
+    })
 }
 
 /// A choice under way.
@@ -173,18 +178,24 @@ impl Choice<'_> {
         })
     }
 
-    /// The Python that runs already, or its stand-in. One that cannot be used is no reason not to search.
-    fn current(&mut self, inputs: &mut Inputs) -> Option<Rc<Record>> {
+    /// The path by which a Python runs already, or its stand-in does.
+    fn running(&self, inputs: &mut Inputs) -> Option<PathBuf> {
         let path = match self.request.current {
             Some(path) => path.to_owned(),
             None => stand_in::find(
-                self.request.shebang,
+                self.request.started_by,
                 &self.constraints,
                 self.surroundings,
                 inputs,
             )?,
         };
         note(&path, inputs);
+        Some(path)
+    }
+
+    /// The Python that runs already, or its stand-in. One that cannot be used is no reason not to search.
+    fn current(&mut self, inputs: &mut Inputs) -> Option<Rc<Record>> {
+        let path = self.running(inputs)?;
         match self.records.get(&path) {
             Ok(record) => Some(record),
             Err(why) => {

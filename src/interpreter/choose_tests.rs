@@ -10,6 +10,7 @@ use super::super::answer::field;
 use super::super::record::Platform;
 use super::super::record::record_tests::program;
 use super::*;
+use crate::pex::StartedBy;
 use crate::plan::Input;
 
 /// Directories `a`, `b`, `c` on PATH, interpreters in them, and what a PEX asks for.
@@ -111,8 +112,11 @@ impl Sandbox {
             ..Platform::default()
         };
         let records = Records::new(machine, &|_| None, &|_, _| ());
+        let started_by = self
+            .shebang
+            .and_then(|line| StartedBy::parse(format!("#!{line}\n").as_bytes(), &[]));
         let request = Request {
-            shebang: self.shebang.map(str::as_bytes),
+            started_by: started_by.as_ref(),
             current: self.current.as_deref(),
             constraints: &self.constraints,
             strategy: self.strategy,
@@ -141,7 +145,7 @@ impl Sandbox {
         );
         Outcome {
             result: result
-                .map(|(record, ())| below(&record.binary))
+                .map(|taken| below(&taken.python.binary))
                 .map_err(|error| error.to_string().replace(self.root.to_str().unwrap(), "@")),
             inputs: inputs.into_list(),
             tried,

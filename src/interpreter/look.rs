@@ -69,7 +69,7 @@ pub fn look<T>(
         Some(&may_ask),
     );
     Looked {
-        chosen,
+        chosen: chosen.map(|taken| (taken.python, taken.fit)),
         not_run: not_run.into_inner(),
     }
 }

@@ -50,6 +50,7 @@ pub use compile::{Begins, Part, Scope, compile};
 pub use look::{Looked, look};
 pub use prospect::{Prospect, Series, prospect};
 
+use crate::pex::StartedBy;
 use crate::pex_info::SelectionStrategy;
 use crate::plan::Inputs;
 use crate::shown::line;
@@ -112,8 +113,8 @@ impl Record {
 /// What the choice depends on besides the machine.
 #[derive(Debug, Clone, Default)]
 pub struct Request<'a> {
-    /// The archive's `#!` line without `#!`; names the stand-in for "current" (reference 4.1).
-    pub shebang: Option<&'a [u8]>,
+    /// What starts the original; names the stand-in for "current" (reference 4.1).
+    pub started_by: Option<&'a StartedBy>,
     /// The interpreter that has already started the PEX (`python app.pex`): current itself.
     pub current: Option<&'a Path>,
     /// `interpreter_constraints`.
@@ -130,6 +131,16 @@ pub struct Request<'a> {
 
 /// Why something of a PEX cannot be read: the error of the room that reads it.
 pub type Cause = Box<dyn std::error::Error + Send + Sync>;
+/// What was chosen.
+#[derive(Debug)]
+pub struct Taken<T> {
+    /// The interpreter.
+    pub python: Record,
+    /// How the PEX fits it.
+    pub fit: T,
+    /// By which path it runs already, where it is the current one; the stand-in's, where that is.
+    pub runs: Option<PathBuf>,
+}
 
 /// Why a candidate cannot run the PEX.
 #[derive(Debug)]
@@ -182,7 +193,7 @@ pub fn choose<T>(
     store: &Store,
     inputs: &mut Inputs,
     fits: &mut dyn FnMut(&Record) -> Result<T, Unfit>,
-) -> Result<(Record, T), InterpreterError> {
+) -> Result<Taken<T>, InterpreterError> {
     let surroundings = surroundings::Surroundings::here();
     choose_asking(request, &surroundings, store, inputs, fits, None)
 }
@@ -195,7 +206,7 @@ fn choose_asking<T>(
     inputs: &mut Inputs,
     fits: &mut dyn FnMut(&Record) -> Result<T, Unfit>,
     may_ask: Option<&dyn Fn(&Path) -> bool>,
-) -> Result<(Record, T), InterpreterError> {
+) -> Result<Taken<T>, InterpreterError> {
     let machine = record::Platform::here(&|name| surroundings.variable(name).map(Into::into));
     inputs.variable("PYTHONUSERBASE", surroundings.variable("PYTHONUSERBASE"));
     let find = |key: &str| store.find(Kind::Interpreters, key);

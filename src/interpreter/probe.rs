@@ -107,7 +107,9 @@ fn run(program: &Path, arguments: &[&str], patience: Duration) -> Result<Output,
         for argument in arguments {
             argv.push(CString::new(*argument).map_err(|_| Errno::EINVAL)?);
         }
+        // It would have this Python take itself for another one.
         let environment = std::env::vars_os()
+            .filter(|(name, _)| name != "PYTHONEXECUTABLE")
             .map(|(name, value)| CString::new([name.as_bytes(), b"=", value.as_bytes()].concat()))
             .collect::<Result<Vec<_>, _>>()
             .map_err(|_| Errno::EINVAL)?;

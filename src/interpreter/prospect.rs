@@ -98,7 +98,7 @@ fn prospect_in(
     let current = match request.current {
         Some(path) => Some(path.to_owned()),
         None => stand_in::find(
-            request.shebang,
+            request.started_by,
             &constraints,
             surroundings,
             &mut Inputs::default(),
@@ -171,6 +171,7 @@ mod tests {
 
     use super::super::record::record_tests::program;
     use super::*;
+    use crate::pex::StartedBy;
 
     #[test]
     fn names_tell_the_series() {
@@ -245,8 +246,9 @@ mod tests {
         };
         expect(&running, 12, Prospect::Open);
         expect(&running, 11, Prospect::Fits);
+        let started_by = StartedBy::parse(b"#!/usr/bin/env python3.11\n", &[]);
         let shebang = Request {
-            shebang: Some(b"/usr/bin/env python3.11"),
+            started_by: started_by.as_ref(),
             ..Request::default()
         };
         expect(&shebang, 11, Prospect::Fits);

@@ -9,67 +9,50 @@ use super::binary::is_executable;
 use super::constraint::{Constraints, Implementation};
 use super::shims::{self, Shim};
 use super::surroundings::Surroundings;
+use crate::pex::{Python, StartedBy};
 use crate::plan::Inputs;
 
 /// The series that `sh` boot scripts look for, oldest first; the newest is some releases ahead of its time.
 pub(super) const MINORS: std::ops::RangeInclusive<u32> = 5..=19;
 
-/// What a `#!` line asks for.
-#[derive(Debug, Clone, PartialEq, Eq)]
-enum Shebang {
-    /// A file.
-    File(PathBuf),
-    /// The first of that name on PATH.
-    Name(String),
-    /// The shell, which looks for a Python by itself (reference 7.2).
-    Shell,
-}
-
-impl Shebang {
-    /// Reads the line behind `#!`.
-    fn parse(line: &[u8]) -> Option<Shebang> {
-        let line = String::from_utf8_lossy(line);
-        let mut words = line.split_whitespace();
-        let program = words.next()?;
-        match Path::new(program).file_name()?.to_str()? {
-            "env" => {
-                // Options and assignments of `env -S` stand before the name.
-                let name = words.find(|word| !word.starts_with('-') && !word.contains('='))?;
-                Some(if name.contains('/') {
-                    Shebang::File(name.into())
-                } else {
-                    Shebang::Name(name.to_owned())
-                })
-            }
-            "sh" | "bash" | "dash" => Some(Shebang::Shell),
-            _ => Some(Shebang::File(program.into())),
-        }
-    }
-}
-
 /// Finds the stand-in; `None` where the original could not have been started at all.
 pub(super) fn find(
-    shebang: Option<&[u8]>,
+    started_by: Option<&StartedBy>,
     constraints: &Constraints,
     surroundings: &Surroundings,
     inputs: &mut Inputs,
 ) -> Option<PathBuf> {
-    match shebang.and_then(Shebang::parse)? {
-        Shebang::File(path) => {
-            inputs.file(&path);
-            if !is_executable(&path) {
-                return None;
+    match &started_by?.python {
+        Python::File(path) => by_path(path, surroundings, inputs),
+        Python::Name(name) => by_name(name, surroundings, inputs),
+        Python::Shell { file, names } => {
+            if let Some(path) = file {
+                inputs.file(path);
+                if is_executable(path) {
+                    return by_path(path, surroundings, inputs);
+                }
             }
-            match shims::resolve(&path, surroundings, inputs) {
-                Shim::No => Some(path),
-                Shim::Active(python) => Some(python),
-                Shim::Inactive => None,
-            }
+            let names = match names.is_empty() {
+                true => &shell_names(constraints),
+                false => names,
+            };
+            names
+                .iter()
+                .find_map(|name| by_name(name, surroundings, inputs))
         }
-        Shebang::Name(name) => by_name(&name, surroundings, inputs),
-        Shebang::Shell => shell_names(constraints)
-            .iter()
-            .find_map(|name| by_name(name, surroundings, inputs)),
+    }
+}
+
+/// A file, or what a shim there stands for.
+fn by_path(path: &Path, surroundings: &Surroundings, inputs: &mut Inputs) -> Option<PathBuf> {
+    inputs.file(path);
+    if !is_executable(path) {
+        return None;
+    }
+    match shims::resolve(path, surroundings, inputs) {
+        Shim::No => Some(path.to_owned()),
+        Shim::Active(python) => Some(python),
+        Shim::Inactive => None,
     }
 }
 
@@ -98,7 +81,7 @@ fn by_name(name: &str, surroundings: &Surroundings, inputs: &mut Inputs) -> Opti
     None
 }
 
-/// The names an `sh` boot script tries: those that the constraints allow, ascending; then every one, newest first,
+/// The names that an `sh` boot script tries, where the script itself does not tell: those that the constraints allow, ascending; then every one, newest first,
 /// CPython before PyPy; then those without a minor version.
 fn shell_names(constraints: &Constraints) -> Vec<String> {
     let series = |implementation: Implementation, minor: u32| {
@@ -142,37 +125,6 @@ fn shell_names(constraints: &Constraints) -> Vec<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    fn check(line: &str, expected: Option<Shebang>) {
-        assert_eq!(Shebang::parse(line.as_bytes()), expected, "{line}");
-    }
-
-    #[test]
-    fn lines_that_pex_writes() {
-        check(
-            "/usr/bin/env python3.11",
-            Some(Shebang::Name("python3.11".to_owned())),
-        );
-        check(
-            "/usr/bin/env -S python3.11 -sE",
-            Some(Shebang::Name("python3.11".to_owned())),
-        );
-        check(
-            "/usr/bin/env -S A=b /opt/python -I",
-            Some(Shebang::File("/opt/python".into())),
-        );
-        check(
-            "/usr/bin/python3.9 -E",
-            Some(Shebang::File("/usr/bin/python3.9".into())),
-        );
-        check(
-            " /opt/venv/bin/python",
-            Some(Shebang::File("/opt/venv/bin/python".into())),
-        );
-        check("/bin/sh", Some(Shebang::Shell));
-        check("/usr/bin/env", None);
-        check("", None);
-    }
 
     #[test]
     fn the_shell_tries_what_the_constraints_allow_ascending_first() {

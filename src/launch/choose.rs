@@ -1,7 +1,9 @@
 //! Choosing: the interpreter, and the wheels that it activates. Meanwhile what any interpreter will need is unpacked.
 
+use std::ffi::OsString;
 use std::io::IsTerminal as _;
 use std::os::unix::ffi::OsStrExt as _;
+use std::path::PathBuf;
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -11,12 +13,12 @@ use pexboot_core::plan::Identity;
 use pexboot_core::replay::World as _;
 
 use crate::archive::Seal;
-use crate::interpreter::{self, Record};
+use crate::interpreter::{self, Record, Taken};
 use crate::launch::open::Opened;
 use crate::launch::request::request;
 use crate::launch::{Invocation, LaunchError, Report};
-use crate::pex::Pex;
-use crate::plan::{Input, Inputs};
+use crate::pex::{Pex, StartedBy};
+use crate::plan::{EnvChange, Input, Inputs, Value};
 use crate::resolve::{self, Selected};
 use crate::store::Store;
 use crate::trace;
@@ -40,6 +42,10 @@ pub(super) struct Chosen<'a> {
     /// What P is.
     pub identity: Identity,
     pub interpreter: Record,
+    /// By which path it runs already, or would by what starts the original.
+    pub runs: Option<PathBuf>,
+    /// What starts the original.
+    pub started_by: Option<StartedBy>,
     /// The PEX that was started, then the members of its PEX_PATH.
     pub members: Vec<Member>,
     pub store: Store,
@@ -86,12 +92,12 @@ pub(super) fn choose(
     // What the PEX's own bootstrap does needs no wheel unpacked, and a repair tells what it has mended in order.
     let early = !invocation.repair && need.wheels;
     let (ahead, stop) = (OnceLock::new(), AtomicBool::new(false));
-    let (interpreter, selected) = std::thread::scope(|scope| {
+    let taken = std::thread::scope(|scope| {
         if early {
             let _ = std::thread::Builder::new().spawn_scoped(scope, || {
                 let _step = trace::step("unpack ahead");
-                let shebang = pex.shebang().unwrap_or_default();
-                let request = request(invocation, pex, variables, need.base, shebang.as_deref());
+                let started_by = pex.started_by().unwrap_or_default();
+                let request = request(invocation, pex, variables, need.base, started_by.as_ref());
                 let certain = resolve::certain(&pex.info, &request);
                 let watched = is_watched(variables);
                 ahead.set(unpack::ahead(pex, &certain, store, watched, &stop))
@@ -103,7 +109,7 @@ pub(super) fn choose(
         }
         let chosen = python(invocation, pex, variables, need.base, store, inputs);
         stop.store(chosen.is_err(), Ordering::Relaxed);
-        if let (true, Ok((python, _))) = (early && need.bytecode, &chosen)
+        if let (true, Ok(Taken { python, .. })) = (early && need.bytecode, &chosen)
             && python.boots()
         {
             // Others unpack; whoever has asked the interpreter would wait for them.
@@ -113,11 +119,13 @@ pub(super) fn choose(
         chosen
     })?;
     report.say(1, &|| {
-        format!("interpreter: `{}`", interpreter.binary.display())
+        format!("interpreter: `{}`", taken.python.binary.display())
     });
     Ok(Choice {
-        interpreter,
-        selected,
+        interpreter: taken.python,
+        runs: taken.runs,
+        started_by: pex.started_by()?,
+        selected: taken.fit,
         ahead: ahead.into_inner().unwrap_or_default(),
     })
 }
@@ -125,6 +133,10 @@ pub(super) fn choose(
 /// The interpreter, and the wheels of the PEX that was started.
 pub(super) struct Choice {
     pub interpreter: Record,
+    /// By which path it runs already, or would by what starts the original.
+    pub runs: Option<PathBuf>,
+    /// What starts the original.
+    pub started_by: Option<StartedBy>,
     selected: Vec<Selected>,
     ahead: Vec<Unpacked>,
 }
@@ -177,6 +189,8 @@ impl Choice {
             seal,
             identity,
             interpreter: self.interpreter,
+            runs: self.runs,
+            started_by: self.started_by,
             members,
             store,
             inputs,
@@ -190,17 +204,21 @@ impl Chosen<'_> {
         &self.members[0]
     }
 
-    /// Python's options that are not the mode's: those of the PEX, and those that the user gave a Python which ran it.
+    /// Python's options that are not the mode's: those of the PEX, and those of the Python that runs already.
     /// Without `-x`: it is about the first line of a file, and Python has no such file to read.
-    pub fn options(&self) -> Vec<Vec<u8>> {
-        let current = self.invocation.current.iter();
-        let given = current.flat_map(|current| &current.options);
+    pub fn options(&self, hops: Hops) -> Vec<Vec<u8>> {
+        let given = given(self.invocation, self.started_by.as_ref(), hops);
         let injected = self.main().pex.info.inject_python_args.iter();
         let all: Vec<&[u8]> = injected
             .map(|arg| arg.as_bytes())
-            .chain(given.map(|option| option.as_bytes()))
+            .chain(given.iter().map(|option| option.as_bytes()))
             .collect();
         options::split(&all).options
+    }
+
+    /// What the line that starts the original does to the environment.
+    pub fn variables_of_start(&self) -> Vec<EnvChange> {
+        variables(self.invocation, self.started_by.as_ref())
     }
 
     /// The selected wheels of all members, unpacked, each once.
@@ -232,6 +250,56 @@ fn is_watched(variables: &Variables) -> bool {
     variables.verbose <= 0 && std::io::stderr().is_terminal()
 }
 
+/// Whether the original comes from the Python that starts it to the application's own by starting another.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Hops {
+    /// It does: from a directory it loses the options on the way, unless a script for the shell names the directory.
+    Some,
+    /// The one Python goes on.
+    None,
+}
+
+impl Hops {
+    /// The way that a file goes, whose options get over every hop; a directory's is `directory`.
+    pub fn of(pex: &Pex, directory: Hops) -> Hops {
+        match pex.archive() {
+            Some(_) => Hops::None,
+            None => directory,
+        }
+    }
+}
+
+/// The options of the Python that runs already: as they were typed, else as what starts the original has them.
+pub(super) fn given<'a>(
+    invocation: &'a Invocation,
+    started_by: Option<&'a StartedBy>,
+    hops: Hops,
+) -> &'a [OsString] {
+    match (&invocation.current, started_by) {
+        (Some(current), _) => &current.options,
+        (None, Some(started_by)) if hops == Hops::None || started_by.is_shell() => {
+            &started_by.options
+        }
+        (None, _) => &[],
+    }
+}
+
+/// What the line that starts the original does to the environment.
+pub(super) fn variables(invocation: &Invocation, started_by: Option<&StartedBy>) -> Vec<EnvChange> {
+    started_by
+        .filter(|_| invocation.current.is_none())
+        .iter()
+        .flat_map(|started_by| &started_by.variables)
+        .map(|(name, value)| {
+            let name = name.as_bytes().to_vec();
+            match value {
+                Some(value) => EnvChange::Set(name, Value::Text(value.as_bytes().to_vec())),
+                None => EnvChange::Remove(name),
+            }
+        })
+        .collect()
+}
+
 /// The interpreter, and the wheels of the PEX that was started which it activates.
 pub(super) fn python(
     invocation: &Invocation,
@@ -240,13 +308,9 @@ pub(super) fn python(
     base: bool,
     store: &Store,
     inputs: &mut Inputs,
-) -> Result<(Record, Vec<Selected>), LaunchError> {
-    let shebang = match pex.archive() {
-        Some(_) => pex.shebang()?,
-        // A directory need not have the file that would say it.
-        None => pex.shebang().unwrap_or_default(),
-    };
-    let request = request(invocation, pex, variables, base, shebang.as_deref());
+) -> Result<Taken<Vec<Selected>>, LaunchError> {
+    let started_by = pex.started_by()?;
+    let request = request(invocation, pex, variables, base, started_by.as_ref());
     let ignore_errors = ignores_errors(pex, variables);
     let mut asked = Inputs::default();
     let chosen = interpreter::choose(&request, store, inputs, &mut |record| {

@@ -18,6 +18,7 @@ use sha2::{Digest, Sha256};
 
 use crate::archive::{Archive, safe_relative};
 use crate::interpreter::Record;
+use crate::launch::choose::{self, Choice, Hops};
 use crate::launch::invocation::expand_user;
 use crate::launch::open::Opened;
 use crate::launch::{Invocation, LaunchError};
@@ -68,7 +69,7 @@ pub fn too_old(interpreter: &Record) -> Option<String> {
 /// When an archive cannot be read or the cache not be written.
 pub fn exec(
     invocation: &Invocation,
-    interpreter: &Record,
+    choice: &Choice,
     opened: &mut Opened,
 ) -> Result<Exec, LaunchError> {
     let Opened {
@@ -91,15 +92,11 @@ pub fn exec(
         .collect();
     let own = bare(&own, store, inputs)?;
     let others = bare(&variables.path, store, inputs)?;
-    let mut argv = vec![interpreter.binary.clone().into_os_string().into_vec()];
-    if let Some(current) = &invocation.current {
-        argv.extend(
-            current
-                .options
-                .iter()
-                .map(|option| option.clone().into_vec()),
-        );
-    }
+    let python = choice.runs.as_ref().unwrap_or(&choice.interpreter.binary);
+    let mut argv = vec![python.clone().into_os_string().into_vec()];
+    // The bootstrap itself finds out what becomes of them.
+    let given = choose::given(invocation, choice.started_by.as_ref(), Hops::None).iter();
+    argv.extend(given.map(|option| option.clone().into_vec()));
     let started_from = EnvChange::Set(b"__PEX_EXE__".to_vec(), Value::InvokedPex);
     let (tree, mut env) = match pex.archive() {
         Some(archive) if !tools => {
@@ -135,6 +132,10 @@ pub fn exec(
         (None, _) => pex.path.join("__main__.py"),
     };
     argv.push(runs.into_os_string().into_vec());
+    env.splice(
+        0..0,
+        choose::variables(invocation, choice.started_by.as_ref()),
+    );
     Ok(Exec {
         program: argv[0].clone(),
         argv,

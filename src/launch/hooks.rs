@@ -59,12 +59,8 @@ pub fn host(path: &Path, python: Option<&str>) -> Result<Host, LaunchError> {
     let mut console = Console::new();
     let named = open::named(&pex, &variables);
     let store = Store::look(named, &mut |line| console.warn(line));
-    let shebang = match pex.archive() {
-        Some(_) => pex.shebang()?,
-        // A directory need not have the file that would say it.
-        None => pex.shebang().unwrap_or_default(),
-    };
-    let request = request(&invocation, &pex, &variables, true, shebang.as_deref());
+    let started_by = pex.started_by()?;
+    let request = request(&invocation, &pex, &variables, true, started_by.as_ref());
     let ignore_errors = variables.ignore_errors.unwrap_or(pex.info.ignore_errors);
     let Looked { chosen, not_run } = interpreter::look(&request, python, &store, &mut |record| {
         select(&pex, ignore_errors, record).map_err(Into::into)

@@ -123,7 +123,7 @@ fn prepare(
                 format!("{reason} is left to the PEX's own bootstrap")
             });
             let _step = trace::step("hand over");
-            let exec = handover::exec(invocation, &choice.interpreter, &mut opened)?;
+            let exec = handover::exec(invocation, &choice, &mut opened)?;
             publish::publish_complete(invocation, opened, elsewhere, exec, &choice.interpreter)
         }
         Way::Zipapp(how) => {
@@ -134,10 +134,10 @@ fn prepare(
             publish::publish(chosen, command, elsewhere, report)
         }
         Way::Venv(how) => {
-            let chosen = choice.of_all(invocation, opened, others)?;
+            let mut chosen = choice.of_all(invocation, opened, others)?;
             warn_noexec(&chosen, report);
             let fetched = venv::fetch(&chosen, report)?;
-            let command = venv::command(&chosen, how, fetched)?;
+            let command = venv::command(&mut chosen, how, fetched)?;
             publish::publish(chosen, command, elsewhere, report)
         }
     }

@@ -2,7 +2,7 @@
 
 use crate::interpreter::Request;
 use crate::launch::Invocation;
-use crate::pex::Pex;
+use crate::pex::{Pex, StartedBy};
 use crate::variables::Variables;
 
 /// What the choice of an interpreter depends on besides the machine.
@@ -11,10 +11,10 @@ pub(super) fn request<'a>(
     pex: &'a Pex,
     variables: &'a Variables,
     base: bool,
-    shebang: Option<&'a [u8]>,
+    started_by: Option<&'a StartedBy>,
 ) -> Request<'a> {
     Request {
-        shebang,
+        started_by,
         current: invocation
             .current
             .as_ref()

@@ -9,12 +9,13 @@ use std::path::{Component, Path, PathBuf};
 
 use crate::archive::Seal;
 use crate::boot::{Data, Run, SysPath};
-use crate::launch::choose::Chosen;
+use crate::launch::choose::{Chosen, Hops};
 use crate::launch::command::{Boot, Command};
 use crate::launch::{Invocation, LaunchError, Report};
 use crate::pex::Layout;
 use crate::pex_info::{BinPath, PexInfo};
 use crate::plan::{EnvChange, Value};
+use crate::shown::line;
 use crate::trace;
 use crate::unpack;
 use crate::variables::{Mode, Variables};
@@ -202,11 +203,13 @@ pub(super) fn fetch(chosen: &Chosen<'_>, report: &mut dyn Report) -> Result<Fetc
 /// # Errors
 /// When there is no such script or resource.
 pub(super) fn command(
-    chosen: &Chosen<'_>,
+    chosen: &mut Chosen<'_>,
     decision: Decision,
     fetched: Fetched,
 ) -> Result<Command, LaunchError> {
     let Fetched { venv, mut needs } = fetched;
+    let inspects = decision.target == Target::Boot(Run::Interpreter) && inspects(chosen);
+    let chosen = &*chosen;
     let main = chosen.main();
     let info = &main.pex.info;
     let run = match decision.target {
@@ -224,8 +227,9 @@ pub(super) fn command(
     };
 
     let mut argv = vec![venv.python.clone().into_os_string().into_vec()];
-    argv.extend(chosen.options());
-    if info.venv_hermetic_scripts {
+    argv.extend(chosen.options(Hops::of(&main.pex, Hops::Some)));
+    // The session that PYTHONINSPECT asks for opens where Python is not isolated from that: the original starts it so.
+    if info.venv_hermetic_scripts && !inspects {
         argv.push(b"-I".to_vec());
     }
     let bin = |place| (decision.bin_path == place).then(|| venv.bin.clone());
@@ -243,7 +247,7 @@ pub(super) fn command(
     };
     Ok(Command {
         argv,
-        env: Vec::new(),
+        env: changes_for_python(chosen),
         interpreter: run == Run::Interpreter,
         needs,
         boot: Some(Boot {
@@ -259,20 +263,38 @@ pub(super) fn command(
     })
 }
 
+/// What is changed for the environment's Python: one that takes itself for another file finds no environment around it,
+/// isolated or not.
+fn changes_for_python(chosen: &Chosen<'_>) -> Vec<EnvChange> {
+    let mut changes = chosen.variables_of_start();
+    changes.push(EnvChange::Remove(b"PYTHONEXECUTABLE".to_vec()));
+    changes
+}
+
+/// Whether PYTHONINSPECT asks for a session after what the interpreter is given.
+fn inspects(chosen: &mut Chosen<'_>) -> bool {
+    const NAME: &str = "PYTHONINSPECT";
+    let value = chosen.invocation.variable(NAME);
+    chosen.inputs.variable(NAME, value);
+    value.is_some_and(|value| !value.is_empty())
+}
+
 /// The script of that name.
 fn script(venv: &Venv, name: &str) -> Result<PathBuf, LaunchError> {
     let path = venv.bin.join(name);
     let plain = Path::new(name)
         .components()
         .eq([Component::Normal(name.as_ref())]);
-    let runs = |path: &Path| {
-        path.metadata()
-            .is_ok_and(|file| file.is_file() && file.permissions().mode() & 0o111 != 0)
-    };
-    if plain && runs(&path) {
-        return Ok(path);
+    match path.metadata() {
+        Ok(file) if plain && file.is_file() => match file.permissions().mode() & 0o111 {
+            0 => Err(LaunchError::Refused(format!(
+                "Could not invoke script {}: it is not executable",
+                line(path.display())
+            ))),
+            _ => Ok(path),
+        },
+        _ => Err(LaunchError::no_script(name)),
     }
-    Err(LaunchError::no_script(name))
 }
 
 /// What the boot does to the environment, for a script that runs without it (reference 3.4, 7.3).
@@ -284,10 +306,11 @@ fn environment(
     let info = &chosen.main().pex.info;
     let text = |value: &[u8]| Value::Text(value.to_vec());
     let bytes = |path: &Path| path.as_os_str().as_bytes().to_vec();
-    let mut changes = vec![EnvChange::Set(
+    let mut changes = changes_for_python(chosen);
+    changes.push(EnvChange::Set(
         b"VIRTUAL_ENV".to_vec(),
         Value::Text(bytes(&venv.path)),
-    )];
+    ));
     match bin_path {
         BinPath::False => {}
         BinPath::Prepend => changes.push(EnvChange::Prepend(b"PATH".to_vec(), bytes(&venv.bin))),

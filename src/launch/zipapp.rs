@@ -5,12 +5,13 @@ use std::path::PathBuf;
 
 use crate::archive::Seal;
 use crate::boot::{Data, Py, Run, SysPath};
-use crate::launch::choose::{Chosen, Member};
+use crate::launch::choose::{Chosen, Hops, Member};
 use crate::launch::command::{Boot, Command};
 use crate::launch::dispatch::{self, Target};
 use crate::launch::{Invocation, LaunchError, Report};
 use crate::pex::{Layout, Pex};
 use crate::pex_info::{InheritPath, PexInfo};
+use crate::plan::EnvChange;
 use crate::resolve::{self, Selected};
 use crate::site::{self, Site};
 use crate::trace;
@@ -159,12 +160,25 @@ pub(super) fn command(
         What::Script(name) => script(&name, members, &wheels)?,
     };
     let hermetic = decision.inherit == InheritPath::False;
-    let python_path = invocation.variable("PYTHONPATH").is_some();
+    let env = chosen.variables_of_start();
+    let sets = |name: &str| {
+        env.iter()
+            .any(|change| matches!(change, EnvChange::Set(set, _) if set == name.as_bytes()))
+    };
+    let python_path = invocation.variable("PYTHONPATH").is_some() || sets("PYTHONPATH");
     let isolated =
         hermetic && python_path && variables.inherit_path.unwrap_or_default() == InheritPath::False;
 
-    let mut argv = vec![interpreter.binary.clone().into_os_string().into_vec()];
-    argv.extend(chosen.options());
+    // With PYTHONPATH the original always starts a Python anew, by its canonical path (reference 4.6).
+    let stays = chosen.runs.as_ref().filter(|_| !python_path);
+    let python = stays.unwrap_or(&interpreter.binary);
+    let mut argv = vec![python.clone().into_os_string().into_vec()];
+    let pex = &chosen.main().pex;
+    let in_place = match stays {
+        Some(_) if runs_in_place(pex) => Hops::None,
+        _ => Hops::Some,
+    };
+    argv.extend(chosen.options(Hops::of(pex, in_place)));
     if isolated {
         argv.push(b"-I".to_vec());
     }
@@ -210,7 +224,7 @@ pub(super) fn command(
     };
     Ok(Command {
         argv,
-        env: Vec::new(),
+        env,
         interpreter: run == Run::Interpreter,
         needs,
         boot: Some(Boot {

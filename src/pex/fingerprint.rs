@@ -1,8 +1,9 @@
 //! The fingerprint: what an archive's content comes to.
 //!
-//! SHA-256 over PEX-INFO's bytes and, for each member of user code in order, path, x bit and SHA-256 of the content;
-//! texts with their length in front (u64, little-endian), so that nothing can be read in two ways. With the wheels' hashes
-//! in PEX-INFO it commits to everything that runs, and it is the same for a bare and an embedded file.
+//! SHA-256 over PEX-INFO's bytes, the options of Python in the line that starts the original, where it has any, and, for
+//! each member of user code in order, path, x bit and SHA-256 of the content; texts with their length in front (u64,
+//! little-endian), so that nothing can be read in two ways. With the wheels' hashes in PEX-INFO it commits to everything
+//! that runs, and it is the same for a bare and an embedded file.
 
 use sha2::{Digest as _, Sha256};
 
@@ -11,11 +12,15 @@ use sha2::{Digest as _, Sha256};
 pub struct Fingerprint(Sha256);
 
 impl Fingerprint {
-    /// Begins with PEX-INFO's bytes.
-    #[must_use]
-    pub fn new(info: &[u8]) -> Fingerprint {
+    /// Begins with PEX-INFO's bytes, and what the line says that starts the original.
+    pub(super) fn new(info: &[u8], says: &[u8]) -> Fingerprint {
         let mut fingerprint = Fingerprint(Sha256::new());
         fingerprint.text(info);
+        if !says.is_empty() {
+            // No path is as long as this says.
+            fingerprint.0.update(u64::MAX.to_le_bytes());
+            fingerprint.text(says);
+        }
         fingerprint
     }
 

@@ -5,6 +5,7 @@
 mod error;
 mod fingerprint;
 pub(crate) mod preamble;
+mod started_by;
 #[cfg(test)]
 mod tests;
 mod tree;
@@ -23,6 +24,7 @@ use crate::trace;
 
 pub use error::PexError;
 pub use fingerprint::Fingerprint;
+pub use started_by::{Python, StartedBy};
 pub use wheel::WheelSource;
 
 /// Most bytes of a PEX-INFO, METADATA or other small text.
@@ -188,15 +190,31 @@ impl Pex {
     /// The shebang line that the original is started by, without `#!` and the line's end.
     ///
     /// # Errors
-    /// When it cannot be read.
+    /// When the file or the directory's `__main__.py` cannot be read.
     pub fn shebang(&self) -> Result<Option<Vec<u8>>, PexError> {
+        Ok(crate::archive::shebang(&self.head()?))
+    }
+
+    /// What starts the original; `None` where nothing says it. A directory need not have the file that would.
+    ///
+    /// # Errors
+    /// When the file cannot be read.
+    pub fn started_by(&self) -> Result<Option<StartedBy>, PexError> {
+        let head = match self.archive {
+            Some(_) => self.head()?,
+            None => self.head().unwrap_or_default(),
+        };
+        Ok(StartedBy::parse(&head, &self.info.inject_python_args))
+    }
+
+    /// The beginning of what the original is started by.
+    fn head(&self) -> Result<Vec<u8>, PexError> {
         if let Some(archive) = &self.archive {
-            return Ok(archive.shebang()?);
+            return Ok(archive.beginning(started_by::HEAD)?);
         }
         let main = self.path.join(MAIN);
-        let head = crate::regular::beginning(&main, crate::archive::SHEBANG)
-            .map_err(|source| PexError::Io { path: main, source })?;
-        Ok(crate::archive::shebang(&head))
+        crate::regular::beginning(&main, started_by::HEAD)
+            .map_err(|source| PexError::Io { path: main, source })
     }
 
     /// The user code: every member at the root that is not reserved (reference 1.4), in stored order, for a directory in
@@ -257,13 +275,25 @@ impl Pex {
         content.copy(self.archive.as_deref(), out)
     }
 
-    /// The fingerprint: SHA-256 over PEX-INFO's bytes and, for each member of user code in order, name, x bit and
-    /// SHA-256 of its content. The same for a bare and an embedded file.
+    /// The fingerprint before its first member.
+    ///
+    /// # Errors
+    /// When the line that starts the original cannot be read.
+    pub fn begin_fingerprint(&self) -> Result<Fingerprint, PexError> {
+        let says = self.started_by()?.map(|started_by| started_by.says());
+        Ok(Fingerprint::new(
+            &self.info_bytes,
+            &says.unwrap_or_default(),
+        ))
+    }
+
+    /// The fingerprint: SHA-256 over PEX-INFO's bytes, what the line that starts the original says besides a Python, and,
+    /// for each member of user code in order, name, x bit and SHA-256 of its content. The same for a bare and an embedded file.
     ///
     /// # Errors
     /// When something cannot be read.
     pub fn fingerprint(&self) -> Result<[u8; 32], PexError> {
-        let mut fingerprint = Fingerprint::new(&self.info_bytes);
+        let mut fingerprint = self.begin_fingerprint()?;
         for member in self.user_code()? {
             let mut hash = Hashing(Sha256::new());
             self.copy(&member.content, &mut hash)?;

@@ -30,7 +30,7 @@ pub(super) fn unpack(
             })
             .collect::<Result<_, UnpackError>>()?;
         let witness = CodeHash {
-            fingerprint: Fingerprint::new(&pex.info_bytes),
+            fingerprint: pex.begin_fingerprint()?,
             member: Sha256::new(),
         };
         // Of user code there is little: nothing to look at.

@@ -42,6 +42,7 @@ const ROOMS: &[(&str, &[&str])] = &[
             "boot",
             "hashing",
             "packaging",
+            "pex",
             "pex_info",
             "plan",
             "regular",

@@ -10,5 +10,6 @@ mod execution;
 mod format;
 mod interpreter;
 mod resolution;
+mod started;
 mod syspath;
 mod venv;
