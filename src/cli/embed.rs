@@ -18,9 +18,12 @@ pub struct Args {
     /// owner and mode stay
     #[arg(short, long, value_name = "FILE")]
     output: Option<PathBuf>,
-    /// Let the host's site module run, as the original bootstrap does
-    #[arg(long)]
+    /// Let the host's site module run, as the original bootstrap does, whatever hooks the host has
+    #[arg(long, conflicts_with = "no_host_site")]
     host_site: bool,
+    /// Never let it run
+    #[arg(long)]
+    no_host_site: bool,
     /// Bring bytecode of everything in the PEX, so that a first start has nothing to compile: for these Pythons, or the
     /// one that would run it here if that is on PATH
     #[arg(long, value_name = "PYTHON,...", num_args = 0.., require_equals = true, value_delimiter = ',')]
@@ -39,7 +42,7 @@ pub fn run(args: &Args) -> Result<(), CliError> {
         engine_digest: parts::ENGINE_DIGEST,
     };
     let options = Options {
-        host_site: args.host_site,
+        host_site: (args.host_site || args.no_host_site).then_some(args.host_site),
     };
     let bytecode = match &args.compile {
         Some(pythons) => Bytecode::compile(&args.pex, pythons, &mut warn)?,

@@ -197,7 +197,9 @@ fn the_same_bytes_every_time() {
         embed(
             &path,
             None,
-            Options { host_site: true },
+            Options {
+                host_site: Some(true),
+            },
             &Bytecode::default(),
             parts,
         )

@@ -20,7 +20,7 @@ use super::answer::{Answer, Fields, field};
 use super::elf::Elf;
 use super::tags::{self, Traits};
 use super::witness::Witness;
-use super::{Record, binary, hooks, probe};
+use super::{Record, binary, probe};
 use crate::store::Work;
 use pexboot_core::hex::hex;
 
@@ -231,7 +231,6 @@ impl Stored {
             _ => None,
         };
         Record {
-            host_hooks: hooks::find(user_site.as_deref(), &answer.site, &answer.path),
             free_threaded: (cpython && (major, minor) >= (3, 13)).then_some(answer.free_threaded),
             // Tags are `python-abi-platform`.
             abi: tags

@@ -14,8 +14,9 @@ use crate::archive::Seal;
 use crate::interpreter::{self, Record};
 use crate::launch::open::Opened;
 use crate::launch::request::request;
-use crate::launch::{Invocation, LaunchError, Report};
+use crate::launch::{Current, Invocation, LaunchError, Report};
 use crate::pex::Pex;
+use crate::pex_info::PexInfo;
 use crate::plan::{Input, Inputs};
 use crate::resolve::{self, Selected};
 use crate::store::Store;
@@ -193,14 +194,7 @@ impl Chosen<'_> {
     /// Python's options that are not the mode's: those of the PEX, and those that the user gave a Python which ran it.
     /// Without `-x`: it is about the first line of a file, and Python has no such file to read.
     pub fn options(&self) -> Vec<Vec<u8>> {
-        let current = self.invocation.current.iter();
-        let given = current.flat_map(|current| &current.options);
-        let injected = self.main().pex.info.inject_python_args.iter();
-        let all: Vec<&[u8]> = injected
-            .map(|arg| arg.as_bytes())
-            .chain(given.map(|option| option.as_bytes()))
-            .collect();
-        options::split(&all).options
+        options(&self.main().pex.info, self.invocation.current.as_ref())
     }
 
     /// The selected wheels of all members, unpacked, each once.
@@ -257,6 +251,17 @@ pub(super) fn python(
         .into_iter()
         .for_each(|input| inputs.add(input));
     Ok(chosen)
+}
+
+/// Python's options that are not the mode's.
+pub(super) fn options(info: &PexInfo, current: Option<&Current>) -> Vec<Vec<u8>> {
+    let given = current.into_iter().flat_map(|current| &current.options);
+    let injected = info.inject_python_args.iter();
+    let all: Vec<&[u8]> = injected
+        .map(|arg| arg.as_bytes())
+        .chain(given.map(|option| option.as_bytes()))
+        .collect();
+    options::split(&all).options
 }
 
 fn ignores_errors(pex: &Pex, variables: &Variables) -> bool {

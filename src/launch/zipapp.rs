@@ -1,13 +1,14 @@
 //! Zipapp mode: the base interpreter, with user code and the site of the wheels on `sys.path`.
 
-use std::os::unix::ffi::{OsStrExt, OsStringExt};
+use std::os::unix::ffi::OsStringExt;
 use std::path::PathBuf;
 
 use crate::boot::{Data, Py, Run, SysPath};
 use crate::launch::choose::{Chosen, Member};
 use crate::launch::command::{Boot, Command};
 use crate::launch::dispatch::{self, Target};
-use crate::launch::{Invocation, LaunchError, Report};
+use crate::launch::host::{self, HostSite};
+use crate::launch::{LaunchError, Report};
 use crate::pex::{Layout, Pex};
 use crate::pex_info::{InheritPath, PexInfo};
 use crate::resolve::{self, Selected};
@@ -106,7 +107,8 @@ pub(super) fn fetch(chosen: &Chosen<'_>, decision: &Decision) -> Result<Fetched,
     }
     drop(step);
     let site = trace::timed("site", || {
-        site::assemble(&wheels, store, &mut |seen, source| {
+        let (major, minor, _) = chosen.interpreter.version;
+        site::assemble(&wheels, (major, minor), store, &mut |seen, source| {
             if let Some(shipped) = &mut shipped {
                 shipped.seen(seen, source);
             }
@@ -133,7 +135,7 @@ pub(super) fn fetch(chosen: &Chosen<'_>, decision: &Decision) -> Result<Fetched,
 /// # Errors
 /// When there is no such script.
 pub(super) fn command(
-    chosen: &Chosen<'_>,
+    chosen: &mut Chosen<'_>,
     decision: Decision,
     fetched: Fetched,
     report: &mut dyn Report,
@@ -146,38 +148,42 @@ pub(super) fn command(
         site,
         bytecode,
     } = fetched;
-    let Chosen {
-        invocation,
-        variables,
-        interpreter,
-        members,
-        ..
-    } = chosen;
+    let invocation = chosen.invocation;
     let run = match decision.what {
         What::Run(run) => run,
-        What::Script(name) => script(&name, members, &wheels)?,
+        What::Script(name) => script(&name, &chosen.members, &wheels)?,
     };
     let hermetic = decision.inherit == InheritPath::False;
     let python_path = invocation.variable("PYTHONPATH").is_some();
-    let isolated =
-        hermetic && python_path && variables.inherit_path.unwrap_or_default() == InheritPath::False;
+    let isolated = hermetic
+        && python_path
+        && chosen.variables.inherit_path.unwrap_or_default() == InheritPath::False;
 
-    let mut argv = vec![interpreter.binary.clone().into_os_string().into_vec()];
-    argv.extend(chosen.options());
+    let mut options = chosen.options();
     if isolated {
-        argv.push(b"-I".to_vec());
+        options.push(b"-I".to_vec());
+        host::tell_python_path(invocation, report);
     }
-    if hermetic && !host_site(invocation, &chosen.main().pex) {
-        argv.push(b"-S".to_vec());
-        for hook in &interpreter.host_hooks {
-            report.say(1, &|| {
-                format!(
-                    "host hook `{}` does not run (PEXBOOT_HOST_SITE=1 lets it)",
-                    hook.display()
-                )
-            });
+    let mut site_runs = true;
+    if hermetic {
+        let mut inputs = std::mem::take(&mut chosen.inputs);
+        let pex = &chosen.main().pex;
+        let site = HostSite::decide(invocation, pex, &chosen.interpreter, &options, &mut inputs);
+        chosen.inputs = inputs;
+        site.tell(report);
+        site_runs = site.runs;
+        if !site.runs {
+            options.push(b"-S".to_vec());
         }
     }
+    let chosen = &*chosen;
+    let Chosen {
+        variables,
+        interpreter,
+        ..
+    } = chosen;
+    let mut argv = vec![interpreter.binary.clone().into_os_string().into_vec()];
+    argv.extend(options);
 
     let (bytecode, shipped) = bytecode.unzip();
     let pack = chosen.serve(&run, bytecode.is_some())?;
@@ -206,6 +212,7 @@ pub(super) fn command(
             InheritPath::Prefer => "prefer",
             InheritPath::Fallback => "fallback",
         },
+        scrubbed: site_runs.then(|| host::scrubbed(interpreter)),
     };
     Ok(Command {
         argv,
@@ -259,16 +266,4 @@ fn script(name: &str, members: &[Member], wheels: &[Unpacked]) -> Result<Run, La
         }
     }
     Err(LaunchError::no_script(name))
-}
-
-/// Whether the host's `site` is to run, as the original lets it.
-pub(super) fn host_site(invocation: &Invocation, pex: &Pex) -> bool {
-    let sealed = pex.seal().is_some_and(|seal| seal.options.host_site);
-    match invocation
-        .variable("PEXBOOT_HOST_SITE")
-        .map(OsStrExt::as_bytes)
-    {
-        None | Some(b"") => sealed,
-        Some(value) => value != b"0" && !value.eq_ignore_ascii_case(b"false"),
-    }
 }

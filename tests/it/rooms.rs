@@ -163,6 +163,7 @@ const LAUNCH: &[&str] = &[
     "served",
     "session",
     "handover",
+    "host",
     "zipapp",
     "venv",
     "decide",
