@@ -7,6 +7,7 @@
 mod cache;
 mod execution;
 mod format;
+mod host;
 mod interpreter;
 mod resolution;
 mod syspath;
