@@ -51,7 +51,7 @@ fn on_host(
 ) -> Vec<String> {
     let mut said: Vec<String> = Vec::new();
     for &way in ways() {
-        let stage = Stage::new(way, pex);
+        let stage = Stage::with_hooks(way, pex);
         let Some(host) = Host::new(&stage, case) else {
             return said;
         };
@@ -132,7 +132,7 @@ fn item_106_what_a_sitecustomize_on_pythonpath_has_imported_shadows_nothing() {
 
 /// A machine with the embedded PEX, and its host.
 fn embedded(pex: &Built, case: &str) -> Option<(Stage, Host)> {
-    let stage = Stage::new(Way::Embedded, pex);
+    let stage = Stage::with_hooks(Way::Embedded, pex);
     let host = Host::new(&stage, case)?;
     Some((stage, host))
 }
@@ -178,18 +178,18 @@ fn item_108_the_hooks_of_a_user_are_the_users_own() {
         let built = Pex::app("item108", HOOKED).build();
         for name in ["hook.pth", "usercustomize.py"] {
             for (variable, said) in [("", "x"), ("PYTHONNOUSERSITE", "None")] {
-                let case = Case::new(&built).with(move |start, stage| {
+                for &way in ways() {
+                    let stage = Stage::with_hooks(way, &built);
                     let site = format!("home/.local/lib/{}/site-packages", subject().name());
                     stage.write(&format!("{site}/{name}"), MARK);
-                    match variable {
-                        "" => start,
-                        name => start.env(name, "1"),
-                    }
-                });
-                case.holds(|run| {
+                    let start = match variable {
+                        "" => stage.start(),
+                        name => stage.start().env(name, "1"),
+                    };
+                    let run = start.run();
                     let found = run.ok().stdout.trim_end().rsplit(' ').next();
                     assert_eq!(found, Some(said), "{name} {variable}\n{run}");
-                });
+                }
             }
         }
     });

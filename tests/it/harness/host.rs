@@ -22,7 +22,13 @@ const LEFT_OUT: &[&str] = &[
     "tkinter",
     "turtledemo",
     "config-*",
+    // Debian's; it would be imported instead of a test's own.
+    "sitecustomize.py",
+    "__pycache__/sitecustomize.*",
 ];
+
+/// Prints the site-packages directories of a Python.
+pub(super) const SITE_PACKAGES: &str = "import site; print('\\n'.join(site.getsitepackages()))";
 
 /// A copy of a Python.
 #[derive(Debug)]
@@ -63,8 +69,10 @@ impl Host {
             assert!(copied.unwrap().success());
         }
         let python = to.join("bin").join(python.name());
-        let ask = "import site; print('\\n'.join(site.getsitepackages()))";
-        let all: Vec<PathBuf> = said(&python, ask).iter().map(PathBuf::from).collect();
+        let all: Vec<PathBuf> = said(&python, SITE_PACKAGES)
+            .iter()
+            .map(PathBuf::from)
+            .collect();
         let library =
             PathBuf::from(&said(&python, "import os; print(os.path.dirname(os.__file__))")[0]);
         // One of each kind: beside the standard library, below it.
@@ -116,7 +124,10 @@ fn copied_python(python: &Python) -> PathBuf {
     );
     let [prefix, stdlib] = [0, 1].map(|line| PathBuf::from(&told[line]));
     product(
-        &format!("hosts/{}", key(&[told.join("\n").as_bytes()])),
+        &format!(
+            "hosts/{}",
+            key(&[told.join("\n").as_bytes(), LEFT_OUT.join(" ").as_bytes()])
+        ),
         |to| {
             let library = to.join(stdlib.strip_prefix(&prefix).unwrap());
             let bin = to.join("bin");
@@ -149,7 +160,7 @@ fn copied_python(python: &Python) -> PathBuf {
 }
 
 /// The lines that a Python prints without its `site`.
-fn said(python: &Path, code: &str) -> Vec<String> {
+pub(super) fn said(python: &Path, code: &str) -> Vec<String> {
     let output = Command::new(python)
         .args(["-I", "-S", "-B", "-c", code])
         .env_clear()
