@@ -305,7 +305,7 @@ def _settle_path(sys, data, here, environ):
     code, extra, site = data["code"], data["extra"], data["site"]
     inherit = data["inherit"]
     if data["scrubbed"] and not sys.flags.no_site:
-        own = _scrub(sys, *data["scrubbed"])
+        own = _scrub(sys, path, *data["scrubbed"])
         if inherit == "false":
             path = [entry for entry in path if own(entry)]
             for entry in [entry for entry in sys.path_importer_cache if not own(entry)]:
@@ -348,8 +348,9 @@ def _absolute(entry):
     return abspath(entry)
 
 
-def _scrub(sys, own, site):
-    """Drops the modules that the host's hooks imported from elsewhere than `own`, whatever is inherited (reference 6.5).
+def _scrub(sys, path, own, site, others):
+    """Drops the modules that the host's hooks imported from elsewhere than `own`, whatever is inherited (reference 6.5);
+    with `others` all of `path` is own that is not in `site`.
 
     Gives what tells the interpreter's own entries and files. Site-packages may lie below its standard library.
     """
@@ -357,7 +358,8 @@ def _scrub(sys, own, site):
 
     # Of another home (PYTHONHOME), too.
     stdlib = os.path.dirname(os.__file__)
-    own = tuple([entry + "/" for entry in own + [stdlib, os.path.realpath(stdlib)]])
+    own = own + [stdlib, os.path.realpath(stdlib)] + (path if others else [])
+    own = tuple([entry + "/" for entry in own])
     site = tuple([entry + "/" for entry in site])
 
     def is_own(path, real=False):

@@ -73,6 +73,8 @@ pub struct Scrubbed {
     pub own: Vec<PathBuf>,
     /// Site-packages, which may lie in them.
     pub site: Vec<PathBuf>,
+    /// Whether all else on the path was put there by a `sitecustomize`, and so belongs to the interpreter (reference 6.5).
+    pub others: bool,
 }
 
 /// How imports are served.
@@ -120,8 +122,8 @@ impl Data {
                     "scrubbed",
                     scrubbed
                         .as_ref()
-                        .map_or(Py::None, |Scrubbed { own, site }| {
-                            Py::List(vec![Py::paths(own), Py::paths(site)])
+                        .map_or(Py::None, |Scrubbed { own, site, others }| {
+                            Py::List(vec![Py::paths(own), Py::paths(site), Py::Bool(*others)])
                         }),
                 ),
                 ("argv0", Py::None),

@@ -32,6 +32,8 @@ pub struct Hooks {
     pub found: Vec<Hook>,
     /// Files and directories by which it is told that these are still all. Of a directory an entry more or less counts.
     pub watched: Vec<PathBuf>,
+    /// Directories that `.pth` files put on the path.
+    pub directories: Vec<PathBuf>,
 }
 
 impl Hooks {
@@ -39,6 +41,21 @@ impl Hooks {
     #[must_use]
     pub fn first_that_matters(&self) -> Option<&Hook> {
         self.found.iter().find(|hook| hook.matters)
+    }
+
+    /// Whether all that matters is a `sitecustomize`: then it alone can have put more on the path.
+    #[must_use]
+    pub fn only_customize(&self) -> bool {
+        let customizes = |hook: &Hook| {
+            let mut names = hook.path.components().rev().take(2);
+            names.any(|name| {
+                name.as_os_str()
+                    .as_encoded_bytes()
+                    .starts_with(b"sitecustomize")
+            })
+        };
+        let mut matters = self.found.iter().filter(|hook| hook.matters).peekable();
+        matters.peek().is_some() && matters.all(customizes)
     }
 
     fn watch(&mut self, path: &Path) {
@@ -65,21 +82,22 @@ pub(super) fn find(
     site_packages: &[PathBuf],
 ) -> Hooks {
     let mut hooks = Hooks::default();
-    let mut path: Vec<PathBuf> = Vec::new();
+    // Each with the names in it.
+    let mut path: Vec<(PathBuf, Vec<String>)> = Vec::new();
     for directory in stdlib.iter().filter(|entry| entry.is_dir()) {
         // Extension modules of the standard library: who puts others there changes the interpreter.
         if !directory.ends_with("lib-dynload") {
             hooks.watch(directory);
         }
-        path.push(directory.clone());
+        path.push((directory.clone(), names(directory)));
     }
     for directory in user_site
         .into_iter()
         .chain(site_packages.iter().map(PathBuf::as_path))
     {
         hooks.watch(directory);
-        path.push(directory.to_owned());
-        let names = names(directory);
+        let names = self::names(directory);
+        let mut named = Vec::new();
         for name in &names {
             let file = directory.join(name);
             let start = Path::new(name).with_extension("start");
@@ -88,14 +106,18 @@ pub(super) fn find(
                     && !(python >= STARTS && names.iter().any(|name| start == Path::new(name)));
                 let (matters, directories) = pth(&file, directory, imports);
                 hooks.add(file, matters);
-                for directory in directories {
-                    hooks.watch(&directory);
-                    path.push(directory);
-                }
+                named.extend(directories);
             } else if name.ends_with(".start") && python >= STARTS {
                 let matters = read(&file).is_none_or(|text| inert::has_code(&text));
                 hooks.add(file, matters);
             }
+        }
+        path.push((directory.to_owned(), names));
+        for directory in named {
+            hooks.watch(&directory);
+            let names = self::names(&directory);
+            path.push((directory.clone(), names));
+            hooks.directories.push(directory);
         }
     }
     let modules = ["sitecustomize", "usercustomize"];
@@ -103,7 +125,7 @@ pub(super) fn find(
         // The first of that name is the one that is imported.
         if let Some(file) = path
             .iter()
-            .find_map(|directory| imported(module, directory))
+            .find_map(|(directory, names)| imported(module, directory, names))
         {
             let source = file.extension().is_some_and(|extension| extension == "py")
                 && file.file_stem().is_some_and(|stem| stem == *module);
@@ -136,19 +158,23 @@ fn pth(file: &Path, directory: &Path, imports: bool) -> (bool, Vec<PathBuf>) {
 }
 
 /// The file that an import of this module would take from the directory; one of its files where there are several.
-fn imported(module: &str, directory: &Path) -> Option<PathBuf> {
-    let package = directory.join(module).join("__init__.py");
-    if package.is_file() {
-        return Some(package);
-    }
-    let suffix = |name: &str| Some(name.strip_prefix(module)?.strip_prefix('.')?.to_owned());
-    let mut files: Vec<(String, String)> = names(directory)
-        .into_iter()
-        .filter_map(|name| Some((suffix(&name)?, name)))
-        .filter(|(suffix, _)| suffix == "py" || suffix == "pyc" || suffix.ends_with("so"))
+fn imported(module: &str, directory: &Path, names: &[String]) -> Option<PathBuf> {
+    let suffix = |name: &'_ str| name.strip_prefix(module).map(str::to_owned);
+    let mut files: Vec<(String, &String)> = names
+        .iter()
+        .filter_map(|name| Some((suffix(name)?, name)))
         .collect();
+    if files.iter().any(|(suffix, _)| suffix.is_empty()) {
+        let package = directory.join(module).join("__init__.py");
+        if package.is_file() {
+            return Some(package);
+        }
+    }
+    files.retain(|(suffix, _)| {
+        suffix == ".py" || suffix == ".pyc" || suffix.starts_with('.') && suffix.ends_with(".so")
+    });
     // Native code comes first, then source.
-    files.sort_by_key(|(suffix, _)| (!suffix.ends_with("so"), suffix.clone()));
+    files.sort_by_key(|(suffix, _)| (!suffix.ends_with(".so"), suffix.clone()));
     files.first().map(|(_, name)| directory.join(name))
 }
 

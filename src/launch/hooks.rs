@@ -79,6 +79,7 @@ pub fn host(path: &Path, python: Option<&str>) -> Result<Host, LaunchError> {
                 &pex,
                 &interpreter,
                 &options,
+                true,
                 &mut Inputs::default(),
             );
             let outcome = |hook: &Hook| (hook.clone(), site.outcome(hook));

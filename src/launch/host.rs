@@ -21,16 +21,22 @@ pub(super) struct HostSite {
 }
 
 impl HostSite {
-    /// Decides for a Python that is started with these options.
+    /// Decides for a Python that is started with these options. Hooks are looked for where they decide, and for someone
+    /// who `explains`.
     pub fn decide(
         invocation: &Invocation,
         pex: &Pex,
         interpreter: &Record,
         options: &[Vec<u8>],
+        explains: bool,
         inputs: &mut Inputs,
     ) -> HostSite {
         let told = told(invocation, pex);
-        let mut hooks = interpreter.hooks(!has_flag(options, b"sI"));
+        let mut hooks = if told.is_none() || explains {
+            interpreter.hooks(!has_flag(options, b"sI"))
+        } else {
+            Hooks::default()
+        };
         if told.is_none() && hooks.first_that_matters().is_some() && !has_flag(options, b"E") {
             // The user's own hooks don't count where Python is told so.
             let variable = invocation.variable("PYTHONNOUSERSITE");
@@ -121,8 +127,8 @@ pub(super) fn tell_python_path(invocation: &Invocation, report: &mut dyn Report)
 }
 
 /// What tells the boot the interpreter's own modules from those that its `site` has brought.
-pub(super) fn scrubbed(interpreter: &Record) -> Scrubbed {
-    let spelled = |entries: &[PathBuf]| {
+pub(super) fn scrubbed(invocation: &Invocation, interpreter: &Record) -> Scrubbed {
+    let spelled = |entries: Vec<&PathBuf>| {
         let mut all = Vec::new();
         for entry in entries {
             let real = entry.canonicalize().unwrap_or_else(|_| entry.clone());
@@ -134,9 +140,17 @@ pub(super) fn scrubbed(interpreter: &Record) -> Scrubbed {
         }
         all
     };
+    let hooks = interpreter.hooks(true);
+    let mut site: Vec<&PathBuf> = interpreter.site_packages.iter().collect();
+    // What else is on the path by then has PYTHONPATH brought, or an import line, if there are any.
+    let others = hooks.only_customize() && invocation.variable("PYTHONPATH").is_none();
+    if others {
+        site.extend(interpreter.user_site.iter().chain(&hooks.directories));
+    }
     Scrubbed {
-        own: spelled(&interpreter.stdlib),
-        site: spelled(&interpreter.site_packages),
+        own: spelled(interpreter.stdlib.iter().collect()),
+        site: spelled(site),
+        others,
     }
 }
 

@@ -168,7 +168,14 @@ pub(super) fn command(
     if hermetic {
         let mut inputs = std::mem::take(&mut chosen.inputs);
         let pex = &chosen.main().pex;
-        let site = HostSite::decide(invocation, pex, &chosen.interpreter, &options, &mut inputs);
+        let site = HostSite::decide(
+            invocation,
+            pex,
+            &chosen.interpreter,
+            &options,
+            report.explains(),
+            &mut inputs,
+        );
         chosen.inputs = inputs;
         site.tell(report);
         site_runs = site.runs;
@@ -212,7 +219,7 @@ pub(super) fn command(
             InheritPath::Prefer => "prefer",
             InheritPath::Fallback => "fallback",
         },
-        scrubbed: site_runs.then(|| host::scrubbed(interpreter)),
+        scrubbed: site_runs.then(|| host::scrubbed(invocation, interpreter)),
     };
     Ok(Command {
         argv,

@@ -169,6 +169,20 @@ fn item_107_a_hook_that_matters_runs_as_under_the_original() {
             silent.run().ok().prints("1 None");
             host.clear();
         }
+        // What a `sitecustomize` puts on the path belongs to the interpreter, what an import line does is scrubbed.
+        let text = "import sys\ndef main():\n    before = 'mine' in sys.modules\n    try:\n        import mine\n        \
+                    print(before, True)\n    except ImportError:\n        print(before, False)\n";
+        let finds = Pex::app("item107-finds", text).build();
+        let adds = "import os, sys; d = os.path.join(sys.prefix, 'mine'); os.makedirs(d, exist_ok=True); \
+                    open(os.path.join(d, 'mine.py'), 'w').close(); sys.path.append(d); import mine\n";
+        for (file, said) in [
+            ("hook.pth", "False False"),
+            ("sitecustomize.py", "True True"),
+        ] {
+            for found in on_host(&finds, "item 107", &[&[(file, adds)]], &[]) {
+                assert_eq!(found, said, "{file}");
+            }
+        }
     });
 }
 
