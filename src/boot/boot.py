@@ -359,7 +359,7 @@ def _scrub(sys, path, own, site, others):
     # Of another home (PYTHONHOME), too.
     stdlib = os.path.dirname(os.__file__)
     own = own + [stdlib, os.path.realpath(stdlib)] + (path if others else [])
-    own = tuple([entry + "/" for entry in own])
+    own = tuple([entry + "/" for entry in own if entry])
     site = tuple([entry + "/" for entry in site])
 
     def is_own(path, real=False):
