@@ -279,7 +279,6 @@ fn python() -> Record {
         stdlib: Vec::new(),
         site_packages: Vec::new(),
         user_site: None,
-        host_hooks: Vec::new(),
         magic: Vec::new(),
         cache_tag: None,
         depends: Vec::new(),

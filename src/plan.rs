@@ -26,7 +26,11 @@ impl Inputs {
     ///
     /// A relative path is taken from the working directory. A directory's identity changes when an entry comes or goes.
     pub fn file(&mut self, path: &Path) {
-        let place = place(path);
+        self.file_at(place(path), path);
+    }
+
+    /// The same under a place that leads to `path` now.
+    pub fn file_at(&mut self, place: Place, path: &Path) {
         self.add(match std::fs::metadata(path) {
             Ok(metadata) => Input::File(place, identity(&metadata)),
             Err(_) => Input::Absent(place),
@@ -108,5 +112,27 @@ mod tests {
             )
         ));
         assert_eq!(list.len(), 3);
+    }
+
+    #[test]
+    fn a_directory_is_told_by_its_names_in_any_order() {
+        use pexboot_core::machine::Machine;
+        use pexboot_core::plan::Content;
+        use pexboot_core::replay::World as _;
+
+        let sum = |path: &Path| Machine.sum(path.as_os_str().as_bytes(), Content::DIRECTORY);
+        let of = |names: &[&str]| {
+            let directory = tempfile::tempdir().unwrap();
+            for name in names {
+                std::fs::write(directory.path().join(name), name).unwrap();
+            }
+            sum(directory.path()).unwrap()
+        };
+        let two = of(&["a.pth", "b"]);
+        assert_eq!(two, of(&["b", "a.pth"]));
+        for others in [&["a.pth"][..], &["a.pth", "c"], &["a.pth", "b", "c"]] {
+            assert_ne!(two, of(others), "{others:?}");
+        }
+        assert_eq!(sum(Path::new("/dev/null")), None);
     }
 }

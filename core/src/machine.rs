@@ -3,13 +3,13 @@
 use alloc::ffi::CString;
 use alloc::vec::Vec;
 
-use crate::checksum::Sum;
-use crate::plan::Identity;
+use crate::checksum::{Sum, checksum};
+use crate::plan::{Content, Identity};
 use crate::replay::World;
 use crate::roots::safety::{Eyes, Fault, Safe, Seen, SeenKind, User, Why, check, check_file};
 use rustix::buffer::spare_capacity;
 use rustix::fd::{AsFd, OwnedFd};
-use rustix::fs::{Access, FileType, Mode, OFlags, Stat};
+use rustix::fs::{Access, FileType, Mode, OFlags, RawDir, Stat};
 use rustix::io::Errno;
 
 /// A path as system calls take it. One with a zero byte in it is no path: the empty one stands for it, which is nowhere.
@@ -169,6 +169,9 @@ impl World for Machine {
         const PIECE: u64 = 256 << 10;
         let flags = OFlags::RDONLY | OFlags::CLOEXEC | OFlags::NONBLOCK;
         let file = rustix::fs::open(c(path), flags, Mode::empty()).ok()?;
+        if size == Content::DIRECTORY {
+            return names(file);
+        }
         let mut sum = Sum::default();
         let mut at = 0;
         while at < size {
@@ -185,6 +188,18 @@ impl World for Machine {
         let version = name.version().to_bytes();
         [name.release().to_bytes(), b"\0", version].concat()
     }
+}
+
+/// Checksum of the names in a directory, in whatever order the file system has them.
+fn names(directory: OwnedFd) -> Option<[u8; 8]> {
+    let mut buffer = Vec::with_capacity(8192);
+    let mut entries = RawDir::new(directory, buffer.spare_capacity_mut());
+    let mut sum = 0_u64;
+    while let Some(entry) = entries.next() {
+        let name = u64::from_le_bytes(checksum(entry.ok()?.file_name().to_bytes()));
+        sum = sum.wrapping_add(name);
+    }
+    Some(sum.to_le_bytes())
 }
 
 /// Whether this user may write to the directory at `path`.

@@ -93,7 +93,7 @@ impl Identity {
 }
 
 /// What tells a changed file from an unchanged one on any machine. Builders of images set times to what they like: then
-/// the content decides.
+/// the content decides. Of a directory that is the names in it, and its size is [`Content::DIRECTORY`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Content {
     /// Size in bytes.
@@ -102,6 +102,11 @@ pub struct Content {
     pub mtime: i64,
     /// [`checksum`](crate::checksum::checksum) of the content.
     pub sum: [u8; 8],
+}
+
+impl Content {
+    /// Stands for the size of a directory, which is the file system's own affair.
+    pub const DIRECTORY: u64 = u64::MAX;
 }
 
 /// One thing that was consulted.

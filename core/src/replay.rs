@@ -7,7 +7,7 @@ use alloc::vec::Vec;
 
 use crate::env;
 use crate::options;
-use crate::plan::{Anchor, Exec, Identity, Input, Place, Plan, Value};
+use crate::plan::{Anchor, Content, Exec, Identity, Input, Place, Plan, Value};
 
 /// What replay needs to see of the machine.
 pub trait World {
@@ -21,7 +21,8 @@ pub trait World {
     fn cwd(&self) -> Option<Vec<u8>>;
     /// `boot_id` of the running kernel.
     fn boot_id(&self) -> Option<[u8; 16]>;
-    /// Checksum of the file there, which has this size, links followed.
+    /// Checksum of the file there, which has this size, links followed; of the names in a directory, where the size is
+    /// [`Content::DIRECTORY`].
     fn sum(&self, path: &[u8], size: u64) -> Option<[u8; 8]>;
     /// What the kernel calls itself ([`Input::Kernel`]).
     fn kernel(&self) -> Vec<u8>;
@@ -102,9 +103,9 @@ fn input_holds(input: &Input, launch: Launch<'_>, world: &impl World) -> bool {
         Input::File(place, identity) => stat(place).flatten() == Some(*identity),
         Input::Content(place, content) => locate(place, launch, world).is_some_and(|path| {
             world.stat(&path).is_some_and(|found| {
-                found.size == content.size
+                (found.size == content.size || content.size == Content::DIRECTORY)
                     && (found.mtime == content.mtime
-                        || world.sum(&path, found.size) == Some(content.sum))
+                        || world.sum(&path, content.size) == Some(content.sum))
             })
         }),
         Input::Present(place, ino) => stat(place)

@@ -6,7 +6,7 @@
 //! ```text
 //!    0   8  magic
 //!    8   4  version of this format
-//!   12   4  flags: 1 sealed, 2 host_site, 4 venv; every other bit is zero
+//!   12   4  flags: 1 sealed, 2 host_site, 4 venv, 8 no_host_site (never with 2); every other bit is zero
 //!   16  32  fingerprint
 //!   48   8  stub_size
 //!   56   8  engine_size
@@ -35,6 +35,7 @@ const VERSION: u32 = 3;
 const SEALED: u32 = 1;
 const HOST_SITE: u32 = 2;
 const VENV: u32 = 4;
+const NO_HOST_SITE: u32 = 8;
 /// Bytes in front of `pex_root`.
 const FIXED: usize = 164;
 
@@ -74,8 +75,8 @@ pub struct Seal {
 /// What `embed` was told to do differently.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Options {
-    /// Let the host's `site` run, as the original does.
-    pub host_site: bool,
+    /// Let the host's `site` run, as the original does, or leave it out; `None` where the host's hooks decide.
+    pub host_site: Option<bool>,
     /// Start it in virtual environment mode, whatever it was built as.
     pub venv: bool,
 }
@@ -126,9 +127,12 @@ impl Seal {
         let rest = bytes.strip_prefix(&MAGIC)?;
         let rest = rest.strip_prefix(&VERSION.to_le_bytes())?;
         let (flags, rest) = u32_of(rest)?;
-        if flags & !(SEALED | HOST_SITE | VENV) != 0 {
-            return None;
-        }
+        let host_site = match flags & !(SEALED | VENV) {
+            0 => None,
+            HOST_SITE => Some(true),
+            NO_HOST_SITE => Some(false),
+            _ => return None,
+        };
         let (fingerprint, rest) = rest.split_first_chunk()?;
         let (stub_size, rest) = u64_of(rest)?;
         let (engine_size, rest) = u64_of(rest)?;
@@ -160,7 +164,7 @@ impl Seal {
             file_size,
             bytecode: *bytecode,
             options: Options {
-                host_site: flags & HOST_SITE != 0,
+                host_site,
                 venv: flags & VENV != 0,
             },
             pex_root: pex_root.to_vec(),
@@ -173,9 +177,11 @@ impl Seal {
         if self.sealed {
             flags |= SEALED;
         }
-        if self.options.host_site {
-            flags |= HOST_SITE;
-        }
+        flags |= match self.options.host_site {
+            None => 0,
+            Some(true) => HOST_SITE,
+            Some(false) => NO_HOST_SITE,
+        };
         if self.options.venv {
             flags |= VENV;
         }

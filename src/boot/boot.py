@@ -239,6 +239,7 @@ def _recode(sys, data):
     for name in ("code", "empty", "entries", "extra", "history_file", "main", "path", "site", "temporary", "venv"):
         if name in data:
             data[name] = path(data[name])
+    data["scrubbed"] = data.get("scrubbed") and [path(entries) for entries in data["scrubbed"]]
     for pair in data["import_lines"]:
         pair[0] = path(pair[0])
     if data["run"][0] == "script":
@@ -303,9 +304,13 @@ def _settle_path(sys, data, here, environ):
         sys.path_importer_cache[entry] = None
     code, extra, site = data["code"], data["extra"], data["site"]
     inherit = data["inherit"]
+    if data["scrubbed"] and not sys.flags.no_site:
+        own = _scrub(sys, path, *data["scrubbed"])
+        if inherit == "false":
+            path = [entry for entry in path if own(entry)]
+            for entry in [entry for entry in sys.path_importer_cache if not own(entry)]:
+                del sys.path_importer_cache[entry]
     if inherit == "false":
-        if not sys.flags.no_site:
-            path = _scrub(sys, path)
         sys.path[:] = code + path + extra + site
         return
     # As they are written, and where Python was told to ignore the variable as well. site has made them absolute.
@@ -344,40 +349,52 @@ def _absolute(entry):
     return abspath(entry)
 
 
-def _scrub(sys, path):
-    """Drops what the host's site added, and the modules that its hooks imported from there."""
+def _scrub(sys, path, own, site, others):
+    """Drops the modules that the host's hooks imported from elsewhere than `own`, whatever is inherited (reference 6.5);
+    with `others` all of `path` is own that is not in `site`.
+
+    Gives what tells the interpreter's own entries and files. Site-packages may lie below its standard library.
+    """
     import os
 
+    # Of another home (PYTHONHOME), too.
     stdlib = os.path.dirname(os.__file__)
-    archive = "python{}{}.zip".format(*sys.version_info)
-    own = [
-        entry
-        for entry in path
-        if os.path.basename(entry) == archive
-        or entry == stdlib
-        or (entry.startswith(stdlib + "/") and "-packages" not in entry[len(stdlib):])
-    ]
+    own = own + [stdlib, os.path.realpath(stdlib)] + (path if others else [])
+    own = tuple([entry + "/" for entry in own if entry])
+    site = tuple([entry + "/" for entry in site])
+
+    def is_own(path, real=False):
+        if (path + "/").startswith(site):
+            return False
+        return (path + "/").startswith(own) or not real and is_own(os.path.realpath(path), True)
+
+    # virtualenv's own patch of the standard library's distutils.
+    kept = "__main__", "_virtualenv" if sys.prefix != sys.base_prefix else None
     for name, module in list(sys.modules.items()):
         file = getattr(module, "__file__", None)
-        if file and name != "__main__" and not any(file.startswith(entry + "/") for entry in own):
+        if file and name not in kept and not is_own(file):
             del sys.modules[name]
-        elif file is None and hasattr(module, "__path__") and not hasattr(module, "__spec__"):
+            continue
+        path = getattr(module, "__path__", None)
+        if path is None:
+            continue
+        if isinstance(path, list):
+            path[:] = [entry for entry in path if is_own(entry)]
+        if not path or not isinstance(path, list):
             del sys.modules[name]
-    for entry in [entry for entry in sys.path_importer_cache if entry not in own]:
-        del sys.path_importer_cache[entry]
     sys.excepthook = sys.__excepthook__
     sys.displayhook = sys.__displayhook__
-    return own
+    return is_own
 
 
 def _import_line(sys, sitedir, line):
-    """Runs an import line of a .pth file; such lines look for `sitedir` in the frame that runs them."""
+    """Runs a line of a .pth or .start file; such lines look for `sitedir` in the frame that runs them."""
     try:
         exec(line)
     except Exception:
         import traceback
 
-        print("Error processing a .pth line of {}:\n".format(sitedir), file=sys.stderr)
+        print("Error processing a .pth or .start line of {}:\n".format(sitedir), file=sys.stderr)
         print("  " + line, file=sys.stderr)
         traceback.print_exc()
 

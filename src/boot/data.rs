@@ -11,7 +11,8 @@ pub struct Data {
     pub path: SysPath,
     /// `PEX_EXTRA_SYS_PATH`, for children and in zipapp mode.
     pub extra: Vec<String>,
-    /// Import lines of `.pth` files: the directory that they see as `sitedir`, and the line.
+    /// Import lines of `.pth` files, and lines that call what `.start` files name: the directory that they see as
+    /// `sitedir`, and the line.
     pub import_lines: Vec<(PathBuf, String)>,
     /// Whether `PEX_*` variables are taken out of the environment.
     pub strip: bool,
@@ -48,6 +49,8 @@ pub enum SysPath {
         site: Vec<PathBuf>,
         /// The inherit mode: `false`, `prefer` or `fallback`.
         inherit: &'static str,
+        /// By what it is told what the host's `site` has brought, where that runs.
+        scrubbed: Option<Scrubbed>,
     },
     /// By the Python of a virtual environment.
     Venv {
@@ -60,6 +63,18 @@ pub enum SysPath {
         /// What follows the real path of P in `sys.argv[0]`.
         argv0: &'static str,
     },
+}
+
+/// By what the interpreter's own modules are told from those that its `site` has brought: directories, by each of their
+/// names.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Scrubbed {
+    /// The interpreter's own.
+    pub own: Vec<PathBuf>,
+    /// Site-packages, which may lie in them.
+    pub site: Vec<PathBuf>,
+    /// Whether all else on the path was put there by a `sitecustomize`, and so belongs to the interpreter (reference 6.5).
+    pub others: bool,
 }
 
 /// How imports are served.
@@ -96,12 +111,21 @@ impl Data {
                 empty,
                 site,
                 inherit,
+                scrubbed,
             } => vec![
                 ("venv", Py::None),
                 ("code", Py::paths(code)),
                 ("empty", Py::paths(empty)),
                 ("site", Py::paths(site)),
                 ("inherit", Py::str(inherit)),
+                (
+                    "scrubbed",
+                    scrubbed
+                        .as_ref()
+                        .map_or(Py::None, |Scrubbed { own, site, others }| {
+                            Py::List(vec![Py::paths(own), Py::paths(site), Py::Bool(*others)])
+                        }),
+                ),
                 ("argv0", Py::None),
             ],
             SysPath::Venv {

@@ -12,7 +12,7 @@ use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
-pub use data::{Data, Interactive, Served, SysPath};
+pub use data::{Data, Interactive, Scrubbed, Served, SysPath};
 pub use run::Run;
 pub use session::Session;
 

@@ -18,9 +18,12 @@ pub struct Args {
     /// owner and mode stay
     #[arg(short, long, value_name = "FILE")]
     output: Option<PathBuf>,
-    /// Let the host's site module run, as the original bootstrap does
-    #[arg(long)]
+    /// Let the host's site module run, as the original bootstrap does, whatever hooks the host has
+    #[arg(long, conflicts_with = "no_host_site")]
     host_site: bool,
+    /// Never let it run
+    #[arg(long)]
+    no_host_site: bool,
     /// Start it in virtual environment mode, whatever it was built as: what runs `sys.executable` has its packages then
     #[arg(long)]
     venv: bool,
@@ -90,7 +93,7 @@ pub fn run(args: &Args) -> Result<(), CliError> {
         engine_digest: parts::ENGINE_DIGEST,
     };
     let options = Options {
-        host_site: args.host_site,
+        host_site: (args.host_site || args.no_host_site).then_some(args.host_site),
         venv: args.venv,
     };
     let bytecode = args.bytecode()?;

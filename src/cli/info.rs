@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use super::error::CliError;
 use crate::embed::{State, state};
-use crate::launch::{self, Hooks, Host, Invocation, host};
+use crate::launch::{self, Host, Invocation, host};
 use crate::output::stdout;
 use crate::pack::Pack;
 use crate::pex::{Layout, Pex, PexError, WheelSource};
@@ -111,7 +111,7 @@ impl Facts {
             "shebang": self.shebang,
             "sizes": sizes,
             "engine": engine,
-            "host_site": seal.as_ref().is_some_and(|seal| seal.options.host_site),
+            "host_site": seal.as_ref().and_then(|seal| seal.options.host_site),
             "venv": seal.as_ref().is_some_and(|seal| seal.options.venv),
             "wheels": wheels.collect::<Vec<_>>(),
             "host": self.host(),
@@ -145,7 +145,8 @@ impl Facts {
             );
             lines.line("head", &head);
             let options = [
-                (seal.options.host_site, "--host-site"),
+                (seal.options.host_site == Some(true), "--host-site"),
+                (seal.options.host_site == Some(false), "--no-host-site"),
                 (seal.options.venv, "--venv"),
             ];
             let options = options.into_iter().filter(|(is_given, _)| *is_given);
@@ -200,9 +201,19 @@ impl Facts {
     fn host(&self) -> Value {
         match (&self.host.hooks, &self.host.refused) {
             (_, Some(why)) => json!({ "error": why.to_string() }),
-            (Some(Hooks { python, silent }), None) => {
-                let silent = silent.iter().map(|hook| hook.to_string_lossy());
-                json!({ "python": python.to_string_lossy(), "hooks_not_run": silent.collect::<Vec<_>>() })
+            (Some(hooks), None) => {
+                let silent = hooks.found.iter().filter(|_| !hooks.site);
+                let silent = silent.map(|(hook, _)| hook.path.to_string_lossy());
+                let found = hooks.found.iter();
+                let found = found.map(|(hook, _)| {
+                    json!({ "path": hook.path.to_string_lossy(), "matters": hook.matters })
+                });
+                json!({
+                    "python": hooks.python.to_string_lossy(),
+                    "site": hooks.site,
+                    "hooks": found.collect::<Vec<_>>(),
+                    "hooks_not_run": silent.collect::<Vec<_>>(),
+                })
             }
             (None, None) => Value::Null,
         }
@@ -214,16 +225,25 @@ impl Facts {
             let why = why.to_string();
             let why = why.lines().next().unwrap_or_default();
             lines.line("python here", &format!("none: {why}"));
-        } else if let Some(Hooks { python, silent }) = &self.host.hooks {
-            lines.line("python here", &python.to_string_lossy());
-            let what = match silent.len() {
-                0 => "none".to_owned(),
-                1 => "1 does not run; `pexboot embed --host-site` lets it".to_owned(),
-                count => format!("{count} do not run; `pexboot embed --host-site` lets them"),
+        } else if let Some(hooks) = &self.host.hooks {
+            lines.line("python here", &hooks.python.to_string_lossy());
+            let matter = hooks.found.iter().filter(|(hook, _)| hook.matters).count();
+            let what = match (hooks.found.len(), matter) {
+                (0, _) => "none".to_owned(),
+                (count, 0) => format!("{count}, without effect on a hermetic PEX"),
+                (count, matter) => format!("{matter} of {count} matter"),
             };
-            lines.line("host hooks", &what);
-            for hook in silent {
-                lines.line("", &hook.to_string_lossy());
+            let start = match (hooks.site, hooks.told_by) {
+                (true, None) => {
+                    "its site runs; `pexboot embed --no-host-site` leaves it out".to_owned()
+                }
+                (false, None) => "it starts with -S".to_owned(),
+                (true, Some(by)) => format!("its site runs: {by} says so"),
+                (false, Some(by)) => format!("it starts with -S: {by} says so"),
+            };
+            lines.line("host hooks", &format!("{what}; {start}"));
+            for (hook, outcome) in &hooks.found {
+                lines.line("", &format!("{}  {outcome}", hook.path.to_string_lossy()));
             }
         }
         for program in &self.host.not_run {
@@ -280,6 +300,7 @@ fn bytes(size: u64) -> String {
 mod tests {
     use super::*;
     use crate::archive::testing::{Shape, build, deflated, file, stored};
+    use crate::launch::{Hook, Hooks};
 
     fn facts() -> (Facts, tempfile::TempDir) {
         let temp = tempfile::tempdir().unwrap();
@@ -295,7 +316,14 @@ mod tests {
         let path = file(temp.path(), &build(&members, &shape));
         let hooks = Hooks {
             python: "/p/python3".into(),
-            silent: vec!["/p/a.pth".into(), "/p/sitecustomize.py".into()],
+            site: true,
+            told_by: None,
+            found: [("/p/a.pth", false), ("/p/sitecustomize.py", true)]
+                .map(|(path, matters)| {
+                    let path = path.into();
+                    (Hook { path, matters }, "runs")
+                })
+                .into(),
         };
         let host = Host {
             hooks: Some(hooks),
@@ -319,8 +347,8 @@ mod tests {
             "             a-1-py3-none-any.whl  1,234 bytes",
             "             gone-1-py3-none-any.whl  missing",
             "python here  /p/python3",
-            "host hooks   2 do not run; `pexboot embed --host-site` lets them",
-            "             /p/sitecustomize.py",
+            "host hooks   1 of 2 matter; its site runs; `pexboot embed --no-host-site` leaves it out",
+            "             /p/sitecustomize.py  runs",
             "not asked    `/x/helper\u{fffd}` was not run: it is not on PATH; `--python` names it",
         ] {
             assert!(
@@ -342,7 +370,12 @@ mod tests {
         assert_eq!(json["wheels"][1]["size"], Value::Null);
         assert_eq!(json["pex_info"]["entry_point"], "m:f\u{1b}[2J");
         assert_eq!(json["sizes"]["head"], 0);
-        assert_eq!(json["host"]["hooks_not_run"][0], "/p/a.pth");
+        assert_eq!(json["host"]["hooks_not_run"], json!([]));
+        assert_eq!(json["host"]["site"], true);
+        assert_eq!(
+            json["host"]["hooks"][1],
+            json!({ "path": "/p/sitecustomize.py", "matters": true })
+        );
         assert_eq!(json["not_asked"][0], "/x/helper\u{202e}");
     }
 }

@@ -198,7 +198,7 @@ fn the_same_bytes_every_time() {
             &path,
             None,
             Options {
-                host_site: true,
+                host_site: Some(true),
                 venv: false,
             },
             &Bytecode::default(),

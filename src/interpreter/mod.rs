@@ -10,7 +10,8 @@
 //! record         what is known of one Python, from the store or by
 //!   probe        asking it once (probe.py → answer), with
 //!   witness      believed while these files are the same
-//!   elf, hooks   what follows from the answer and the machine
+//!   elf          what follows from the answer and the machine
+//! hooks          what its `site` would run here
 //! constraint     which of them the PEX allows
 //! compile        has one compile modules ahead, for `embed`
 //! choose         which one is taken; messages: why none is
@@ -46,6 +47,7 @@ use std::path::{Path, PathBuf};
 
 #[cfg(feature = "cli")]
 pub use compile::{Begins, Part, Scope, compile};
+pub use hooks::{Hook, Hooks};
 #[cfg(feature = "cli")]
 pub use look::{Looked, look};
 pub use prospect::{Prospect, Series, prospect};
@@ -84,8 +86,6 @@ pub struct Record {
     /// The user's own site-packages, which `site` puts before those; `None` where there is no home, or in a virtual
     /// environment that shuts the system out.
     pub user_site: Option<PathBuf>,
-    /// What the host has for `site` to run: `.pth` files, sitecustomize, usercustomize.
-    pub host_hooks: Vec<PathBuf>,
     /// `importlib.util.MAGIC_NUMBER`.
     pub magic: Vec<u8>,
     /// `sys.implementation.cache_tag`, e.g. `cpython-311`; `None` where bytecode is not written.
@@ -107,6 +107,14 @@ impl Record {
     #[must_use]
     pub fn boots(&self) -> bool {
         !self.boot.is_empty()
+    }
+
+    /// What the host has for its `site` to run now, the user's own packages looked at or not.
+    #[must_use]
+    pub fn hooks(&self, user_site: bool) -> Hooks {
+        let (major, minor, _) = self.version;
+        let user_site = self.user_site.as_deref().filter(|_| user_site);
+        hooks::find((major, minor), &self.stdlib, user_site, &self.site_packages)
     }
 }
 

@@ -18,7 +18,7 @@ use sha2::{Digest as _, Sha256};
 use super::answer::{Answer, Fields, field};
 use super::elf::Elf;
 use super::witness::Witness;
-use super::{Record, binary, hooks, probe};
+use super::{Record, binary, probe};
 use crate::packaging::tags::{self, Traits};
 use crate::store::Work;
 use pexboot_core::hex::hex;
@@ -230,7 +230,6 @@ impl Stored {
             _ => None,
         };
         Record {
-            host_hooks: hooks::find(user_site.as_deref(), &answer.site, &answer.path),
             free_threaded: (cpython && (major, minor) >= (3, 13)).then_some(answer.free_threaded),
             // Tags are `python-abi-platform`.
             abi: tags

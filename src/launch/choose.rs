@@ -18,6 +18,7 @@ use crate::launch::open::Opened;
 use crate::launch::request::request;
 use crate::launch::{Invocation, LaunchError, Report};
 use crate::pex::{Pex, StartedBy};
+use crate::pex_info::PexInfo;
 use crate::plan::{EnvChange, Input, Inputs, Value};
 use crate::resolve::{self, Selected};
 use crate::store::Store;
@@ -208,12 +209,7 @@ impl Chosen<'_> {
     /// Without `-x`: it is about the first line of a file, and Python has no such file to read.
     pub fn options(&self, hops: Hops) -> Vec<Vec<u8>> {
         let given = given(self.invocation, self.started_by.as_ref(), hops);
-        let injected = self.main().pex.info.inject_python_args.iter();
-        let all: Vec<&[u8]> = injected
-            .map(|arg| arg.as_bytes())
-            .chain(given.iter().map(|option| option.as_bytes()))
-            .collect();
-        options::split(&all).options
+        options(&self.main().pex.info, given)
     }
 
     /// What the line that starts the original does to the environment.
@@ -321,6 +317,16 @@ pub(super) fn python(
         .into_iter()
         .for_each(|input| inputs.add(input));
     Ok(chosen)
+}
+
+/// Python's options that are not the mode's.
+pub(super) fn options(info: &PexInfo, given: &[OsString]) -> Vec<Vec<u8>> {
+    let injected = info.inject_python_args.iter();
+    let all: Vec<&[u8]> = injected
+        .map(|arg| arg.as_bytes())
+        .chain(given.iter().map(|option| option.as_bytes()))
+        .collect();
+    options::split(&all).options
 }
 
 fn ignores_errors(pex: &Pex, variables: &Variables) -> bool {

@@ -13,6 +13,7 @@ mod error;
 mod handover;
 #[cfg(feature = "cli")]
 mod hooks;
+mod host;
 mod invocation;
 mod open;
 mod plans;
@@ -42,6 +43,8 @@ use sha2::{Digest, Sha256};
 
 use crate::archive::Seal;
 use crate::exit::ExitCode;
+#[cfg(feature = "cli")]
+pub use crate::interpreter::Hook;
 use crate::plan::{Input, Plan};
 use crate::store::{Inherited, Kind, Store};
 use crate::trace;
@@ -127,10 +130,10 @@ fn prepare(
             publish::publish_complete(invocation, opened, elsewhere, exec, &choice.interpreter)
         }
         Way::Zipapp(how) => {
-            let chosen = choice.of_all(invocation, opened, others)?;
+            let mut chosen = choice.of_all(invocation, opened, others)?;
             warn_noexec(&chosen, report);
             let fetched = zipapp::fetch(&chosen, &how)?;
-            let command = zipapp::command(&chosen, how, fetched, report)?;
+            let command = zipapp::command(&mut chosen, how, fetched, report)?;
             publish::publish(chosen, command, elsewhere, report)
         }
         Way::Venv(how) => {

@@ -50,9 +50,17 @@ fn portable(plan: &Plan, invocation: &Invocation) -> Plan {
     let inputs = plan.inputs.iter().map(|input| match input {
         Input::File(place, found) => {
             let path = asked_of(invocation, |launch| locate(place, launch, &Machine));
-            let sum = path.and_then(|path| Machine.sum(&path, found.size));
+            let directory = path
+                .as_ref()
+                .is_some_and(|path| Path::new(OsStr::from_bytes(path)).is_dir());
+            let size = if directory {
+                Content::DIRECTORY
+            } else {
+                found.size
+            };
+            let sum = path.and_then(|path| Machine.sum(&path, size));
             let content = Content {
-                size: found.size,
+                size,
                 mtime: found.mtime,
                 sum: sum.unwrap_or_default(),
             };

@@ -3,12 +3,12 @@
 use std::os::unix::ffi::OsStringExt;
 use std::path::PathBuf;
 
-use crate::archive::Seal;
 use crate::boot::{Data, Py, Run, SysPath};
 use crate::launch::choose::{Chosen, Hops, Member};
 use crate::launch::command::{Boot, Command};
 use crate::launch::dispatch::{self, Target};
-use crate::launch::{Invocation, LaunchError, Report};
+use crate::launch::host::{self, HostSite};
+use crate::launch::{LaunchError, Report};
 use crate::pex::{Layout, Pex};
 use crate::pex_info::{InheritPath, PexInfo};
 use crate::plan::EnvChange;
@@ -108,7 +108,8 @@ pub(super) fn fetch(chosen: &Chosen<'_>, decision: &Decision) -> Result<Fetched,
     }
     drop(step);
     let site = trace::timed("site", || {
-        site::assemble(&wheels, store, &mut |seen, source| {
+        let (major, minor, _) = chosen.interpreter.version;
+        site::assemble(&wheels, (major, minor), store, &mut |seen, source| {
             if let Some(shipped) = &mut shipped {
                 shipped.seen(seen, source);
             }
@@ -135,7 +136,7 @@ pub(super) fn fetch(chosen: &Chosen<'_>, decision: &Decision) -> Result<Fetched,
 /// # Errors
 /// When there is no such script.
 pub(super) fn command(
-    chosen: &Chosen<'_>,
+    chosen: &mut Chosen<'_>,
     decision: Decision,
     fetched: Fetched,
     report: &mut dyn Report,
@@ -148,16 +149,10 @@ pub(super) fn command(
         site,
         bytecode,
     } = fetched;
-    let Chosen {
-        invocation,
-        variables,
-        interpreter,
-        members,
-        ..
-    } = chosen;
+    let invocation = chosen.invocation;
     let run = match decision.what {
         What::Run(run) => run,
-        What::Script(name) => script(&name, members, &wheels)?,
+        What::Script(name) => script(&name, &chosen.members, &wheels)?,
     };
     let hermetic = decision.inherit == InheritPath::False;
     let env = chosen.variables_of_start();
@@ -166,33 +161,49 @@ pub(super) fn command(
             .any(|change| matches!(change, EnvChange::Set(set, _) if set == name.as_bytes()))
     };
     let python_path = invocation.variable("PYTHONPATH").is_some() || sets("PYTHONPATH");
-    let isolated =
-        hermetic && python_path && variables.inherit_path.unwrap_or_default() == InheritPath::False;
+    let isolated = hermetic
+        && python_path
+        && chosen.variables.inherit_path.unwrap_or_default() == InheritPath::False;
 
     // With PYTHONPATH the original always starts a Python anew, by its canonical path (reference 4.6).
-    let stays = chosen.runs.as_ref().filter(|_| !python_path);
-    let python = stays.unwrap_or(&interpreter.binary);
-    let mut argv = vec![python.clone().into_os_string().into_vec()];
+    let stays = chosen.runs.clone().filter(|_| !python_path);
     let pex = &chosen.main().pex;
     let in_place = match stays {
         Some(_) if runs_in_place(pex) => Hops::None,
         _ => Hops::Some,
     };
-    argv.extend(chosen.options(Hops::of(pex, in_place)));
+    let mut options = chosen.options(Hops::of(pex, in_place));
     if isolated {
-        argv.push(b"-I".to_vec());
+        options.push(b"-I".to_vec());
+        host::tell_python_path(invocation, report);
     }
-    if hermetic && !host_site(invocation, chosen.seal.as_ref()) {
-        argv.push(b"-S".to_vec());
-        for hook in &interpreter.host_hooks {
-            report.say(1, &|| {
-                format!(
-                    "host hook `{}` does not run (PEXBOOT_HOST_SITE=1 lets it)",
-                    hook.display()
-                )
-            });
+    let mut site_runs = true;
+    if hermetic {
+        let mut inputs = std::mem::take(&mut chosen.inputs);
+        let site = HostSite::decide(
+            invocation,
+            chosen.seal.as_ref(),
+            &chosen.interpreter,
+            &options,
+            report.explains(),
+            &mut inputs,
+        );
+        chosen.inputs = inputs;
+        site.tell(report);
+        site_runs = site.runs;
+        if !site.runs {
+            options.push(b"-S".to_vec());
         }
     }
+    let chosen = &*chosen;
+    let Chosen {
+        variables,
+        interpreter,
+        ..
+    } = chosen;
+    let python = stays.as_ref().unwrap_or(&interpreter.binary);
+    let mut argv = vec![python.clone().into_os_string().into_vec()];
+    argv.extend(options);
 
     let (bytecode, shipped) = bytecode.unzip();
     let pack = chosen.serve(&run, bytecode.is_some())?;
@@ -221,6 +232,7 @@ pub(super) fn command(
             InheritPath::Prefer => "prefer",
             InheritPath::Fallback => "fallback",
         },
+        scrubbed: site_runs.then(|| host::scrubbed(invocation, interpreter)),
     };
     Ok(Command {
         argv,
@@ -274,10 +286,4 @@ fn script(name: &str, members: &[Member], wheels: &[Unpacked]) -> Result<Run, La
         }
     }
     Err(LaunchError::no_script(name))
-}
-
-/// Whether the host's `site` is to run, as the original lets it.
-pub(super) fn host_site(invocation: &Invocation, seal: Option<&Seal>) -> bool {
-    let sealed = seal.is_some_and(|seal| seal.options.host_site);
-    invocation.switch("PEXBOOT_HOST_SITE").unwrap_or(sealed)
 }

@@ -38,7 +38,7 @@ use pth::Pth;
 pub struct Site {
     /// Path entries in order of precedence, the merged directory first where there is one.
     pub entries: Vec<PathBuf>,
-    /// Import lines of `.pth` files, in order: the directory that they are to see as `sitedir`, and the line.
+    /// Import lines of `.pth` files and calls of `.start` files, in order: the directory that they are to see as `sitedir`, and the line.
     pub import_lines: Vec<(PathBuf, String)>,
 }
 
@@ -51,21 +51,22 @@ struct Unit {
     inside: bool,
     /// Whether its wheel may hold native code.
     native: bool,
-    /// Import lines of its `.pth` files.
+    /// Import lines of its `.pth` files, and what calls the functions that its `.start` files name.
     lines: Vec<String>,
 }
 
-/// Assembles the site of these wheels, in resolve order. `seen` is told where an import finds what lies where in them:
+/// Assembles the site of these wheels, in resolve order, for a Python of this version. `seen` is told where an import finds what lies where in them:
 /// files, and directories with everything below.
 ///
 /// # Errors
 /// When the store cannot be read or written.
 pub fn assemble(
     wheels: &[Unpacked],
+    python: (u32, u32),
     store: &Store,
     seen: &mut dyn FnMut(&Path, &Path),
 ) -> Result<Site, StoreError> {
-    let units = units(wheels)?;
+    let units = units(wheels, python)?;
     // One directory alone is its own site.
     if units.len() < 2 {
         units.iter().for_each(|unit| seen(&unit.path, &unit.path));
@@ -118,7 +119,8 @@ pub fn rebuild(
     format: &Path,
     work: &Path,
 ) -> Result<Option<String>, StoreError> {
-    let units = units(wheels)?;
+    // Whatever the Python: the site is the same.
+    let units = units(wheels, (3, 0))?;
     if units.len() < 2 {
         return Ok(None);
     }
@@ -178,7 +180,7 @@ fn plan(units: &[Unit]) -> Result<(Directory, Vec<bool>), StoreError> {
 }
 
 /// The units of these wheels, each directory once.
-fn units(wheels: &[Unpacked]) -> Result<Vec<Unit>, StoreError> {
+fn units(wheels: &[Unpacked], python: (u32, u32)) -> Result<Vec<Unit>, StoreError> {
     let mut units: Vec<Unit> = Vec::new();
     for wheel in wheels {
         // The tag says it; a wheel that lies still finds what is its own.
@@ -191,7 +193,8 @@ fn units(wheels: &[Unpacked]) -> Result<Vec<Unit>, StoreError> {
             if units.iter().any(|unit| unit.path == path) {
                 continue;
             }
-            let Pth { paths, lines } = pth::read(&path).map_err(|error| io(&path, error))?;
+            let Pth { paths, lines } =
+                pth::read(&path, python).map_err(|error| io(&path, error))?;
             units.push(Unit {
                 path,
                 inside: true,

@@ -58,7 +58,7 @@ impl World {
     }
 
     fn assemble(&self, wheels: &[Unpacked]) -> Site {
-        assemble(wheels, &self.store, &mut |_, _| {}).unwrap()
+        assemble(wheels, (3, 11), &self.store, &mut |_, _| {}).unwrap()
     }
 }
 

@@ -15,11 +15,12 @@ use pexboot::parts::{ENGINE, ENGINE_SIZE, STUB};
 use serde_json::Value;
 
 use crate::fixtures::{Built, PYTHON, Pex, Wheel, files_below};
-use crate::harness::{Stage, Way, coverage, pythons};
+use crate::harness::host::Host;
+use crate::harness::{Stage, Start, Way, coverage, pythons};
 use instructions::{
     CALLGRIND, collected, of_a_bare_python, of_the_stub, until_it_executes_another,
 };
-use system_calls::{Traced, traced, traced_on_one_processor};
+use system_calls::{Traced, traced, traced_on_one_processor, traced_start};
 
 /// By so many parts of a hundred a budget may exceed what was counted.
 const GENEROUS: u64 = 20;
@@ -172,7 +173,7 @@ fn pex(wheels: usize, files: usize) -> Built {
 
 /// A machine on which the PEX has been started so often that another start changes nothing.
 pub fn warmed(pex: &Built, args: &[&str]) -> Stage {
-    let stage = Stage::new(Way::Embedded, pex);
+    let stage = Stage::without_hooks(Way::Embedded, pex);
     for _ in 0..3 {
         stage.start().args(args).run().ok();
     }
@@ -180,7 +181,7 @@ pub fn warmed(pex: &Built, args: &[&str]) -> Stage {
 }
 
 fn cold(pex: &Built) -> (Stage, Traced) {
-    let stage = Stage::new(Way::Embedded, pex);
+    let stage = Stage::without_hooks(Way::Embedded, pex);
     let traced = traced_on_one_processor(&stage);
     traced.outcome.ok();
     (stage, traced.of_the_engine())
@@ -191,7 +192,7 @@ fn size() {
     check("stub bytes", STUB.len() as u64);
     check("engine bytes", ENGINE.len() as u64);
     let pex = pex(3, 10);
-    let stage = Stage::new(Way::Embedded, &pex);
+    let stage = Stage::without_hooks(Way::Embedded, &pex);
     let size = |path: &Path| fs::metadata(path).unwrap().len();
     check("embedding bytes", size(&stage.pex) - size(&pex.path));
 }
@@ -209,6 +210,42 @@ fn warm() {
     check("warm opens", warm.opens());
     check("warm bytes written", warm.bytes_written());
     check("warm instructions", of_the_stub(stage.start()));
+}
+
+/// What it costs to look at the host's hooks: a Python as Debian has it, without a hook that matters.
+#[test]
+fn hooks_of_a_warm_start() {
+    if !comparable("budgets: hooks of a warm start") {
+        return;
+    }
+    let mut stage = Stage::with_hooks(Way::Embedded, &pex(3, 10));
+    let Some(host) = Host::new(&stage, "budgets: hooks of a warm start") else {
+        return;
+    };
+    stage.search = host.search();
+    host.install(0, &[("sitecustomize.py", "# Debian has one.\n")]);
+    let count = |told: Option<&str>| {
+        for _ in 0..3 {
+            told_of(stage.start(), told).run().ok();
+        }
+        let warm = traced_start(&stage, &[], |start| told_of(start, told));
+        warm.outcome.ok();
+        let calls = warm.calls.len() as u64;
+        let instructions = of_the_stub(told_of(stage.start(), told));
+        (calls - warm.stats(), warm.stats(), instructions)
+    };
+    let (without, with) = (count(Some("0")), count(None));
+    assert_eq!(without.0, with.0, "calls beside stat");
+    check("warm stats for hooks", with.1 - without.1);
+    check("warm instructions for hooks", with.2 - without.2);
+}
+
+/// The start, with a word on the host's `site` or without.
+fn told_of<'a>(start: Start<'a>, told: Option<&str>) -> Start<'a> {
+    match told {
+        Some(told) => start.env("PEXBOOT_HOST_SITE", told),
+        None => start,
+    }
 }
 
 #[test]

@@ -234,3 +234,34 @@ fn a_pex_built_without_compression_runs_and_is_larger() {
     let size = |stage: &Stage| std::fs::metadata(&stage.pex).unwrap().len();
     assert!(size(&stages[0]) < size(&stages[1]));
 }
+
+#[test]
+fn a_tracer_in_the_pex_starts_before_the_application() {
+    let line = block("Tracers", "console")
+        .into_iter()
+        .find(|line| line.starts_with("import "));
+    let line = line.expect("the line of the .pth file");
+    let tracer = Wheel::empty("ddtrace", "1.0")
+        .file("ddtrace/__init__.py", "import traced\n")
+        .file("ddtrace/auto.py", "import traced\ntraced.BY = 'ddtrace'\n");
+    let starts = Wheel::empty("tracing", "1.0").file("start_tracing.pth", &format!("{line}\n"));
+    let traced = Wheel::empty("traced", "1.0").file("traced.py", "BY = None\n");
+    let pex = Pex::app(
+        "tracers",
+        "import traced\ndef main():\n    print(traced.BY)\n",
+    )
+    .dep(tracer)
+    .dep(starts)
+    .dep(traced)
+    .build();
+    for &way in crate::harness::ways() {
+        let stage = Stage::new(way, &pex);
+        // What a tracer's own command does reaches it in neither way.
+        stage.write(
+            "x/sitecustomize.py",
+            "import traced\ntraced.BY = 'PYTHONPATH'\n",
+        );
+        let start = stage.start().env("PYTHONPATH", stage.path("x"));
+        start.run().ok().prints("ddtrace");
+    }
+}

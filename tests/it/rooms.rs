@@ -183,6 +183,7 @@ const LAUNCH: &[&str] = &[
     "served",
     "session",
     "handover",
+    "host",
     "zipapp",
     "venv",
     "decide",

@@ -7,6 +7,7 @@ use std::path::Path;
 use std::process::Command;
 
 use crate::fixtures::{Pex, Wheel};
+use crate::harness::host::Host;
 use crate::harness::{PEXBOOT, Stage, Way, is_root};
 
 /// Everything below a directory.
@@ -176,4 +177,36 @@ fn what_asks_for_the_kernel_is_resolved_again_by_the_next() {
     assert_eq!(asks("python_version < '3'"), [false; 2]);
     assert_eq!(asks("platform_release == 'none'"), [true; 2]);
     assert_eq!(asks("'none' in platform_version"), [true; 2]);
+}
+
+/// The directories that hooks lie in are told by the names in them.
+#[test]
+fn a_seed_serves_a_host_whatever_its_times_until_a_hook_comes() {
+    let text = "import builtins, sys\ndef main():\n    print(sys.flags.no_site, getattr(builtins, 'HOOK', None))\n";
+    let mut stage = Stage::with_hooks(Way::Embedded, &Pex::app("seed-hooks", text).build());
+    let Some(host) = Host::new(&stage, "a seed on a host of its own") else {
+        return;
+    };
+    stage.search = host.search();
+    let seed = stage.path("image");
+    let warm = stage.start().program(PEXBOOT).args(["warm", "--root"]);
+    warm.args([&seed, &stage.pex]).run().ok();
+    let start = stage.start().env("PEXBOOT_SEEDS", seed.join("pexboot"));
+    let touch = |date: &str| {
+        let library = host
+            .site_packages
+            .iter()
+            .flat_map(|site| site.ancestors().take(2));
+        let touched = Command::new("touch")
+            .args(["-d", date])
+            .args(library)
+            .status();
+        assert!(touched.unwrap().success());
+    };
+    touch("1980-01-01");
+    start.run().ok().prints("1 None");
+    assert_eq!(stage.cached_files(), Vec::<std::path::PathBuf>::new());
+    host.install(0, &[("hook.pth", "import builtins; builtins.HOOK = 'x'\n")]);
+    touch("1990-01-01");
+    start.run().ok().prints("0 x");
 }

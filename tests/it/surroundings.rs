@@ -276,16 +276,25 @@ fn it_runs_on_every_cpython() {
 }
 
 #[test]
-fn info_names_the_hooks_of_the_host_that_do_not_run() {
-    let stage = Stage::new(Way::Embedded, &app("def main():\n    pass\n").build());
+fn info_names_the_hooks_of_the_host_and_what_comes_of_them() {
+    let pex = app("def main():\n    pass\n").build();
+    let stage = Stage::with_hooks(Way::Embedded, &pex);
     let site = format!("home/.local/lib/{}/site-packages", debian().name());
     stage.write(&format!("{site}/hook.pth"), "import this\n");
-    let mut info = std::process::Command::new(PEXBOOT);
-    info.arg("info").arg(&stage.pex).env_clear();
-    let told = info.env("PATH", "/usr/bin:/bin").env("HOME", stage.home());
-    let told = String::from_utf8(told.output().unwrap().stdout).unwrap();
-    for words in ["host hooks", "--host-site", "site-packages/hook.pth"] {
-        assert!(told.contains(words), "{words} in\n{told}");
+    for (told, words) in [
+        ("", "--no-host-site"),
+        ("1", "hook.pth  runs"),
+        ("0", "hook.pth  does not run"),
+        ("0", "it starts with -S: PEXBOOT_HOST_SITE says so"),
+    ] {
+        let mut info = std::process::Command::new(PEXBOOT);
+        info.arg("info").arg(&stage.pex).env_clear();
+        info.env("PATH", "/usr/bin:/bin").env("HOME", stage.home());
+        let output = info.env("PEXBOOT_HOST_SITE", told).output().unwrap();
+        let text = String::from_utf8(output.stdout).unwrap();
+        for words in ["host hooks", words, "site-packages/hook.pth"] {
+            assert!(text.contains(words), "{words} in\n{text}");
+        }
     }
 }
 

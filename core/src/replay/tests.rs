@@ -150,6 +150,9 @@ fn any_file_of_that_size_and_time_or_content_will_do_elsewhere() {
     assert!(holds(2, 9, 2), "by its content");
     assert!(!holds(2, 9, 9));
     assert!(!holds(9, 3, 2));
+    assert!(holds(Content::DIRECTORY, 3, 9), "a directory, by its time");
+    assert!(holds(Content::DIRECTORY, 9, u64::MAX), "by its names");
+    assert!(!holds(Content::DIRECTORY, 9, 2));
 }
 
 #[test]

@@ -17,7 +17,7 @@ fn sample() -> Seal {
         file_size: 7,
         bytecode: [9; 32],
         options: Options {
-            host_site: true,
+            host_site: Some(true),
             venv: true,
         },
         pex_root: b"~/\xff root".to_vec(),
@@ -35,6 +35,13 @@ fn what_is_encoded_is_decoded() {
         },
         Seal {
             options: Options::default(),
+            ..sample()
+        },
+        Seal {
+            options: Options {
+                host_site: Some(false),
+                ..Options::default()
+            },
             ..sample()
         },
         Seal {
@@ -78,7 +85,8 @@ fn what_is_not_a_seal_is_refused() {
     };
     assert_eq!(damaged(0, b'P'), None, "magic");
     assert_eq!(damaged(8, 9), None, "version");
-    assert_eq!(damaged(12, 4), None, "unknown flag");
+    assert_eq!(damaged(12, 8), None, "unknown flag");
+    assert_eq!(damaged(12, 6), None, "one option and its opposite");
     assert_eq!(damaged(161, 8), None, "length of the root");
     assert_eq!(damaged(SEAL_SIZE - 1, 1), None, "something behind the end");
 }

@@ -118,7 +118,8 @@ pub fn traced_on_one_processor(stage: &Stage) -> Traced {
     traced_start(stage, &words, |start| start)
 }
 
-fn traced_start<'a>(
+/// The same of a start behind these words.
+pub fn traced_start<'a>(
     stage: &'a Stage,
     before: &[&str],
     describe: impl Fn(Start<'a>) -> Start<'a>,

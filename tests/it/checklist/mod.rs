@@ -8,6 +8,7 @@ mod beyond;
 mod cache;
 mod execution;
 mod format;
+mod host;
 mod interpreter;
 mod resolution;
 mod started;

@@ -5,6 +5,7 @@
 
 mod case;
 pub mod coverage;
+pub mod host;
 pub mod pythons;
 mod stage;
 mod start;

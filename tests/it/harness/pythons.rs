@@ -84,6 +84,32 @@ pub fn all() -> &'static [Python] {
     })
 }
 
+/// Whether a Python of this machine has hooks of its own beside those that its packages bring: what they do is no matter of
+/// the tests.
+pub fn hooked() -> bool {
+    static HOOKED: OnceLock<bool> = OnceLock::new();
+    *HOOKED.get_or_init(|| {
+        let own = |name: &str| {
+            let named = name.strip_suffix(".pth");
+            named.is_some_and(|name| name != "distutils-precedence" && !name.ends_with("-nspkg"))
+                || name == "sitecustomize.py"
+        };
+        let hooked = all().iter().find(|python| {
+            let directories = super::host::said(&python.path, super::host::SITE_PACKAGES);
+            let entries = directories.iter().flat_map(std::fs::read_dir);
+            let mut names = entries.flatten().flatten().map(|entry| entry.file_name());
+            names.any(|name| own(&name.to_string_lossy()))
+        });
+        if let Some(python) = hooked {
+            coverage::note(&format!(
+                "hooks of the host are left out (`embed --no-host-site`): {} has some",
+                python.path.display()
+            ));
+        }
+        hooked.is_some()
+    })
+}
+
 /// The CPythons, the Debian one first.
 pub fn cpythons() -> impl Iterator<Item = &'static Python> {
     all()

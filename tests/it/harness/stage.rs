@@ -7,7 +7,7 @@ use std::process::{Command, Stdio};
 
 use tempfile::TempDir;
 
-use super::pythons::{Python, debian};
+use super::pythons::{self, Python, debian};
 use super::{Start, Way, subject};
 use crate::fixtures::Built;
 
@@ -30,10 +30,32 @@ pub struct Stage {
     pub pex: PathBuf,
     /// `PATH`: the system's, before it the Python that a checklist item is about.
     pub search: String,
+    hooks: Hooks,
     root: TempDir,
 }
 
+/// What of the machine's own Pythons is heeded.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Hooks {
+    /// Their hooks, as anywhere.
+    Heeded,
+    /// Nothing: a test must not depend on what this machine has installed there.
+    LeftOut,
+}
+
 impl Stage {
+    /// A fresh machine with this PEX as `app.pex`, on which the hooks of the host count whatever there are.
+    pub fn with_hooks(way: Way, pex: &Built) -> Stage {
+        Stage::made(way, pex, "app.pex", Hooks::Heeded)
+            .unwrap_or_else(|message| panic!("{message}"))
+    }
+
+    /// The same on which none counts.
+    pub fn without_hooks(way: Way, pex: &Built) -> Stage {
+        Stage::made(way, pex, "app.pex", Hooks::LeftOut)
+            .unwrap_or_else(|message| panic!("{message}"))
+    }
+
     /// A fresh machine with this PEX as `app.pex`.
     pub fn new(way: Way, pex: &Built) -> Stage {
         Stage::named(way, pex, "app.pex")
@@ -49,6 +71,15 @@ impl Stage {
     /// # Errors
     /// What `embed` said.
     pub fn attempt(way: Way, pex: &Built, name: &str) -> Result<Stage, String> {
+        let hooks = if pythons::hooked() {
+            Hooks::LeftOut
+        } else {
+            Hooks::Heeded
+        };
+        Stage::made(way, pex, name, hooks)
+    }
+
+    fn made(way: Way, pex: &Built, name: &str, hooks: Hooks) -> Result<Stage, String> {
         let root = tempfile::Builder::new()
             .prefix("pexboot-")
             .tempdir()
@@ -67,6 +98,7 @@ impl Stage {
             way,
             pex: root.path().join("work").join(name),
             search,
+            hooks,
             root,
         };
         stage.try_place(pex, &stage.pex)?;
@@ -90,9 +122,9 @@ impl Stage {
         };
         let embed = self.way == Way::Embedded;
         if embed && source.is_file() {
-            let mut command = self.pexboot();
+            let mut command = self.embed();
             // Bytecode that comes along is made for one interpreter of this machine: `bytecode::` and `apps::` have it.
-            command.args(["embed", "--no-compile"]).arg(&source);
+            command.arg("--no-compile").arg(&source);
             return done(command.arg("-o").arg(to));
         }
         let mut copy = Command::new("/bin/cp");
@@ -105,14 +137,17 @@ impl Stage {
         }
         if embed {
             // The stub takes the place of the directory's `pex`.
-            return done(self.pexboot().arg("embed").arg(to));
+            return done(self.embed().arg(to));
         }
         Ok(())
     }
 
-    fn pexboot(&self) -> Command {
+    fn embed(&self) -> Command {
         let mut command = Command::new(PEXBOOT);
-        command.env("HOME", self.home());
+        command.env("HOME", self.home()).arg("embed");
+        if self.hooks == Hooks::LeftOut {
+            command.arg("--no-host-site");
+        }
         command
     }
 
