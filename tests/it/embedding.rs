@@ -298,3 +298,41 @@ fn a_pex_of_seventy_thousand_entries_starts() {
         stage.start().args(["a", "b"]).run().ok().prints("3");
     }
 }
+
+#[test]
+fn its_options_count_in_every_layout_and_are_told() {
+    for layout in ["zipapp", "packed", "loose"] {
+        let pex = Pex::probe(&format!("options-{layout}")).layout(layout);
+        let stage = Stage::new(Way::Embedded, &pex.build());
+        let pexboot = |words: &[&str]| {
+            let mut command = Command::new(PEXBOOT);
+            command.args(words).arg(&stage.pex);
+            let output = command.env("HOME", stage.home()).output().unwrap();
+            assert!(output.status.success(), "{output:?}");
+            String::from_utf8(output.stdout).unwrap()
+        };
+        let check = |options: &[&str], no_site: i64, is_venv: bool| {
+            pexboot(&[&["embed"], options].concat());
+            let run = stage.start().run();
+            let state = run.state();
+            assert_eq!(
+                state.flag("no_site"),
+                no_site,
+                "{layout} {options:?}\n{run}"
+            );
+            assert_eq!(
+                state.env("VIRTUAL_ENV").is_some(),
+                is_venv,
+                "{layout} {options:?}"
+            );
+            let told = pexboot(&["info"]);
+            let line = format!("options      {}\n", options.join(" "));
+            assert_eq!(told.contains(&line), !options.is_empty(), "{told}");
+        };
+        check(&[], 1, false);
+        check(&["--host-site"], 0, false);
+        check(&["--venv"], 0, true);
+        check(&["--host-site", "--venv"], 0, true);
+        check(&[], 1, false);
+    }
+}
