@@ -7,6 +7,7 @@
 mod cache;
 mod execution;
 mod format;
+mod hosts;
 mod interpreter;
 mod resolution;
 mod syspath;

@@ -1,0 +1,166 @@
+//! Items 113-120: odd builds and odd hosts, where the launcher once knew better than the original or asked the wrong one.
+
+use std::process::Command;
+
+use crate::fixtures::{App, Pex, Wheel};
+use crate::harness::subject::{about_each, no_oracle, on_each, subject};
+use crate::harness::{Case, Outcome, Stage, Way, coverage, is_root, ways};
+
+/// What a start was told by, in which both ways agree.
+const WHO: &str = "import os, sys, cowsay; print(sys.argv[0], os.environ['PEX'], cowsay.__name__)";
+
+#[test]
+fn item_113_a_directory_with_a_shell_script_in_front_starts_natively() {
+    about_each(|| {
+        let python = subject().path.display().to_string();
+        for (layout, venv) in [
+            ("packed", &[][..]),
+            ("loose", &[]),
+            ("packed", &["--venv"]),
+            ("loose", &["--venv"]),
+        ] {
+            let options = ["--sh-boot", "--layout", layout];
+            let pex = App::cowsay().with(&options).with(venv).build();
+            let case = Case::new(&pex)
+                .env("PEX_PYTHON", &python)
+                .env("PEX_INTERPRETER", "1")
+                .args(["-c", WHO]);
+            case.agrees().ok();
+            let case = Case::new(&pex).env("PEX_PYTHON", &python);
+            let outcome = case.args(["-t", "moo"]).agrees();
+            assert!(outcome.ok().stdout.contains("| moo |"), "{outcome}");
+            if ways().contains(&Way::Embedded) {
+                let stage = Stage::new(Way::Embedded, &pex);
+                let start = stage.start().env("PEX_PYTHON", &python);
+                let run = start.args(["-t", "x"]).env("PEX_VERBOSE", "1").run();
+                run.ok();
+                assert!(!run.stderr.contains("is left to"), "{layout}\n{run}");
+            }
+        }
+    });
+}
+
+/// An entry point that says by which name it was started.
+const SAYS_NAME: &str = "import os, sys\ndef main():\n    print(sys.argv[0], os.environ['PEX'])\n";
+
+#[test]
+fn item_114_a_loose_directory_with_a_shell_script_is_started_by_its_pex() {
+    about_each(|| {
+        let python = subject().path.display().to_string();
+        let stage = Stage::new(Way::Original, &Pex::app("item114", SAYS_NAME).build());
+        let code = stage.write("code/app.py", SAYS_NAME);
+        let code = code.parent().unwrap().to_str().unwrap().to_owned();
+        for layout in ["packed", "loose"] {
+            let options = [
+                "--sh-boot",
+                "--layout",
+                layout,
+                "-D",
+                &code,
+                "-e",
+                "app:main",
+            ];
+            let pex = App::new("cowsay", &["cowsay"]).with(&options);
+            let built = pex.build_in(&stage.path(layout));
+            // The first start of the original comes by way of `./`, which it keeps.
+            for &way in ways() {
+                let stage = Stage::new(way, &built);
+                for _ in 0..2 {
+                    let run = stage.start().env("PEX_PYTHON", &python).run();
+                    let at = stage.root().join("work/app.pex");
+                    run.ok().prints(&format!("{0}/pex {0}", at.display()));
+                }
+            }
+        }
+    });
+}
+
+/// Runs the PEX twice by itself and twice by a Python, in a mount namespace in which `/dev` is empty, and `/proc` too if
+/// that is asked for.
+fn on_a_bare_host(stage: &Stage, without: &[&str]) -> Outcome {
+    let mut script = String::from("set -e\n");
+    for directory in without {
+        script += &format!("mount -t tmpfs -o mode=755 none {directory}\n");
+    }
+    script += "for way in \"\" \"$PYTHON\"; do $way ./app.pex a; $way ./app.pex b; done";
+    let start = stage.start().program("/bin/bash");
+    start
+        .before(["unshare", "--mount"])
+        .env("PYTHON", &subject().path)
+        .args(["-c", &script])
+        .run()
+}
+
+#[test]
+fn item_115_no_device_is_needed() {
+    on_each(|| {
+        if !is_root() {
+            return coverage::left_out("item 115", "root");
+        }
+        let text = "import sys, dep\ndef main():\n    print(dep.WHO, *sys.argv[1:])\n";
+        let pex = |name| Pex::app(name, text).dep(Wheel::new("dep", "1.0"));
+        let expected = "dep 1.0 a\ndep 1.0 b\ndep 1.0 a\ndep 1.0 b";
+        for pex in [pex("item115").build(), pex("item115v").venv().build()] {
+            for &way in ways() {
+                if way == Way::Original && subject().implementation == "pypy" {
+                    no_oracle("its bootstrap asks `os.urandom`, which is a device to PyPy");
+                    continue;
+                }
+                let stage = Stage::new(way, &pex);
+                let run = on_a_bare_host(&stage, &["/dev"]);
+                run.ok().prints(expected);
+                assert!(run.stderr.is_empty(), "{run}");
+            }
+            if ways().contains(&Way::Embedded) {
+                let stage = Stage::new(Way::Embedded, &pex);
+                let run = on_a_bare_host(&stage, &["/dev", "/proc"]);
+                run.ok().prints(expected);
+            }
+        }
+    });
+}
+
+#[test]
+fn item_116_the_machine_is_the_one_that_the_interpreter_sees() {
+    about_each(|| {
+        let python = subject();
+        let wheel = |machine: &str, who: &str| {
+            Wheel::empty("dep", who)
+                .tag(&format!("py3-none-linux_{machine}"))
+                .file("dep.py", &format!("WHO = '{who}'\n"))
+        };
+        let text = "import dep, platform\ndef main():\n    print(dep.WHO, platform.machine())\n";
+        let pex = Pex::app("item116", text)
+            .wheel(wheel("x86_64", "1.0"))
+            .wheel(wheel("aarch64", "1.0"))
+            .wheel(wheel("i686", "2.0"))
+            .requires("dep")
+            .requires("nothing ; platform_machine == 'x86_64'")
+            .build();
+        no_oracle("pex knows no i686, the one machine that can be shown without an emulator");
+        if ways().contains(&Way::Embedded) {
+            let stage = Stage::new(Way::Embedded, &pex);
+            // What an emulated Python sees: the launcher goes on seeing the real machine.
+            let emulated = stage.script(
+                "emulated/python",
+                &format!(
+                    "#!/bin/bash\n[ \"$(uname -m)\" = i686 ] || exec setarch i686 \"$0\" \"$@\"\nexec -a \"$0\" {} \"$@\"\n",
+                    python.path.display()
+                ),
+            );
+            let names = "import sys, platform; print(platform.machine(), sys.executable)";
+            let said = Command::new(&emulated)
+                .args(["-c", names])
+                .output()
+                .unwrap();
+            let said = String::from_utf8_lossy(&said.stdout).trim().to_owned();
+            if said != format!("i686 {}", emulated.display()) {
+                return coverage::left_out("item 116", "a Python that runs under another name");
+            }
+            for _ in 0..2 {
+                let run = stage.start().env("PEX_PYTHON", &emulated).run();
+                run.ok().prints("2.0 i686");
+            }
+        }
+    });
+}
