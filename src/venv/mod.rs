@@ -184,7 +184,7 @@ fn fill(
     entry::make(request, &shebang, place, &mut image)?;
     image.children(Mode::Copy, request.code, &layout.site_packages)?;
     let installer = wheel::Installer {
-        mode: if request.copies {
+        mode: if request.copies || has_package_manager(request) {
             Mode::HardLink
         } else {
             Mode::Symlink
@@ -201,6 +201,20 @@ fn fill(
     Ok(image.into_clashes())
 }
 
+/// Projects that replace packages of the environment that they are in: they remove a file and write a new one of its name.
+const PACKAGE_MANAGERS: [&str; 3] = ["installer", "pip", "uv"];
+
+/// Whether the environment holds a program that replaces packages: through a linked directory it would write into a wheel
+/// that other environments share. (To copy or link file by file takes several times as long, so the rest is spared it.)
+fn has_package_manager(request: &Request<'_>) -> bool {
+    let project = |wheel: &Unpacked| {
+        let name = wheel.name.split('-').next().unwrap_or_default();
+        name.to_ascii_lowercase()
+    };
+    let mut wheels = request.wheels.iter();
+    wheels.any(|wheel| PACKAGE_MANAGERS.contains(&project(wheel).as_str()))
+}
+
 /// The name of the environment: everything that its content depends on but where it lies.
 fn key(request: &Request<'_>) -> String {
     let Request {
@@ -211,7 +225,7 @@ fn key(request: &Request<'_>) -> String {
         hash.update((bytes.len() as u64).to_le_bytes());
         hash.update(bytes);
     };
-    field(b"pexboot venv 2");
+    field(b"pexboot venv 3");
     field(request.fingerprint);
     field(interpreter.binary.as_os_str().as_bytes());
     field(interpreter.implementation.as_bytes());
