@@ -4,7 +4,7 @@ use std::process::Command;
 
 use crate::fixtures::{App, Pex, Wheel};
 use crate::harness::subject::{about_each, no_oracle, on_each, subject};
-use crate::harness::{Case, Outcome, Stage, Way, coverage, is_root, ways};
+use crate::harness::{Case, Outcome, PEXBOOT, Stage, Way, coverage, is_root, ways};
 
 /// What a start was told by, in which both ways agree.
 const WHO: &str = "import os, sys, cowsay; print(sys.argv[0], os.environ['PEX'], cowsay.__name__)";
@@ -160,6 +160,63 @@ fn item_116_the_machine_is_the_one_that_the_interpreter_sees() {
             for _ in 0..2 {
                 let run = stage.start().env("PEX_PYTHON", &emulated).run();
                 run.ok().prints("2.0 i686");
+            }
+        }
+    });
+}
+
+/// A PEX with wheels that meet in one directory, native code and a script of its own.
+fn of_all_kinds(name: &str) -> Pex {
+    let text = "import apart, nested.one, nested.two, native.sub, own.mine\ndef main():\n    \
+                print(apart.WHO, nested.one.WHO, nested.two.WHO, native.sub.WHO, own.mine.WHO)\n";
+    let native = Wheel::empty("native", "1.0")
+        .tag("py3-none-linux_x86_64")
+        .file("native/__init__.py", "")
+        .file("native/sub.py", "WHO = 'native'\n")
+        .file("native/lib.so", "\u{7f}ELF");
+    Pex::app(name, text)
+        .source("own/mine.py", "WHO = 'own'\n")
+        .dep(Wheel::new("apart", "1.0"))
+        .dep(Wheel::empty("one", "1.0").file("nested/one.py", "WHO = 'one'\n"))
+        .dep(Wheel::empty("two", "1.0").file("nested/two.py", "WHO = 'two'\n"))
+        .dep(native)
+}
+
+#[test]
+fn item_117_a_file_system_without_symbolic_links_will_do() {
+    on_each(|| {
+        let works = |command: &mut Command| command.output().is_ok_and(|o| o.status.success());
+        if !works(Command::new("strace").args(["-f", "-o", "/dev/null", "/bin/true"])) {
+            return coverage::left_out("item 117", "strace that may trace");
+        }
+        no_oracle("its bootstrap ends with a traceback");
+        if !ways().contains(&Way::Embedded) {
+            return;
+        }
+        for pex in [of_all_kinds("item117"), of_all_kinds("item117v").venv()] {
+            for error in ["EPERM", "ENOSYS"] {
+                let stage = Stage::new(Way::Embedded, &pex.build());
+                let inject = format!("--inject=symlink,symlinkat:error={error}");
+                let start = stage.start().before(["strace", "-f", "-qq", "-o"]);
+                let start = start.before([stage.path("trace")]);
+                let start = start.before(["-e", "trace=symlink,symlinkat", &inject]);
+                let run = start.run();
+                run.ok().prints("apart 1.0 one two native own");
+                assert!(run.stderr.is_empty(), "{run}");
+                let links = stage.cached_files();
+                let is_link = |file: &&std::path::PathBuf| {
+                    stage.home().join(".cache").join(file).is_symlink()
+                };
+                assert_eq!(links.iter().find(is_link), None, "{run}");
+                // What was made so serves every later start, and is what it should be.
+                let run = stage.start().run();
+                run.ok().prints("apart 1.0 one two native own");
+                let start = stage.start().program(PEXBOOT);
+                start
+                    .args(["verify", "--cache"])
+                    .args([&stage.pex])
+                    .run()
+                    .ok();
             }
         }
     });
