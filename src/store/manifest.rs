@@ -12,10 +12,12 @@
 //! end\n
 //! ```
 
-use std::ffi::OsString;
+use std::collections::{HashMap, HashSet};
+use std::ffi::{OsStr, OsString};
 use std::io::{self, Read};
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::{Path, PathBuf};
+use std::time::SystemTime;
 
 use super::{BootId, Noted};
 
@@ -126,6 +128,62 @@ impl Manifest {
                         }
                 })
             })
+    }
+
+    /// Whether something in the directory `root` was replaced, added or removed after `since`, when the manifest was written.
+    ///
+    /// A directory tells by its time that none of its names has changed, and so that it need not be read. A file that was
+    /// written to in place is not noticed, nor is Python's bytecode.
+    pub(super) fn is_changed(&self, root: &Path, since: SystemTime) -> bool {
+        let mut directories: HashMap<&Path, Vec<(&OsStr, Option<&Item>)>> = HashMap::new();
+        for item in &self.items {
+            let (mut path, mut item) = (item.path.as_path(), Some(item));
+            while let (Some(parent), Some(name)) = (path.parent(), path.file_name()) {
+                let known = directories.contains_key(parent);
+                directories
+                    .entry(parent)
+                    .or_default()
+                    .push((name, item.take()));
+                if known {
+                    break;
+                }
+                path = parent;
+            }
+        }
+        let touched = |path: &Path| {
+            let status = std::fs::symlink_metadata(path);
+            status
+                .and_then(|status| status.modified())
+                .is_ok_and(|time| time > since)
+        };
+        directories.iter().any(|(directory, names)| {
+            let directory = root.join(directory);
+            if !touched(&directory) {
+                return false;
+            }
+            let known: HashSet<&OsStr> = names.iter().map(|(name, _)| *name).collect();
+            let Ok(found) = std::fs::read_dir(&directory) else {
+                return true;
+            };
+            let found: Vec<OsString> = found.flatten().map(|entry| entry.file_name()).collect();
+            let found = found.iter().filter(|name| *name != CACHE);
+            let (mut count, mut strange) = (0, false);
+            for name in found {
+                count += 1;
+                strange |= !known.contains(name.as_os_str());
+            }
+            let mut files = names
+                .iter()
+                .filter_map(|(name, item)| Some((name, (*item)?)));
+            strange
+                || count != known.iter().filter(|name| **name != CACHE).count()
+                || files.any(|(name, item)| {
+                    let path = directory.join(name);
+                    touched(&path)
+                        || std::fs::symlink_metadata(path)
+                            .map_or(true, |now| now.len() != item.size)
+                })
+        })
     }
 
     /// The manifest as bytes.

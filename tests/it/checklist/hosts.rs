@@ -1,5 +1,6 @@
 //! Items 113-120: odd builds and odd hosts, where the launcher once knew better than the original or asked the wrong one.
 
+use std::path::Path;
 use std::process::Command;
 
 use crate::fixtures::{App, Pex, Wheel};
@@ -220,4 +221,95 @@ fn item_117_a_file_system_without_symbolic_links_will_do() {
             }
         }
     });
+}
+
+/// A program that installs a wheel over what is there as pip does it: remove the file, write a new one of its name.
+const REPLACES: &str = "import os, sys\ndef main():\n    import dep\n    if 'replace' in sys.argv:\n        \
+                        text = \"WHO = 'dep' + ' 2.0'\\n\"\n        path = dep.__file__\n        os.unlink(path)\n        \
+                        open(path, 'w').write(text)\n        more = os.path.join(os.path.dirname(path), 'more.py')\n        \
+                        open(more, 'w').write(text)\n    print(dep.WHO)\n";
+
+#[test]
+fn item_118_what_is_installed_in_one_environment_stays_out_of_the_others() {
+    on_each(|| {
+        let dep = || Wheel::empty("dep", "1.0").file("dep/__init__.py", "WHO = 'dep 1.0'\n");
+        let pex = |name: &str| Pex::app(name, REPLACES).venv().dep(dep());
+        let other = pex("item118").source("other.py", "").build();
+        for manager in ["pip", "uv", "installer", "unknown"] {
+            let one = pex("item118m").dep(Wheel::new(manager, "1.0")).build();
+            no_oracle(
+                "its environments are links to the shared wheels, and let everything through",
+            );
+            if !ways().contains(&Way::Embedded) {
+                return;
+            }
+            let stage = Stage::new(Way::Embedded, &one);
+            let another = stage.path("work/other.pex");
+            stage.place(&other, &another);
+            let start = |pex: &Path| stage.start().program(pex);
+            // Both have been started before: what they import is known, and in the environment of a package manager stays.
+            start(&stage.pex).run().ok().prints("dep 1.0");
+            start(&stage.pex).args(["replace"]).run().ok();
+            start(&stage.pex).run().ok().prints("dep 2.0");
+            let run = start(&another).run();
+            run.ok().prints("dep 1.0");
+            if manager == "unknown" {
+                run.says("was changed in the cache")
+                    .says("dep-1.0-py3-none-any.whl");
+            } else {
+                assert!(run.stderr.is_empty(), "{run}");
+                start(&stage.pex).run().ok().prints("dep 2.0");
+            }
+            start(&another).run().ok().prints("dep 1.0");
+        }
+    });
+}
+
+#[test]
+fn pip_itself_replaces_a_package_of_its_own_environment_alone() {
+    let app = |options: &[&str]| App::new("httpie", &["httpie"]).with(options).build();
+    let (one, other) = (app(&["pip", "--venv"]), app(&["-c", "http", "--venv"]));
+    if !ways().contains(&Way::Embedded) {
+        return;
+    }
+    let stage = Stage::new(Way::Embedded, &one);
+    let another = stage.path("work/other.pex");
+    stage.place(&other, &another);
+    let version = |pex: &Path| {
+        let start = stage.start().program(pex).env("PEX_INTERPRETER", "1");
+        let run = start
+            .args(["-c", "import idna; print(idna.__version__)"])
+            .run();
+        run.ok().stdout.trim().to_owned()
+    };
+    let before = version(&another);
+    let make = "import zipfile\n\
+                info = 'idna-99.0.dist-info'\n\
+                files = {'idna/__init__.py': \"__version__ = '99.0'\\n\", info + '/METADATA': \
+                'Metadata-Version: 2.1\\nName: idna\\nVersion: 99.0\\n', info + '/WHEEL': \
+                'Wheel-Version: 1.0\\nRoot-Is-Purelib: true\\nTag: py3-none-any\\n'}\n\
+                files[info + '/RECORD'] = ''.join(name + ',,\\n' for name in files) + info + '/RECORD,,\\n'\n\
+                with zipfile.ZipFile('idna-99.0-py3-none-any.whl', 'w') as wheel:\n    \
+                [wheel.writestr(*item) for item in files.items()]\n";
+    let start = stage.start();
+    start.args(["-c", make]).run().ok();
+    let install = [
+        "-m",
+        "pip",
+        "install",
+        "--no-index",
+        "--no-deps",
+        "idna-99.0-py3-none-any.whl",
+    ];
+    stage.start().args(install).run().ok();
+    assert_eq!(
+        (version(&stage.pex).as_str(), version(&another)),
+        ("99.0", before.clone())
+    );
+    stage
+        .start()
+        .args(["-m", "pip", "uninstall", "-y", "idna"])
+        .run()
+        .ok();
+    assert_eq!(version(&another), before);
 }
