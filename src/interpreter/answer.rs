@@ -10,6 +10,14 @@ use std::path::PathBuf;
 /// First line of a probe's answer; anything before it was printed by a wrapper.
 const HEADER: &[u8] = b"pexboot probe 1\n";
 
+/// A kernel, as uname(2) names it.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub(super) struct Kernel {
+    pub(super) system: String,
+    pub(super) release: String,
+    pub(super) version: String,
+}
+
 /// An interpreter's own account of itself.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub(super) struct Answer {
@@ -27,6 +35,10 @@ pub(super) struct Answer {
     pub(super) cache_tag: Option<String>,
     /// `sys.platform`.
     pub(super) platform: String,
+    /// `os.uname().machine`.
+    pub(super) machine: String,
+    /// The rest of `os.uname()`.
+    pub(super) kernel: Kernel,
     /// Whether it is a build without the global interpreter lock.
     pub(super) free_threaded: bool,
     /// Whether it is a debug build.
@@ -87,6 +99,10 @@ impl Answer {
                 "implementation" => answer.implementation = text(value)?,
                 "cache-tag" => answer.cache_tag = Some(text(value)?),
                 "platform" => answer.platform = text(value)?,
+                "machine" => answer.machine = lossy(value),
+                "kernel-name" => answer.kernel.system = lossy(value),
+                "kernel-release" => answer.kernel.release = lossy(value),
+                "kernel-version" => answer.kernel.version = lossy(value),
                 "abiflags" => answer.free_threaded = value.contains(&b't'),
                 "debug" => answer.debug = value == b"1",
                 "bits" => answer.narrow = value == b"32",
@@ -173,6 +189,11 @@ fn glibc(value: &[u8]) -> Option<(u32, u32)> {
 fn text(value: &[u8]) -> Result<String, String> {
     String::from_utf8(value.to_vec())
         .map_err(|_| "its answer is not UTF-8 where it should be".to_owned())
+}
+
+/// A text that may be anything: a kernel is named by whoever builds it.
+fn lossy(value: &[u8]) -> String {
+    String::from_utf8_lossy(value).into_owned()
 }
 
 fn path(value: &[u8]) -> PathBuf {

@@ -83,7 +83,7 @@ impl Sandbox {
             &*format!("{} final 0", version.replace('.', " ")),
         );
         let mut answer = b"pexboot probe 1\n".to_vec();
-        for (key, value) in [executable, numbers]
+        for (key, value) in [executable, numbers, ("machine", "x86_64")]
             .iter()
             .chain(more)
             .chain(&[("end", "")])
@@ -107,11 +107,7 @@ impl Sandbox {
             variables: self.variables.clone(),
             cwd: self.at("cwd"),
         };
-        let machine = Platform {
-            machine: "x86_64".to_owned(),
-            ..Platform::default()
-        };
-        let records = Records::new(machine, &|_| None, &|_, _| ());
+        let records = Records::new(Platform::default(), &|_| None, &|_, _| ());
         let started_by = self
             .shebang
             .and_then(|line| StartedBy::parse(format!("#!{line}\n").as_bytes(), &[]));

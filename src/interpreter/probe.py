@@ -64,6 +64,10 @@ else:
     if implementation.cache_tag:
         say("cache-tag", implementation.cache_tag)
 say("platform", sys.platform)
+# Not what the launcher sees: this Python may run under emulation.
+name = posix.uname()
+for key, index in (("kernel-name", 0), ("kernel-release", 2), ("kernel-version", 3), ("machine", 4)):
+    say(key, name[index])
 say("abiflags", getattr(sys, "abiflags", ""))
 say("debug", "1" if hasattr(sys, "gettotalrefcount") else "0")
 say("bits", "64" if sys.maxsize > 2**32 else "32")

@@ -1,12 +1,12 @@
 //! Runs a Python once to ask it what it is; nothing else in the project runs one to ask it something.
 //!
-//! The child gets /dev/null for stdin, default signals and an empty mask, and is bounded in time and output. It leads
-//! a process group of its own, so that a wrapper that hangs is ended with everything it started.
+//! The child gets an empty pipe for stdin (a root file system made by hand has no `/dev/null`), default signals and an
+//! empty mask, and is bounded in time and output. It leads a process group of its own, so that a wrapper that hangs is
+//! ended with everything it started.
 
 use std::ffi::CString;
-use std::fs::{File, OpenOptions};
 use std::io::{PipeReader, Read as _};
-use std::os::fd::{AsFd as _, AsRawFd as _};
+use std::os::fd::{AsFd as _, AsRawFd as _, OwnedFd};
 use std::os::unix::ffi::OsStrExt as _;
 use std::path::Path;
 use std::time::{Duration, Instant};
@@ -81,8 +81,7 @@ fn complaint(why: String, stderr: &str) -> String {
 fn run(program: &Path, arguments: &[&str], patience: Duration) -> Result<Output, String> {
     let failed = |what: &str, error: &dyn std::fmt::Display| format!("{what}: {error}");
     // Where 0 to 2 are closed, the pipes would take their places and be lost when the child's are set up.
-    let (_reserved, null) =
-        reserve().map_err(|error| failed("could not open /dev/null", &error))?;
+    let (_reserved, empty) = reserve().map_err(|error| failed("could not make a pipe", &error))?;
     let (stdout, stdout_writer) =
         std::io::pipe().map_err(|error| failed("could not make a pipe", &error))?;
     let (stderr, stderr_writer) =
@@ -90,7 +89,7 @@ fn run(program: &Path, arguments: &[&str], patience: Duration) -> Result<Output,
 
     let spawn = || -> Result<Pid, Errno> {
         let mut files = PosixSpawnFileActions::init()?;
-        files.add_dup2(null.as_raw_fd(), 0)?;
+        files.add_dup2(empty.as_raw_fd(), 0)?;
         files.add_dup2(stdout_writer.as_raw_fd(), 1)?;
         files.add_dup2(stderr_writer.as_raw_fd(), 2)?;
         let mut attributes = PosixSpawnAttr::init()?;
@@ -134,18 +133,16 @@ fn run(program: &Path, arguments: &[&str], patience: Duration) -> Result<Output,
     }
 }
 
-/// Occupies the descriptors 0 to 2 as far as they are free, for as long as the result lives; gives /dev/null above them.
-fn reserve() -> std::io::Result<(Vec<File>, File)> {
-    let mut held = Vec::new();
+/// Occupies the descriptors 0 to 2 as far as they are free, for as long as the result lives; gives a pipe above them, from
+/// which nothing comes.
+fn reserve() -> std::io::Result<(Vec<OwnedFd>, PipeReader)> {
+    let mut held: Vec<OwnedFd> = Vec::new();
     loop {
-        let file = OpenOptions::new()
-            .read(true)
-            .write(true)
-            .open("/dev/null")?;
-        if file.as_raw_fd() > 2 {
-            return Ok((held, file));
+        let (reader, writer) = std::io::pipe()?;
+        if reader.as_raw_fd() > 2 {
+            return Ok((held, reader));
         }
-        held.push(file);
+        held.extend([reader.into(), writer.into()]);
     }
 }
 

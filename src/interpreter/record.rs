@@ -1,7 +1,7 @@
 //! Interpreter records: made by one probe, kept in the store, believed only while the files they speak of are the same.
 //!
-//! What is stored is the interpreter's answer. What depends on more than its files (the kernel's name and release, the
-//! user's home, what lies in site-packages) is filled in each time a record is read.
+//! What is stored is the interpreter's answer. What depends on more than its files (the kernel's release, the user's home,
+//! what lies in site-packages) is filled in each time a record is read.
 
 use std::cell::RefCell;
 use std::collections::{BTreeMap, HashMap};
@@ -15,7 +15,7 @@ use std::rc::Rc;
 use pexboot_core::checksum::checksum;
 use sha2::{Digest as _, Sha256};
 
-use super::answer::{Answer, Fields, field};
+use super::answer::{Answer, Fields, Kernel, field};
 use super::elf::Elf;
 use super::witness::Witness;
 use super::{Record, binary, probe};
@@ -28,12 +28,11 @@ const HEADER: &[u8] = b"pexboot record 1\n";
 /// A stored record is some tens of kilobytes.
 const MAX_RECORD: u64 = 8 * 1024 * 1024;
 
-/// What of the machine and the user goes into a record.
+/// The kernel and the user as this process sees them. An interpreter may see another kernel: one that runs under emulation
+/// has a machine of its own.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub(super) struct Platform {
-    pub(super) system: String,
-    pub(super) release: String,
-    pub(super) version: String,
+    pub(super) kernel: Kernel,
     pub(super) machine: String,
     /// `PYTHONUSERBASE`, else `$HOME/.local`.
     pub(super) user_base: Option<PathBuf>,
@@ -51,9 +50,11 @@ impl Platform {
         let user_base = set("PYTHONUSERBASE").or_else(|| Some(set("HOME")?.join(".local")));
         match nix::sys::utsname::uname() {
             Ok(name) => Platform {
-                system: text(name.sysname()),
-                release: text(name.release()),
-                version: text(name.version()),
+                kernel: Kernel {
+                    system: text(name.sysname()),
+                    release: text(name.release()),
+                    version: text(name.version()),
+                },
                 machine: text(name.machine()),
                 user_base,
             },
@@ -95,13 +96,15 @@ struct Stored {
     files: Vec<Witness>,
     elf: Elf,
     musl: Option<(u32, u32)>,
+    /// Whether it saw another kernel than the process that asked.
+    apart: bool,
     answer: Answer,
     raw: Vec<u8>,
 }
 
 impl Stored {
     /// Asks the interpreter at `binary`, a canonical path. `Ok(Err(path))` where it says that it is really another.
-    fn ask(path: &Path) -> Result<Result<Stored, PathBuf>, String> {
+    fn ask(path: &Path, machine: &Platform) -> Result<Result<Stored, PathBuf>, String> {
         let (answer, raw) = probe::ask(path)?;
         if !answer.executable.as_os_str().is_empty() {
             let real = binary::canonical(&answer.executable);
@@ -129,6 +132,7 @@ impl Stored {
             files,
             elf,
             musl,
+            apart: answer.kernel != machine.kernel,
             answer,
             raw,
         }))
@@ -153,6 +157,9 @@ impl Stored {
         if let Some((major, minor)) = self.musl {
             field(&mut body, "musl", format!("{major} {minor}").as_bytes());
         }
+        if self.apart {
+            field(&mut body, "apart", b"");
+        }
         field(&mut body, "answer", &self.raw);
         let mut output = HEADER.to_vec();
         field(&mut output, "sha256", &Sha256::digest(&body));
@@ -168,6 +175,7 @@ impl Stored {
             return None;
         }
         let (mut files, mut elf, mut musl, mut raw) = (Vec::new(), Elf::default(), None, None);
+        let mut apart = false;
         for (key, value) in &mut fields {
             match key {
                 "file" => files.push(Witness::read(value)?),
@@ -181,6 +189,7 @@ impl Stored {
                     let (major, minor) = std::str::from_utf8(value).ok()?.split_once(' ')?;
                     musl = Some((major.parse().ok()?, minor.parse().ok()?));
                 }
+                "apart" => apart = true,
                 "answer" => raw = Some(value.to_vec()),
                 _ => return None,
             }
@@ -191,6 +200,7 @@ impl Stored {
             files,
             elf,
             musl,
+            apart,
             answer,
             raw,
         })
@@ -202,9 +212,14 @@ impl Stored {
             files,
             elf,
             musl,
-            answer,
+            apart,
+            mut answer,
             ..
         } = self;
+        if !apart {
+            // Another release since then is that of an update.
+            answer.kernel = machine.kernel.clone();
+        }
         let (major, minor, _) = answer.version;
         let mut proofs = Sha256::new();
         files.iter().for_each(|file| file.prove(&mut proofs));
@@ -217,7 +232,7 @@ impl Stored {
             free_threaded: answer.free_threaded,
             debug: answer.debug,
             ext_suffix: answer.ext_suffix.clone(),
-            machine: machine.machine.clone(),
+            machine: answer.machine.clone(),
             narrow: answer.narrow,
             elf: elf.narrow.then_some((elf.machine, elf.flags)),
             glibc: answer.glibc,
@@ -237,7 +252,7 @@ impl Stored {
                 .and_then(|tag| tag.split('-').nth(1))
                 .unwrap_or("none")
                 .to_owned(),
-            markers: markers(&answer, machine),
+            markers: markers(&answer),
             version: answer.version,
             tags,
             binary,
@@ -259,7 +274,7 @@ impl Stored {
 }
 
 /// The marker environment, as `packaging.markers.default_environment()` has it.
-fn markers(answer: &Answer, machine: &Platform) -> BTreeMap<String, String> {
+fn markers(answer: &Answer) -> BTreeMap<String, String> {
     let python = match answer.implementation.as_str() {
         "cpython" => "CPython".to_owned(),
         "pypy" => "PyPy".to_owned(),
@@ -271,6 +286,11 @@ fn markers(answer: &Answer, machine: &Platform) -> BTreeMap<String, String> {
         None => answer.full_version.clone(),
     };
     let (major, minor, _) = answer.version;
+    let Kernel {
+        system,
+        release,
+        version,
+    } = answer.kernel.clone();
     [
         ("implementation_name", answer.implementation.clone()),
         (
@@ -278,11 +298,11 @@ fn markers(answer: &Answer, machine: &Platform) -> BTreeMap<String, String> {
             answer.implementation_version.clone(),
         ),
         ("os_name", "posix".to_owned()),
-        ("platform_machine", machine.machine.clone()),
+        ("platform_machine", answer.machine.clone()),
         ("platform_python_implementation", python),
-        ("platform_release", machine.release.clone()),
-        ("platform_system", machine.system.clone()),
-        ("platform_version", machine.version.clone()),
+        ("platform_release", release),
+        ("platform_system", system),
+        ("platform_version", version),
         ("python_full_version", full_version),
         ("python_version", format!("{major}.{minor}")),
         ("sys_platform", answer.platform.clone()),
@@ -367,7 +387,7 @@ impl<'a> Records<'a> {
         // Several at once would have to be waited for in an order that all agree on.
         let mut _turn = None;
         if let ([path], Some(turn)) = (unknown.as_slice(), self.turn)
-            && let Some(key) = key(path)
+            && let Some(key) = self.key(path)
         {
             let mut made = None;
             _turn = turn(&key, &mut || {
@@ -379,10 +399,10 @@ impl<'a> Records<'a> {
                 unknown.clear();
             }
         }
-        for (path, asked) in unknown.iter().zip(ask_all(&unknown)) {
+        for (path, asked) in unknown.iter().zip(self.ask_all(&unknown)) {
             match asked {
                 Ok(Ok(stored)) => {
-                    if let Some(key) = key(path) {
+                    if let Some(key) = self.key(path) {
                         (self.save)(&key, &stored.encode());
                     }
                     self.remember(path, Ok(stored));
@@ -391,7 +411,7 @@ impl<'a> Records<'a> {
                 Ok(Err(real)) => {
                     let behind = match self.load(&real) {
                         Some(stored) => Ok(stored),
-                        None => Stored::ask(&real).and_then(|asked| {
+                        None => Stored::ask(&real, &self.machine).and_then(|asked| {
                             asked.map_err(|other| {
                                 format!(
                                     "`{}` says that it is `{}`",
@@ -401,7 +421,7 @@ impl<'a> Records<'a> {
                             })
                         }),
                     };
-                    if let (Ok(stored), Some(key)) = (&behind, key(&real)) {
+                    if let (Ok(stored), Some(key)) = (&behind, self.key(&real)) {
                         (self.save)(&key, &stored.encode());
                     }
                     self.remember(path, behind);
@@ -428,7 +448,7 @@ impl<'a> Records<'a> {
 
     /// The stored record of a canonical binary, if there is one and every file it speaks of is the same.
     fn load(&self, path: &Path) -> Option<Stored> {
-        let bytes = crate::regular::beginning(&(self.find)(&key(path)?)?, MAX_RECORD).ok()?;
+        let bytes = crate::regular::beginning(&(self.find)(&self.key(path)?)?, MAX_RECORD).ok()?;
         let stored = Stored::decode(&bytes)?;
         let same = stored.files.first().is_some_and(|file| file.path == path)
             && stored.files.iter().all(Witness::holds)
@@ -436,44 +456,50 @@ impl<'a> Records<'a> {
             && binary::pyvenv_cfg(path).is_none_or(|config| stored.files.iter().any(|file| file.path == config));
         same.then_some(stored)
     }
+
+    /// Asks several interpreters, as many at a time as there are processors.
+    fn ask_all(&self, paths: &[PathBuf]) -> Vec<Result<Result<Stored, PathBuf>, String>> {
+        let machine = &self.machine;
+        let ask = |path: &PathBuf| Stored::ask(path, machine);
+        // Counting processors takes a dozen system calls, and there is usually one interpreter to ask.
+        let width = match paths.len() {
+            0 | 1 => 1,
+            count => std::thread::available_parallelism()
+                .map_or(1, usize::from)
+                .min(count),
+        };
+        if width == 1 {
+            return paths.iter().map(ask).collect();
+        }
+        let mut answers = Vec::with_capacity(paths.len());
+        for group in paths.chunks(width) {
+            std::thread::scope(|scope| {
+                let running: Vec<_> = group
+                    .iter()
+                    .map(|path| scope.spawn(move || ask(path)))
+                    .collect();
+                answers.extend(running.into_iter().map(|thread| {
+                    thread
+                        .join()
+                        .unwrap_or_else(|_| Err("could not be asked".to_owned()))
+                }));
+            });
+        }
+        answers
+    }
+
+    fn key(&self, path: &Path) -> Option<String> {
+        key(path, &self.machine.machine)
+    }
 }
 
-/// Asks several interpreters, as many at a time as there are processors.
-fn ask_all(paths: &[PathBuf]) -> Vec<Result<Result<Stored, PathBuf>, String>> {
-    let ask = |path: &PathBuf| Stored::ask(path);
-    // Counting processors takes a dozen system calls, and there is usually one interpreter to ask.
-    let width = match paths.len() {
-        0 | 1 => 1,
-        count => std::thread::available_parallelism()
-            .map_or(1, usize::from)
-            .min(count),
-    };
-    if width == 1 {
-        return paths.iter().map(ask).collect();
-    }
-    let mut answers = Vec::with_capacity(paths.len());
-    for group in paths.chunks(width) {
-        std::thread::scope(|scope| {
-            let running: Vec<_> = group
-                .iter()
-                .map(|path| scope.spawn(move || ask(path)))
-                .collect();
-            answers.extend(running.into_iter().map(|thread| {
-                thread
-                    .join()
-                    .unwrap_or_else(|_| Err("could not be asked".to_owned()))
-            }));
-        });
-    }
-    answers
-}
-
-/// The name of an interpreter's record: its path and date, and what it is asked. Portable, so that a seed's records are
+/// The name of an interpreter's record: its path and date, what it is asked, and the machine as this process sees it (a
+/// personality, or emulation of the whole container, shows an interpreter another). Portable, so that a seed's records are
 /// found on every machine; the witnesses inside decide whether it is believed.
-fn key(path: &Path) -> Option<String> {
+fn key(path: &Path, machine: &str) -> Option<String> {
     let metadata = fs::metadata(path).ok()?;
     let mut hash = Sha256::new();
-    for part in [HEADER, path.as_os_str().as_bytes()] {
+    for part in [HEADER, path.as_os_str().as_bytes(), machine.as_bytes()] {
         hash.update((part.len() as u64).to_le_bytes());
         hash.update(part);
     }

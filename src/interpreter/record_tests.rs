@@ -193,7 +193,7 @@ fn who_has_waited_for_another_process_takes_what_that_one_learned() {
     let record = shelf
         .directory
         .path()
-        .join(key(&binary::canonical(path)).unwrap());
+        .join(key(&binary::canonical(path), &machine().machine).unwrap());
     fs::rename(&record, &hidden).unwrap();
     let turn = |_: &str, done: &mut dyn FnMut() -> bool| {
         assert!(!done(), "there is no record yet");

@@ -281,8 +281,11 @@ fn keep_engine(seal: Option<&Seal>, store: &Store) {
 
 /// Opens `/dev/null` over standard descriptors that are closed, for this program alone: what is opened later must not
 /// take their numbers and be written to as if it were stderr. They are closed again when the application starts.
+///
+/// Where there is no `/dev/null`, a name of `/` takes the place, which can no more be read or written than what is closed.
 pub fn keep_standard_descriptors() {
     use nix::fcntl::{FcntlArg, OFlag, fcntl, open};
+    use nix::sys::stat::Mode;
     use std::os::fd::{AsFd, IntoRawFd};
     let closed = [
         fcntl(std::io::stdin().as_fd(), FcntlArg::F_GETFD).is_err(),
@@ -291,12 +294,10 @@ pub fn keep_standard_descriptors() {
     ];
     // The lowest free number is taken, so each open fills the next gap.
     for _ in closed.iter().filter(|closed| **closed) {
-        if let Ok(null) = open(
-            "/dev/null",
-            OFlag::O_RDWR | OFlag::O_CLOEXEC,
-            nix::sys::stat::Mode::empty(),
-        ) {
-            let _ = null.into_raw_fd();
+        let open = |path, how| open(path, how | OFlag::O_CLOEXEC, Mode::empty());
+        let taken = open("/dev/null", OFlag::O_RDWR).or_else(|_| open("/", OFlag::O_PATH));
+        if let Ok(taken) = taken {
+            let _ = taken.into_raw_fd();
         }
     }
 }

@@ -89,6 +89,12 @@ pub(super) fn publish(
     } = chosen;
     if invocation.repair {
         tell_repaired(&store, report);
+    } else if let [first, rest @ ..] = store.changed().as_slice() {
+        report.warn(&format!(
+            "`{}`{} was changed in the cache, as by pip in a virtual environment of another PEX; unpacked again",
+            first.display(),
+            and_more(rest.len())
+        ));
     }
     let pex = &members[0].pex;
     // What was started of a directory is the file `pex` in it; PEX names the directory (reference 3.2).
@@ -321,15 +327,19 @@ fn tell_repaired(store: &Store, report: &mut dyn Report) {
             store.root().display()
         )),
         [first, rest @ ..] => {
-            let others = match rest.len() {
-                0 => String::new(),
-                count => format!(" and {count} more"),
-            };
             report.warn(&format!(
-                "`{}`{others} was damaged; unpacked again",
-                first.display()
+                "`{}`{} was damaged; unpacked again",
+                first.display(),
+                and_more(rest.len())
             ));
         }
+    }
+}
+
+fn and_more(count: usize) -> String {
+    match count {
+        0 => String::new(),
+        count => format!(" and {count} more"),
     }
 }
 

@@ -6,7 +6,8 @@
 //! lies in it or below: there `$ORIGIN/../..` of a library must lead through the site to other wheels' libraries, as it
 //! does where pip has installed them all, and not to the store. Files in real directories are hard links (to the program
 //! they are where they seem to be); where the file system refuses that (another device, `protected_hardlinks`, too many
-//! links) symbolic ones, which are as good to Python and the dynamic linker.
+//! links) symbolic ones, which are as good to Python and the dynamic linker. A file system that has no symbolic links gets
+//! real directories alone.
 //!
 //! Bytecode is shared by all sites wherever it can be: through a link, it is the wheel's; of a real directory that one
 //! wheel brings, `__pycache__` is a link to the wheel's (see `unpack::caches`). Where wheels meet it has no one home, and a
@@ -18,7 +19,7 @@ use std::path::{Path, PathBuf};
 
 use super::bytecode::{self, Known};
 use super::merge::{Directory, Node, list};
-use crate::store::{CACHE, FillError, StoreError, Tree};
+use crate::store::{CACHE, FillError, StoreError, Tree, has_no_links};
 use crate::unpack::is_library;
 
 /// Builds `merged` in the fresh directory `root`, which will lie two levels below `format`, as it does now; with the
@@ -79,10 +80,15 @@ impl Builder<'_> {
                     let shares = *native
                         && source.starts_with(self.format)
                         && cache.symlink_metadata().is_ok_and(|found| found.is_dir());
-                    if shares {
-                        self.link(&format!("{path}/{CACHE}"), &cache)?;
-                    } else {
-                        self.adopt(&path, &listed)?;
+                    let place = format!("{path}/{CACHE}");
+                    let link = || {
+                        let target = self.target(&place, &cache);
+                        self.tree.link(&place, &target)
+                    };
+                    match shares.then(link) {
+                        Some(Err(error)) if !has_no_links(&error) => return Err(error),
+                        Some(Ok(())) => {}
+                        _ => self.adopt(&path, &listed)?,
                     }
                 }
                 Node::Whole { path: source, .. } => self.link(&path, source)?,
@@ -114,7 +120,8 @@ impl Builder<'_> {
     }
 
     fn link(&mut self, path: &str, source: &Path) -> io::Result<()> {
-        self.tree.link(path, &self.target(path, source))
+        self.tree
+            .link_or_copy(path, &self.target(path, source), source)
     }
 
     /// What a link at `path` must read to lead to `source`.

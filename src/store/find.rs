@@ -24,6 +24,31 @@ impl Store {
             .find_map(|(root, ours)| self.find_in(root, ours, kind, name))
     }
 
+    /// As [`Store::find`], of an entry that others may have written to since, though they should not: a package manager goes
+    /// through the links of a virtual environment. One of the root that is written to is set aside then (see
+    /// [`Store::changed`]); each is looked at once.
+    #[must_use]
+    pub fn find_unchanged(&self, kind: Kind, name: &str) -> Option<PathBuf> {
+        let path = self.find(kind, name)?;
+        let ours = self
+            .written()
+            .is_some_and(|root| path == place(root, kind, name));
+        if !ours || self.looks || !self.lock_checked().insert(path.clone()) {
+            return Some(path);
+        }
+        let manifest = manifest::path_of(&path);
+        let since = std::fs::metadata(&manifest).and_then(|status| status.modified());
+        let (Ok(since), Ok(status)) = (since, std::fs::symlink_metadata(&path)) else {
+            return Some(path);
+        };
+        if Manifest::read(&manifest).is_some_and(|manifest| manifest.is_changed(&path, since)) {
+            self.discard_if_same(&path, status.ino());
+            self.lock_changed().push(path);
+            return None;
+        }
+        Some(path)
+    }
+
     fn find_in(&self, root: &Path, ours: bool, kind: Kind, name: &str) -> Option<PathBuf> {
         let path = place(root, kind, name);
         let status = std::fs::symlink_metadata(&path).ok()?;

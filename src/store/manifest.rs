@@ -12,10 +12,12 @@
 //! end\n
 //! ```
 
-use std::ffi::OsString;
+use std::collections::{HashMap, HashSet};
+use std::ffi::{OsStr, OsString};
 use std::io::{self, Read};
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::{Path, PathBuf};
+use std::time::SystemTime;
 
 use super::{BootId, Noted};
 
@@ -128,6 +130,70 @@ impl Manifest {
             })
     }
 
+    /// Whether a name in a directory of code below `root` was replaced, added or removed after `since`, when the manifest was
+    /// written.
+    ///
+    /// A directory tells by its time that none of its names has changed, and so that it need not be read. A file that was
+    /// written to in place is not noticed; nor is Python's bytecode, and what lies in directories without code.
+    pub(super) fn is_changed(&self, root: &Path, since: SystemTime) -> bool {
+        let mut seen: HashSet<&[u8]> = HashSet::from([&b""[..]]);
+        let code = self
+            .items
+            .iter()
+            .map(|item| item.path.as_os_str().as_bytes());
+        for mut path in code.filter(|path| path.ends_with(b".py") || path.ends_with(b".so")) {
+            while let Some(end) = path.iter().rposition(|&byte| byte == b'/') {
+                path = &path[..end];
+                if !seen.insert(path) {
+                    break;
+                }
+            }
+        }
+        seen.into_iter().any(|directory| {
+            let path = root.join(OsStr::from_bytes(directory));
+            is_later(&path, since) && self.differs(directory, &path, since)
+        })
+    }
+
+    /// Whether the directory at `path`, which is `directory` of the entry, holds other names than it should, or a file that
+    /// is later than `since` or of another size.
+    fn differs(&self, directory: &[u8], path: &Path, since: SystemTime) -> bool {
+        let prefix = match directory {
+            b"" => Vec::new(),
+            directory => [directory, b"/"].concat(),
+        };
+        let before = |item: &Item| item.path.as_os_str().as_bytes() < &*prefix;
+        let start = self.items.partition_point(before);
+        let mut expected: HashMap<&OsStr, Option<u64>> = HashMap::new();
+        for item in &self.items[start..] {
+            let Some(rest) = item.path.as_os_str().as_bytes().strip_prefix(&*prefix) else {
+                break;
+            };
+            match rest.iter().position(|&byte| byte == b'/') {
+                Some(end) => expected.insert(OsStr::from_bytes(&rest[..end]), None),
+                None => expected.insert(OsStr::from_bytes(rest), Some(item.size)),
+            };
+        }
+        let Ok(found) = std::fs::read_dir(path) else {
+            return true;
+        };
+        for entry in found.flatten() {
+            let name = entry.file_name();
+            match expected.remove(name.as_os_str()) {
+                Some(None) => {}
+                None if name == CACHE => {}
+                None => return true,
+                Some(Some(size)) => {
+                    let same = entry.metadata().is_ok_and(|status| status.len() == size);
+                    if !same || is_later(&path.join(name), since) {
+                        return true;
+                    }
+                }
+            }
+        }
+        expected.keys().any(|name| *name != CACHE)
+    }
+
     /// The manifest as bytes.
     pub(super) fn encode(&self) -> Vec<u8> {
         let bytes = total(&self.items);
@@ -174,6 +240,12 @@ impl Manifest {
     pub(super) fn read(path: &Path) -> Option<Manifest> {
         Manifest::decode(&crate::regular::read(path).ok()?)
     }
+}
+
+/// Whether what is at `path` was modified after `since`.
+fn is_later(path: &Path, since: SystemTime) -> bool {
+    let status = std::fs::symlink_metadata(path).and_then(|status| status.modified());
+    status.is_ok_and(|time| time > since)
 }
 
 /// The boot in the manifest at `path`, which is as much of it as a start in the same boot needs; `None` where it was not

@@ -45,6 +45,7 @@ mod tree;
 #[cfg(feature = "cli")]
 pub mod upkeep;
 
+use std::collections::HashSet;
 use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
@@ -57,7 +58,7 @@ pub use launches::LAUNCH_FILES;
 pub use lock::Inherited;
 pub use manifest::CACHE;
 pub use publish::Work;
-pub use tree::{NewFile, Tree};
+pub use tree::{NewFile, Tree, has_no_links};
 
 pub(crate) use beat::lasts;
 #[cfg(feature = "cli")]
@@ -101,6 +102,10 @@ pub struct Store {
     swept: Once,
     /// What was damaged and is made again.
     discarded: Mutex<Vec<PathBuf>>,
+    /// What was changed since it was published and is made again.
+    changed: Mutex<Vec<PathBuf>>,
+    /// What was looked at for that.
+    checked: Mutex<HashSet<PathBuf>>,
 }
 
 impl Store {
@@ -151,6 +156,8 @@ impl Store {
             distrust: false,
             swept: Once::new(),
             discarded: Mutex::default(),
+            changed: Mutex::default(),
+            checked: Mutex::default(),
         }
     }
 
@@ -314,6 +321,20 @@ impl Store {
     #[must_use]
     pub fn discarded(&self) -> Vec<PathBuf> {
         self.lock_discarded().clone()
+    }
+
+    /// The entries that were found changed after they had been published, and set aside.
+    #[must_use]
+    pub fn changed(&self) -> Vec<PathBuf> {
+        self.lock_changed().clone()
+    }
+
+    fn lock_changed(&self) -> std::sync::MutexGuard<'_, Vec<PathBuf>> {
+        self.changed.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn lock_checked(&self) -> std::sync::MutexGuard<'_, HashSet<PathBuf>> {
+        self.checked.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn lock_discarded(&self) -> std::sync::MutexGuard<'_, Vec<PathBuf>> {

@@ -8,6 +8,7 @@ use std::collections::HashSet;
 use std::fs::File;
 use std::io::{self, Write};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
 use nix::errno::Errno;
@@ -15,7 +16,7 @@ use nix::fcntl::{AT_FDCWD, AtFlags, OFlag, open, openat};
 use nix::sys::stat::{Mode, mkdirat};
 use nix::unistd::{linkat, symlinkat};
 
-use super::lasts;
+use super::{CACHE, lasts};
 
 /// A directory that is being filled.
 #[derive(Debug)]
@@ -71,6 +72,49 @@ impl Tree {
         lasts(0);
         let (parent, name) = split(path)?;
         Ok(symlinkat(target, self.enter(parent)?, name)?)
+    }
+
+    /// A new symbolic link that reads `target`, and so leads to `source`. Where the file system has none, what is there: a
+    /// directory of further names for its files or, where it has none of those either, of copies.
+    ///
+    /// Python's bytecode is left out of such a directory: it is its own from then on.
+    ///
+    /// # Errors
+    /// As [`Tree::file`]; and when `source` cannot be read.
+    pub fn link_or_copy(&mut self, path: &str, target: &Path, source: &Path) -> io::Result<()> {
+        match self.link(path, target) {
+            Err(error) if has_no_links(&error) => self.duplicate(path, source),
+            result => result,
+        }
+    }
+
+    fn duplicate(&mut self, path: &str, source: &Path) -> io::Result<()> {
+        if !std::fs::metadata(source)?.is_dir() {
+            return match self.hard_link(path, source) {
+                Ok(()) => Ok(()),
+                Err(_) => self.copy(path, source),
+            };
+        }
+        self.directory(path)?;
+        for entry in std::fs::read_dir(source)? {
+            let Ok(name) = entry?.file_name().into_string() else {
+                return Err(io::Error::other("a file name in it is not UTF-8"));
+            };
+            if name != CACHE {
+                self.duplicate(&format!("{path}/{name}"), &source.join(name))?;
+            }
+        }
+        Ok(())
+    }
+
+    /// A copy of the regular file at `source`, with its x bits.
+    ///
+    /// # Errors
+    /// As [`Tree::file`]; and when `source` cannot be read.
+    pub fn copy(&mut self, path: &str, source: &Path) -> io::Result<()> {
+        let mut from = crate::regular::open(source)?;
+        let executable = from.metadata()?.permissions().mode() & 0o111 != 0;
+        io::copy(&mut from, &mut self.file(path, executable)?).map(drop)
     }
 
     /// A further name for the file at `target`, links not followed.
@@ -137,6 +181,15 @@ impl Tree {
             .as_ref()
             .map_or(self.root.as_fd(), |(_, fd)| fd.as_fd()))
     }
+}
+
+/// Whether making a symbolic link failed because the file system has none: FAT, some network and FUSE file systems.
+#[must_use]
+pub fn has_no_links(error: &io::Error) -> bool {
+    matches!(
+        error.raw_os_error().map(Errno::from_raw),
+        Some(Errno::EPERM | Errno::ENOSYS | Errno::EOPNOTSUPP)
+    )
 }
 
 /// A file of a [`Tree`], to write to.

@@ -118,10 +118,12 @@ fn unpack(
         .collect::<Result<_, _>>()?;
     let found: Vec<OnceLock<Unpacked>> = jobs
         .iter()
-        .map(|job| match store.find(Kind::Wheels, &job.place()) {
-            Some(path) => OnceLock::from(job.unpacked(path)),
-            None => OnceLock::new(),
-        })
+        .map(
+            |job| match store.find_unchanged(Kind::Wheels, &job.place()) {
+                Some(path) => OnceLock::from(job.unpacked(path)),
+                None => OnceLock::new(),
+            },
+        )
         .collect();
     let sizes: Vec<Option<u64>> = jobs
         .iter()

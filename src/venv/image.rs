@@ -9,14 +9,13 @@ use std::collections::btree_map::Entry;
 use std::ffi::OsString;
 use std::fs;
 use std::io;
-use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
 use nix::errno::Errno;
 
 use super::{FillIo, at};
 use crate::regular;
-use crate::store::{CACHE, Tree};
+use crate::store::{CACHE, Tree, has_no_links};
 
 /// How a file gets to its place.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -253,38 +252,58 @@ fn write(directory: &BTreeMap<String, Node>, path: &str, tree: &mut Tree) -> io:
             format!("{path}/{name}")
         };
         match node {
-            Node::Directory(inner) => {
-                tree.directory(&path)?;
-                write(inner, &path, tree)?;
-            }
-            Node::Text(bytes, executable) => tree.write(&path, bytes, *executable)?,
-            Node::Neighbour(name) => tree.link(&path, Path::new(name))?,
-            Node::Link(target) | Node::Source(Mode::Symlink, target) => tree.link(&path, target)?,
-            Node::Source(Mode::Copy, source) => copy(source, &path, tree)?,
-            Node::Source(Mode::AnyLink, source) => match tree.hard_link(&path, source) {
-                Ok(()) => {}
-                Err(_) => tree.link(&path, source)?,
-            },
-            Node::Source(Mode::HardLink, source) => match tree.hard_link(&path, source) {
-                Err(error)
-                    if matches!(
-                        error.raw_os_error().map(Errno::from_raw),
-                        Some(Errno::EXDEV | Errno::EPERM | Errno::EMLINK | Errno::EOPNOTSUPP)
-                    ) =>
-                {
-                    copy(source, &path, tree)?;
-                }
+            Node::Neighbour(name) => match tree.link(&path, Path::new(name)) {
+                // `lib64` is for those who know no `lib`; they do without.
+                Err(error) if has_no_links(&error) => match directory.get(name) {
+                    None | Some(Node::Directory(_) | Node::Neighbour(_)) => {}
+                    Some(node) => write_node(node, &path, tree)?,
+                },
                 result => result?,
             },
+            node => write_node(node, &path, tree)?,
         }
     }
     Ok(())
 }
 
-fn copy(source: &Path, path: &str, tree: &mut Tree) -> io::Result<()> {
-    let mut from = regular::open(source)?;
-    let executable = from.metadata()?.permissions().mode() & 0o111 != 0;
-    io::copy(&mut from, &mut tree.file(path, executable)?).map(drop)
+/// Writes what is no link to a neighbour.
+fn write_node(node: &Node, path: &str, tree: &mut Tree) -> io::Result<()> {
+    match node {
+        Node::Directory(inner) => {
+            tree.directory(path)?;
+            write(inner, path, tree)
+        }
+        Node::Text(bytes, executable) => tree.write(path, bytes, *executable),
+        Node::Neighbour(name) => tree.link(path, Path::new(name)),
+        Node::Source(Mode::Symlink, target) => tree.link_or_copy(path, target, target),
+        // The base's Python, with which nothing of ours may share a file.
+        Node::Link(target) => match tree.link(path, target) {
+            Err(error) if has_no_links(&error) => tree.copy(path, target),
+            result => result,
+        },
+        Node::Source(Mode::Copy, source) => tree.copy(path, source),
+        Node::Source(Mode::AnyLink, source) => match tree.hard_link(path, source) {
+            Ok(()) => Ok(()),
+            Err(_) => tree.link_or_copy(path, source, source),
+        },
+        Node::Source(Mode::HardLink, source) => match tree.hard_link(path, source) {
+            Err(error)
+                if matches!(
+                    error.raw_os_error().map(Errno::from_raw),
+                    Some(
+                        Errno::EXDEV
+                            | Errno::EPERM
+                            | Errno::EMLINK
+                            | Errno::EOPNOTSUPP
+                            | Errno::ENOSYS
+                    )
+                ) =>
+            {
+                tree.copy(path, source)
+            }
+            result => result,
+        },
+    }
 }
 
 /// The names in a directory, sorted.

@@ -185,7 +185,7 @@ fn fill(
     let wheel::Places { spills, joined } = wheel::Places::of(request);
     let installer = wheel::Installer {
         joined: &joined,
-        mode: if request.copies {
+        mode: if request.copies || has_package_manager(request) {
             Mode::HardLink
         } else {
             Mode::Symlink
@@ -199,6 +199,20 @@ fn fill(
     wheel::spill_paths(&spills, layout, &mut image)?;
     image.write(work)?;
     Ok(image.into_clashes())
+}
+
+/// Projects that replace packages of the environment that they are in: they remove a file and write a new one of its name.
+const PACKAGE_MANAGERS: [&str; 3] = ["installer", "pip", "uv"];
+
+/// Whether the environment holds a program that replaces packages: through a linked directory it would write into a wheel
+/// that other environments share. (To copy or link file by file takes several times as long, so the rest is spared it.)
+fn has_package_manager(request: &Request<'_>) -> bool {
+    let project = |wheel: &Unpacked| {
+        let name = wheel.name.split('-').next().unwrap_or_default();
+        name.to_ascii_lowercase()
+    };
+    let mut wheels = request.wheels.iter();
+    wheels.any(|wheel| PACKAGE_MANAGERS.contains(&project(wheel).as_str()))
 }
 
 /// The name of the environment: everything that its content depends on but where it lies.

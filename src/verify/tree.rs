@@ -72,14 +72,24 @@ pub(super) fn differences(truth: &Path, found: &Path) -> Vec<String> {
 
 fn compare(truth: &Path, found: &Path, faults: &mut Vec<String>) {
     let shown = found.display();
+    let target = |truth: &Path| {
+        let target = std::fs::read_link(truth).unwrap_or_default();
+        found.parent().unwrap_or(Path::new("/")).join(target)
+    };
     let (Ok(expected), Ok(status)) = (truth.symlink_metadata(), found.symlink_metadata()) else {
-        faults.push(format!("`{shown}` is missing"));
+        // A second name for a directory is left out where there are no symbolic links.
+        let second = truth.is_symlink() && target(truth).parent() == found.parent();
+        if !(second && target(truth).is_dir()) {
+            faults.push(format!("`{shown}` is missing"));
+        }
         return;
     };
-    if expected.is_symlink() && status.is_file() {
+    if expected.is_symlink() && status.is_dir() {
+        // No symbolic links there.
+        compare(&target(truth), found, faults);
+    } else if expected.is_symlink() && status.is_file() {
         // A hard link there; here, on another device, it could not be one.
-        let target = std::fs::read_link(truth).unwrap_or_default();
-        let target = found.parent().unwrap_or(Path::new("/")).join(target);
+        let target = target(truth);
         if !regular::same_content(&target, found).unwrap_or(false) {
             faults.push(format!("`{shown}` has other content"));
         }

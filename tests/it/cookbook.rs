@@ -7,7 +7,7 @@ use std::path::Path;
 use std::process::Command;
 
 use crate::fixtures::{App, Pex, Wheel};
-use crate::harness::{Stage, Way, coverage, is_root};
+use crate::harness::{PEXBOOT, Stage, Way, coverage, is_root};
 
 /// The lines of the first fenced block of this language below a heading.
 fn block(heading: &str, language: &str) -> Vec<String> {
@@ -263,5 +263,78 @@ fn a_tracer_in_the_pex_starts_before_the_application() {
         );
         let start = stage.start().env("PYTHONPATH", stage.path("x"));
         start.run().ok().prints("ddtrace");
+    }
+}
+
+/// pex tells a file by its first bytes, which an embedded one cannot have.
+#[test]
+fn pex_reads_what_was_stripped_and_embedded_directories() {
+    let text = "import dep\ndef main():\n    print(dep.WHO)\n";
+    let member = |layout| {
+        let pex = Pex::empty("member").dep(Wheel::new("dep", "1.0"));
+        pex.info("includes_tools", true).layout(layout).build()
+    };
+    let bare = Pex::app("reads", text).build();
+    let stage = Stage::new(Way::Embedded, &bare);
+    let job = stage.path("work/job.pex");
+    for (from, to) in [
+        (&bare.path, &job),
+        (&member("zipapp").path, &stage.path("bare.pex")),
+    ] {
+        let done = Command::new("/bin/cp").arg(from).arg(to).status();
+        assert!(done.unwrap().success());
+    }
+    let embedded = stage.path("embedded.pex");
+    stage.place(&member("zipapp"), &embedded);
+    let directory = stage.path("directory.pex");
+    stage.place(&member("packed"), &directory);
+    let stripped = stage.path("stripped.pex");
+    let strip = format!(
+        "{} strip {} -o - > {}",
+        PEXBOOT,
+        embedded.display(),
+        stripped.display()
+    );
+    let done = Command::new("/bin/sh").args(["-c", &strip]).status();
+    assert!(done.unwrap().success());
+    assert_eq!(
+        std::fs::read(&stripped).unwrap(),
+        std::fs::read(stage.path("bare.pex")).unwrap()
+    );
+
+    for (file, reads) in [(&embedded, false), (&stripped, true), (&directory, true)] {
+        let start = |program: &Path| stage.start().program(program).env("PEX_PATH", file).run();
+        // A bare one leads pex's own bootstrap to it, an embedded one ours.
+        let run = start(&job);
+        match reads {
+            true => run.ok().prints("dep 1.0"),
+            false => run.says("Failed to determine project name and version"),
+        };
+        start(&stage.pex).ok().prints("dep 1.0");
+
+        let file = file.to_str().unwrap();
+        let out = stage.path(if reads { "made" } else { "unmade" });
+        let out = out.to_str().unwrap();
+        let _ = std::fs::remove_dir_all(out);
+        let target = format!("{out}.pex");
+        for args in [
+            &["-m", "pex.tools", file, "info"][..],
+            &[
+                "-m",
+                "pex.cli",
+                "venv",
+                "create",
+                "--pex-repository",
+                file,
+                "--dest-dir",
+                out,
+            ],
+            &["-m", "pex", "--requirements-pex", file, "-o", &target],
+            &["-m", "pex", "--pex-repository", file, "dep", "-o", &target],
+        ] {
+            let mut pex = crate::fixtures::pex_itself();
+            let output = pex.args(args).output().unwrap();
+            assert_eq!(output.status.success(), reads, "{args:?}: {output:?}");
+        }
     }
 }

@@ -1,5 +1,6 @@
 //! What the store promises, seen from outside: nothing half-published, no leftovers, no trust in others' directories.
 
+mod changed;
 mod inherited;
 mod publish;
 mod roots;

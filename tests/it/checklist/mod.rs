@@ -9,6 +9,7 @@ mod cache;
 mod execution;
 mod format;
 mod host;
+mod hosts;
 mod interpreter;
 mod resolution;
 mod started;
