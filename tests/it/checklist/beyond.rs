@@ -16,7 +16,7 @@ fn both_modes(name: &str, pex: impl Fn(&str) -> Pex) -> [Built; 2] {
 }
 
 #[test]
-fn item_121_parts_of_a_package_find_each_others_files() {
+fn item_119_parts_of_a_package_find_each_others_files() {
     let extends =
         "__path__ = __import__('pkgutil').extend_path(__path__, __name__)\nNAME = 'wind'\n";
     let sdk = "import os\n\
@@ -50,7 +50,7 @@ fn item_121_parts_of_a_package_find_each_others_files() {
 }
 
 #[test]
-fn item_122_wheels_that_bring_the_same_package_share_it() {
+fn item_120_wheels_that_bring_the_same_package_share_it() {
     let pex = |name: &str| {
         let one = Wheel::empty("one", "1.0")
             .file("both/__init__.py", "# one's licence\nWHO = 'both'\n")
@@ -84,7 +84,7 @@ fn item_122_wheels_that_bring_the_same_package_share_it() {
 }
 
 #[test]
-fn item_123_of_wheels_that_clash_the_first_one_counts() {
+fn item_121_of_wheels_that_clash_the_first_one_counts() {
     let pex = |name: &str| {
         let one = Wheel::empty("one", "1.0")
             .file("both/__init__.py", "WHO = 'one'\n")
@@ -130,7 +130,7 @@ fn has_its_packages(run: &Outcome) {
 }
 
 #[test]
-fn item_124_pexboot_venv_gives_children_the_packages() {
+fn item_122_pexboot_venv_gives_children_the_packages() {
     on_each(|| {
         let [zipapp, venv] = both_modes("item124", parent);
         for (pex, ours, pexs, is_venv) in [
@@ -159,7 +159,7 @@ fn item_124_pexboot_venv_gives_children_the_packages() {
 }
 
 #[test]
-fn item_125_embed_venv_gives_children_the_packages() {
+fn item_123_embed_venv_gives_children_the_packages() {
     on_each(|| {
         for layout in ["zipapp", "packed", "loose"] {
             let pex = parent(&format!("item125-{layout}")).layout(layout).build();
@@ -183,7 +183,7 @@ fn embed_venv(stage: &Stage) {
 }
 
 #[test]
-fn item_126_embed_venv_is_what_pex_builds_with_venv() {
+fn item_124_embed_venv_is_what_pex_builds_with_venv() {
     on_each(|| {
         let probe = |name: &str| {
             Pex::probe(name)
