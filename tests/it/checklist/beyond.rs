@@ -1,4 +1,4 @@
-//! Items 121-126: where the original fails its users and an embedded file need not (docs/compatibility.md, "Better than
+//! Items 119-124: where the original fails its users and an embedded file need not (docs/compatibility.md, "Better than
 //! the original"): packages that several wheels bring parts of, and children of `sys.executable`.
 
 use std::process::Command;
@@ -35,7 +35,7 @@ fn item_119_parts_of_a_package_find_each_others_files() {
         Pex::app(name, app).dep(core).dep(sdk)
     };
     on_each(|| {
-        for pex in both_modes("item121", pex) {
+        for pex in both_modes("item119", pex) {
             Case::new(&pex).holds(|run| match run.way {
                 Some(Way::Original) => {
                     no_oracle("one path entry per wheel keeps the parts apart");
@@ -61,7 +61,7 @@ fn item_120_wheels_that_bring_the_same_package_share_it() {
         Pex::probe(name).dep(one).dep(two)
     };
     on_each(|| {
-        for pex in both_modes("item122", pex) {
+        for pex in both_modes("item120", pex) {
             let case = Case::new(&pex).env("PROBE_IMPORT", "both,both.one,both.two");
             case.holds(|run| {
                 let state = run.state();
@@ -100,7 +100,7 @@ fn item_121_of_wheels_that_clash_the_first_one_counts() {
         Pex::probe(name).dep(one).dep(two)
     };
     on_each(|| {
-        for pex in both_modes("item123", pex) {
+        for pex in both_modes("item121", pex) {
             let names = "both,both.one,both.two,each.x,each.y";
             Case::new(&pex).env("PROBE_IMPORT", names).holds(|run| {
                 let state = run.state();
@@ -132,7 +132,7 @@ fn has_its_packages(run: &Outcome) {
 #[test]
 fn item_122_pexboot_venv_gives_children_the_packages() {
     on_each(|| {
-        let [zipapp, venv] = both_modes("item124", parent);
+        let [zipapp, venv] = both_modes("item122", parent);
         for (pex, ours, pexs, is_venv) in [
             (&zipapp, "1", None, true),
             (&zipapp, "", None, false),
@@ -162,7 +162,7 @@ fn item_122_pexboot_venv_gives_children_the_packages() {
 fn item_123_embed_venv_gives_children_the_packages() {
     on_each(|| {
         for layout in ["zipapp", "packed", "loose"] {
-            let pex = parent(&format!("item125-{layout}")).layout(layout).build();
+            let pex = parent(&format!("item123-{layout}")).layout(layout).build();
             let stage = Stage::new(Way::Embedded, &pex);
             no_oracle("`embed` is asked for it");
             stage.start().run().exits(1);
@@ -190,7 +190,7 @@ fn item_124_embed_venv_is_what_pex_builds_with_venv() {
                 .source("own.py", "WHO = 'own'\n")
                 .dep(Wheel::new("dep", "1.0"))
         };
-        let [zipapp, venv] = both_modes("item126", probe);
+        let [zipapp, venv] = both_modes("item124", probe);
         let state = |way: Way| {
             let stage = Stage::new(way, if way == Way::Original { &venv } else { &zipapp });
             if way == Way::Embedded {
