@@ -122,6 +122,7 @@ const ROOMS: &[(&str, &[&str])] = &[
             "pex",
             "pex_info",
             "regular",
+            "resolve",
             "store",
             "unpack",
         ],

@@ -85,8 +85,8 @@ fn what_is_not_a_seal_is_refused() {
     };
     assert_eq!(damaged(0, b'P'), None, "magic");
     assert_eq!(damaged(8, 9), None, "version");
-    assert_eq!(damaged(12, 8), None, "unknown flag");
-    assert_eq!(damaged(12, 6), None, "one option and its opposite");
+    assert_eq!(damaged(12, 16), None, "unknown flag");
+    assert_eq!(damaged(12, 10), None, "one option and its opposite");
     assert_eq!(damaged(161, 8), None, "length of the root");
     assert_eq!(damaged(SEAL_SIZE - 1, 1), None, "something behind the end");
 }
