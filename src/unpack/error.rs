@@ -35,7 +35,7 @@ pub enum UnpackError {
         pex: PathBuf,
     },
     /// Bytecode that came along is not what the seal says.
-    #[error("`{}`: the bytecode in it is not what the file was sealed with; embed it again with --compile", pex.display())]
+    #[error("`{}`: the bytecode in it is not what the file was sealed with; embed the original again", pex.display())]
     Bytecode {
         /// The PEX.
         pex: PathBuf,
