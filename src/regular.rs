@@ -11,12 +11,18 @@ use std::path::Path;
 /// # Errors
 /// When the system refuses, or it is no regular file.
 pub(crate) fn open(path: &Path) -> io::Result<File> {
+    open_sized(path).map(|(file, _)| file)
+}
+
+/// As [`open`], with the bytes that the file has.
+fn open_sized(path: &Path) -> io::Result<(File, u64)> {
     let file = File::options()
         .read(true)
         .custom_flags(nix::libc::O_NONBLOCK)
         .open(path)?;
-    if file.metadata()?.is_file() {
-        Ok(file)
+    let metadata = file.metadata()?;
+    if metadata.is_file() {
+        Ok((file, metadata.len()))
     } else {
         Err(io::Error::new(
             io::ErrorKind::InvalidInput,
@@ -40,8 +46,8 @@ pub(crate) fn read(path: &Path) -> io::Result<Vec<u8>> {
 /// # Errors
 /// As [`read`].
 pub(crate) fn beginning(path: &Path, limit: u64) -> io::Result<Vec<u8>> {
-    let file = open(path)?;
-    let size = file.metadata()?.len().min(limit);
+    let (file, size) = open_sized(path)?;
+    let size = size.min(limit);
     // One read, where growing room would take a dozen.
     let mut bytes = Vec::with_capacity(usize::try_from(size).unwrap_or(0));
     file.take(size).read_to_end(&mut bytes)?;
@@ -62,8 +68,8 @@ pub(crate) fn text(path: &Path) -> io::Result<String> {
 /// # Errors
 /// As [`open`], or when one cannot be read.
 pub(crate) fn same_content(one: &Path, other: &Path) -> io::Result<bool> {
-    let (mut one, mut other) = (open(one)?, open(other)?);
-    if one.metadata()?.len() != other.metadata()?.len() {
+    let ((mut one, size), (mut other, other_size)) = (open_sized(one)?, open_sized(other)?);
+    if size != other_size {
         return Ok(false);
     }
     let (mut left, mut right) = (vec![0; 1 << 16], vec![0; 1 << 16]);

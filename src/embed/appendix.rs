@@ -5,6 +5,8 @@
 
 use std::path::Path;
 
+use pexboot_core::hex::{hex, unhex};
+
 use super::{Bytecode, EmbedError};
 use crate::archive::directory::{
     CENTRAL, CENTRAL_SIZE, END, END64, END64_SIZE, Header, LOCATOR64, ZIP64_FIELD, extent, headers,
@@ -59,7 +61,7 @@ pub(super) struct Constants<'a> {
 
 impl Constants<'_> {
     fn python(&self) -> String {
-        let hex = pexboot_core::hex::hex(&self.digest);
+        let hex = hex(&self.digest);
         // JSON's text literals are Python's too.
         let root = serde_json::Value::from(String::from_utf8_lossy(self.pex_root)).to_string();
         let (head, archive, added) = (self.head, self.archive, self.added);
@@ -80,22 +82,11 @@ pub(super) fn left_by(archive: &Archive) -> Result<Option<([u8; 32], u32)>, Arch
         text.lines()
             .find_map(|line| line.strip_prefix(name)?.strip_prefix(" = "))
     };
-    let digest = value("DIGEST").and_then(|text| unhex(text.trim_matches('"')));
+    let digest = value("DIGEST").and_then(|text| unhex(text.trim_matches('"'))?.try_into().ok());
     let added = value("ADDED")
         .and_then(|text| text.parse::<u32>().ok())
         .filter(|bits| bits & !0o111 == 0);
     Ok(digest.zip(added))
-}
-
-fn unhex(text: &str) -> Option<[u8; 32]> {
-    let mut bytes = [0; 32];
-    if text.len() != 64 || !text.is_ascii() {
-        return None;
-    }
-    for (index, byte) in bytes.iter_mut().enumerate() {
-        *byte = u8::from_str_radix(&text[2 * index..2 * index + 2], 16).ok()?;
-    }
-    Some(bytes)
 }
 
 /// The appendix of one file.

@@ -103,7 +103,7 @@ impl Bytecode {
         let mut tags: Vec<String> = Vec::new();
         for python in pythons {
             let request = Request {
-                started_by: started_by.as_ref(),
+                started_by,
                 constraints: &pex.info.interpreter_constraints,
                 strategy: pex.info.interpreter_selection_strategy,
                 base: true,

@@ -1,5 +1,6 @@
 //! The choice (reference 4.2, 4.5, 4.6): current where it will do, else the first by strategy of all that will.
 
+use std::cell::OnceCell;
 use std::cmp::Reverse;
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
@@ -32,6 +33,7 @@ pub(super) fn choose<T>(
         constraints,
         report: Report::default(),
         unread: None,
+        running: OnceCell::new(),
     };
     let chosen = choice.run(inputs, fits);
     if let Some(cause) = choice.unread.take() {
@@ -49,7 +51,9 @@ pub(super) fn choose<T>(
     }
     let running = choice.running(inputs);
     Ok(Taken {
-        runs: running.filter(|path| binary::canonical(path) == record.binary),
+        runs: running
+            .filter(|path| binary::canonical(path) == record.binary)
+            .cloned(),
         python: Rc::unwrap_or_clone(record),
         fit,
     })
@@ -64,6 +68,8 @@ struct Choice<'a> {
     report: Report,
     /// What kept the PEX from being read.
     unread: Option<Cause>,
+    /// By which path a Python runs already, once that was looked for.
+    running: OnceCell<Option<PathBuf>>,
 }
 
 impl Choice<'_> {
@@ -179,23 +185,26 @@ impl Choice<'_> {
     }
 
     /// The path by which a Python runs already, or its stand-in does.
-    fn running(&self, inputs: &mut Inputs) -> Option<PathBuf> {
-        let path = match self.request.current {
-            Some(path) => path.to_owned(),
-            None => stand_in::find(
-                self.request.started_by,
-                &self.constraints,
-                self.surroundings,
-                inputs,
-            )?,
+    fn running(&self, inputs: &mut Inputs) -> Option<&PathBuf> {
+        let look = || {
+            let path = match self.request.current {
+                Some(path) => path.to_owned(),
+                None => stand_in::find(
+                    self.request.started_by,
+                    &self.constraints,
+                    self.surroundings,
+                    inputs,
+                )?,
+            };
+            note(&path, inputs);
+            Some(path)
         };
-        note(&path, inputs);
-        Some(path)
+        self.running.get_or_init(look).as_ref()
     }
 
     /// The Python that runs already, or its stand-in. One that cannot be used is no reason not to search.
     fn current(&mut self, inputs: &mut Inputs) -> Option<Rc<Record>> {
-        let path = self.running(inputs)?;
+        let path = self.running(inputs)?.to_owned();
         match self.records.get(&path) {
             Ok(record) => Some(record),
             Err(why) => {

@@ -139,6 +139,7 @@ pub struct Request<'a> {
 
 /// Why something of a PEX cannot be read: the error of the room that reads it.
 pub type Cause = Box<dyn std::error::Error + Send + Sync>;
+
 /// What was chosen.
 #[derive(Debug)]
 pub struct Taken<T> {

@@ -81,8 +81,8 @@ fn by_name(name: &str, surroundings: &Surroundings, inputs: &mut Inputs) -> Opti
     None
 }
 
-/// The names that an `sh` boot script tries, where the script itself does not tell: those that the constraints allow, ascending; then every one, newest first,
-/// CPython before PyPy; then those without a minor version.
+/// The names that an `sh` boot script tries, where the script itself does not tell: those that the constraints allow,
+/// ascending; then every one, newest first, CPython before PyPy; then those without a minor version.
 fn shell_names(constraints: &Constraints) -> Vec<String> {
     let series = |implementation: Implementation, minor: u32| {
         let name = if implementation == Implementation::PyPy {

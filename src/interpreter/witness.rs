@@ -3,7 +3,7 @@
 //! A file is the same while its identity is; a copy of it on another machine, or in another layer of an image, is the
 //! same by size and build id (or content, where there is none). Builders of images set dates to what they like.
 
-use pexboot_core::hex::hex;
+use pexboot_core::hex::{hex, unhex};
 use std::ffi::OsString;
 use std::fs;
 use std::os::unix::ffi::{OsStrExt as _, OsStringExt as _};
@@ -102,16 +102,6 @@ fn proof(path: &Path) -> std::io::Result<Vec<u8>> {
         return Ok(build_id);
     }
     Ok(hash_file::<Sha256>(path)?.0.to_vec())
-}
-
-fn unhex(text: &str) -> Option<Vec<u8>> {
-    if !text.is_ascii() || !text.len().is_multiple_of(2) {
-        return None;
-    }
-    (0..text.len())
-        .step_by(2)
-        .map(|at| u8::from_str_radix(&text[at..at + 2], 16).ok())
-        .collect()
 }
 
 #[cfg(test)]

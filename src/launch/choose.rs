@@ -98,7 +98,7 @@ pub(super) fn choose(
             let _ = std::thread::Builder::new().spawn_scoped(scope, || {
                 let _step = trace::step("unpack ahead");
                 let started_by = pex.started_by().unwrap_or_default();
-                let request = request(invocation, pex, variables, need.base, started_by.as_ref());
+                let request = request(invocation, pex, variables, need.base, started_by);
                 let certain = resolve::certain(&pex.info, &request);
                 let watched = is_watched(variables);
                 ahead.set(unpack::ahead(pex, &certain, store, watched, &stop))
@@ -125,7 +125,7 @@ pub(super) fn choose(
     Ok(Choice {
         interpreter: taken.python,
         runs: taken.runs,
-        started_by: pex.started_by()?,
+        started_by: pex.started_by()?.cloned(),
         selected: taken.fit,
         ahead: ahead.into_inner().unwrap_or_default(),
     })
@@ -306,7 +306,7 @@ pub(super) fn python(
     inputs: &mut Inputs,
 ) -> Result<Taken<Vec<Selected>>, LaunchError> {
     let started_by = pex.started_by()?;
-    let request = request(invocation, pex, variables, base, started_by.as_ref());
+    let request = request(invocation, pex, variables, base, started_by);
     let ignore_errors = ignores_errors(pex, variables);
     let mut asked = Inputs::default();
     let chosen = interpreter::choose(&request, store, inputs, &mut |record| {

@@ -1,5 +1,6 @@
-//! What the host has for `site` to run, and what of it runs in a PEX (`pexboot info`). Chooses an interpreter as a launch would, of those
-//! that may be asked by someone who only looks (see `interpreter::look`). Launches nothing and makes nothing.
+//! What the host has for `site` to run, and what of it runs in a PEX (`pexboot info`). Chooses an interpreter as a launch
+//! would, of those that may be asked by someone who only looks (see `interpreter::look`). Launches nothing and makes
+//! nothing.
 
 use std::path::{Path, PathBuf};
 
@@ -64,7 +65,7 @@ pub fn host(path: &Path, python: Option<&str>) -> Result<Host, LaunchError> {
     let named = open::named(&pex, &variables);
     let store = Store::look(named, &mut |line| console.warn(line));
     let started_by = pex.started_by()?;
-    let request = request(&invocation, &pex, &variables, true, started_by.as_ref());
+    let request = request(&invocation, &pex, &variables, true, started_by);
     let ignore_errors = variables.ignore_errors.unwrap_or(pex.info.ignore_errors);
     let Looked { chosen, not_run } = interpreter::look(&request, python, &store, &mut |record| {
         select(&pex, ignore_errors, record).map_err(Into::into)
@@ -72,7 +73,7 @@ pub fn host(path: &Path, python: Option<&str>) -> Result<Host, LaunchError> {
     let (hooks, refused) = match chosen {
         Ok((interpreter, _)) => {
             let hops = Hops::of(&pex, Hops::Some);
-            let options = options(&pex.info, given(&invocation, started_by.as_ref(), hops));
+            let options = options(&pex.info, given(&invocation, started_by, hops));
             let site = HostSite::decide(
                 &invocation,
                 seal.as_ref(),

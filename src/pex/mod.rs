@@ -13,7 +13,7 @@ mod wheel;
 
 use std::io::{Read as _, Write};
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use sha2::{Digest as _, Sha256};
 
@@ -55,6 +55,8 @@ pub struct Pex {
     /// The zip, when the layout is one file.
     archive: Option<Arc<Archive>>,
     wheels: wheel::Opened,
+    /// What starts the original, once it was asked for.
+    started_by: OnceLock<Option<StartedBy>>,
 }
 
 /// A file that a tree is made of.
@@ -172,6 +174,7 @@ impl Pex {
             info_bytes,
             archive,
             wheels: wheel::Opened::default(),
+            started_by: OnceLock::new(),
         })
     }
 
@@ -199,12 +202,16 @@ impl Pex {
     ///
     /// # Errors
     /// When the file cannot be read.
-    pub fn started_by(&self) -> Result<Option<StartedBy>, PexError> {
+    pub fn started_by(&self) -> Result<Option<&StartedBy>, PexError> {
+        if let Some(known) = self.started_by.get() {
+            return Ok(known.as_ref());
+        }
         let head = match self.archive {
             Some(_) => self.head()?,
             None => self.head().unwrap_or_default(),
         };
-        Ok(StartedBy::parse(&head, &self.info.inject_python_args))
+        let found = StartedBy::parse(&head, &self.info.inject_python_args);
+        Ok(self.started_by.get_or_init(|| found).as_ref())
     }
 
     /// The beginning of what the original is started by.
@@ -280,7 +287,7 @@ impl Pex {
     /// # Errors
     /// When the line that starts the original cannot be read.
     pub fn begin_fingerprint(&self) -> Result<Fingerprint, PexError> {
-        let says = self.started_by()?.map(|started_by| started_by.says());
+        let says = self.started_by()?.map(StartedBy::says);
         Ok(Fingerprint::new(
             &self.info_bytes,
             &says.unwrap_or_default(),

@@ -8,19 +8,6 @@ use super::*;
 
 /// A Python 3.11 that has a handful of tags.
 fn python() -> Record {
-    let markers = [
-        ("implementation_name", "cpython"),
-        ("implementation_version", "3.11.2"),
-        ("os_name", "posix"),
-        ("platform_machine", "x86_64"),
-        ("platform_python_implementation", "CPython"),
-        ("platform_release", "6.1.0-18-amd64"),
-        ("platform_system", "Linux"),
-        ("platform_version", "#1 SMP"),
-        ("python_full_version", "3.11.2"),
-        ("python_version", "3.11"),
-        ("sys_platform", "linux"),
-    ];
     let tags = [
         "cp311-cp311-linux_x86_64",
         "cp311-abi3-linux_x86_64",
@@ -36,7 +23,7 @@ fn python() -> Record {
         version: (3, 11, 2),
         tags: tags.map(str::to_owned).into(),
         abi: "cp311".into(),
-        markers: BTreeMap::from(markers.map(|(name, value)| (name.to_owned(), value.to_owned()))),
+        markers: crate::packaging::marker::tests::environment(),
         prefix: PathBuf::from("/usr"),
         base_prefix: PathBuf::from("/usr"),
         ..Record::default()

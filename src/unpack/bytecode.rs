@@ -1,4 +1,4 @@
-//! Bytecode that an embedded file brings along (`pexboot embed --compile`).
+//! Bytecode that an embedded file brings along (`pexboot embed`).
 //!
 //! It lies in the appendix, three entries for one interpreter, under names that are none of user code in any pex (reference
 //! 1.4). TAG is cache tag and magic number, `cpython-311-a70d0d0a`:
@@ -25,6 +25,7 @@ use std::ffi::OsString;
 use std::io;
 use std::path::{Path, PathBuf};
 
+use pexboot_core::hex::unhex;
 use sha2::{Digest as _, Sha256};
 
 use super::{UnpackError, hex};
@@ -69,6 +70,9 @@ pub fn ahead(pex: &Pex, interpreter: &Record, store: &Store) {
     }
 }
 
+/// Where each module lies in the file of all, and its bytes.
+type Places = BTreeMap<String, (i32, i32)>;
+
 /// The bytecode that a file brings for one interpreter.
 #[derive(Debug)]
 pub struct Shipped<'a> {
@@ -78,8 +82,8 @@ pub struct Shipped<'a> {
     tag: String,
     /// The name of whatever is made with it.
     key: String,
-    /// Where each module lies in the file of all, and its bytes.
-    modules: BTreeMap<String, (i32, i32)>,
+    /// The modules that it brings.
+    modules: Places,
     /// SHA-256 of the entry that holds them.
     digest: [u8; 32],
     /// Their bytes together.
@@ -346,20 +350,14 @@ fn digest_of(index: &[u8], entry: &str) -> Option<[u8; 32]> {
     let records = index.strip_prefix(MAGIC)?.split(|byte| *byte == 0);
     let mut found = records.filter_map(|record| {
         let (digits, name) = std::str::from_utf8(record).ok()?.split_once(' ')?;
-        (name == entry && digits.len() == 64 && digits.is_ascii()).then_some(digits)
+        (name == entry).then_some(digits)
     });
-    let digits = found.next()?;
-    let mut digest = [0; 32];
-    for (at, byte) in digest.iter_mut().enumerate() {
-        *byte = u8::from_str_radix(&digits[2 * at..2 * at + 2], 16).ok()?;
-    }
-    Some(digest)
+    unhex(found.next()?)?.try_into().ok()
 }
 
 /// Where each module lies in the file of all, and the bytes of that; `None` where the names are none.
-#[expect(clippy::type_complexity)]
-fn places(names: &[u8]) -> Option<(BTreeMap<String, (i32, i32)>, u64)> {
-    let mut places = BTreeMap::new();
+fn places(names: &[u8]) -> Option<(Places, u64)> {
+    let mut places = Places::new();
     let mut at: i32 = 0;
     for record in names.split_inclusive(|byte| *byte == 0) {
         let record = std::str::from_utf8(record.strip_suffix(&[0])?).ok()?;

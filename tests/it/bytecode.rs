@@ -3,7 +3,7 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Command, Output};
 
 use crate::fixtures::{Built, Pex, Wheel};
 use crate::harness::{PEXBOOT, Stage, Way};
@@ -32,15 +32,23 @@ fn sample() -> Built {
 }
 
 fn embed(pex: &Path, to: &Path, options: &[&str]) {
-    let output = Command::new(PEXBOOT)
-        .arg("embed")
-        .args(options)
-        .arg("-o")
-        .args([to, pex])
-        .output()
-        .unwrap();
-    let said = String::from_utf8_lossy(&output.stderr);
+    let path = std::env::var("PATH").unwrap();
+    embed_says(pex, to, options, &path);
+}
+
+/// `pexboot embed` under this PATH.
+fn embedding(pex: &Path, to: &Path, options: &[&str], path: &str) -> Output {
+    let mut command = Command::new(PEXBOOT);
+    command.env("PATH", path).arg("embed").args(options);
+    command.arg("-o").args([to, pex]).output().unwrap()
+}
+
+/// What `embed` said.
+fn embed_says(pex: &Path, to: &Path, options: &[&str], path: &str) -> String {
+    let output = embedding(pex, to, options, path);
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
     assert!(output.status.success(), "{said}");
+    said
 }
 
 /// The bytecode in the cache that Python wrote, and the files of bytecode that were brought.
@@ -160,21 +168,6 @@ fn an_interpreter_that_is_not_there_is_told() {
     assert!(!output.status.success());
     let said = String::from_utf8_lossy(&output.stderr);
     assert!(said.contains("cannot be compiled ahead"), "{said}");
-}
-
-/// What `embed` said.
-fn embed_says(pex: &Path, to: &Path, options: &[&str], path: &str) -> String {
-    let output = Command::new(PEXBOOT)
-        .env("PATH", path)
-        .arg("embed")
-        .args(options)
-        .arg("-o")
-        .args([to, pex])
-        .output()
-        .unwrap();
-    let said = String::from_utf8_lossy(&output.stderr).into_owned();
-    assert!(output.status.success(), "{said}");
-    said
 }
 
 /// The modules that an embedded file brings, without what stands before a wheel's or the code's own paths.
@@ -326,11 +319,8 @@ fn a_virtual_environment_keeps_bytecode_of_its_own() {
     let file = scratch.path().join("file");
     let said = embed_says(&pex.path, &file, &["--venv"], "/usr/bin:/bin");
     assert_eq!((brought(&file), &*said), (Vec::<String>::new(), ""));
-    let output = Command::new(PEXBOOT)
-        .args(["embed", "--venv", "--compile", "-o"])
-        .args([&file, &pex.path])
-        .output()
-        .unwrap();
+    let options = ["--venv", "--compile"];
+    let output = embedding(&pex.path, &file, &options, "/usr/bin:/bin");
     let said = String::from_utf8_lossy(&output.stderr);
     assert!(said.contains("leave out --compile"), "{said}");
     assert_eq!(output.status.code(), Some(2));

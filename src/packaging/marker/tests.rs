@@ -2,7 +2,8 @@
 
 use super::*;
 
-fn environment() -> BTreeMap<String, String> {
+/// Of a CPython 3.11 on Linux.
+pub(crate) fn environment() -> BTreeMap<String, String> {
     [
         ("implementation_name", "cpython"),
         ("implementation_version", "3.11.2"),
