@@ -10,6 +10,7 @@ use std::path::{Path, PathBuf};
 
 use criterion::{BatchSize, Criterion, Throughput, criterion_group, criterion_main};
 use pexboot::archive::Archive;
+use pexboot::boot::Compiled;
 use pexboot::interpreter::Record;
 use pexboot::pex::Pex;
 use pexboot::pex_info::PexInfo;
@@ -282,8 +283,6 @@ fn python() -> Record {
         magic: Vec::new(),
         cache_tag: None,
         depends: Vec::new(),
-        boot: Vec::new(),
-        finder: Vec::new(),
-        recorder: Vec::new(),
+        compiled: Compiled::default(),
     }
 }

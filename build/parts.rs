@@ -57,12 +57,12 @@ pub fn build() -> Result<(), Box<dyn Error>> {
     let seal_offset = seal::offset(&stub)
         .ok_or_else(|| format!("the stub has no section `{}`", seal::SEAL_SECTION))?;
     write(&out.join("stub"), &stub)?;
-    write(&out.join("engine.deflate"), &packed(&engine)?)?;
+    write(&out.join("engine.lz4"), &packed(&engine)?)?;
     let digest: [u8; 32] = Sha256::digest(&engine).into();
     let constants = format!(
-        "/// Bytes of the engine inflated.\n\
+        "/// Bytes of the engine decompressed.\n\
          pub const ENGINE_SIZE: u64 = {size};\n\
-         /// SHA-256 of the engine inflated.\n\
+         /// SHA-256 of the engine decompressed.\n\
          pub const ENGINE_DIGEST: [u8; 32] = {digest:?};\n\
          /// Where the seal stands in [`STUB`].\n\
          pub const SEAL_OFFSET: usize = {seal_offset};\n",
@@ -214,13 +214,10 @@ fn installed(target: &str) -> Result<bool, Box<dyn Error>> {
         .is_dir())
 }
 
-/// Raw deflate at the best level: every embedded file carries it.
+/// An LZ4 block at the best level: every embedded file carries it.
 fn packed(bytes: &[u8]) -> Result<Vec<u8>, Box<dyn Error>> {
-    let mut compressor = libdeflater::Compressor::new(libdeflater::CompressionLvl::best());
-    let mut out = vec![0; compressor.deflate_compress_bound(bytes.len())];
-    let size = compressor.deflate_compress(bytes, &mut out)?;
-    out.truncate(size);
-    Ok(out)
+    let mode = lz4::block::CompressionMode::HIGHCOMPRESSION(12);
+    Ok(lz4::block::compress(bytes, Some(mode), false)?)
 }
 
 fn variable(name: &str) -> Result<String, Box<dyn Error>> {

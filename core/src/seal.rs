@@ -51,11 +51,11 @@ pub struct Seal {
     pub fingerprint: [u8; 32],
     /// Bytes of the stub alone (the engine follows at this offset).
     pub stub_size: u64,
-    /// Bytes of the compressed engine (raw deflate); the archive follows it.
+    /// Bytes of the compressed engine (an LZ4 block); the archive follows it.
     pub engine_size: u64,
-    /// Bytes of the engine inflated.
+    /// Bytes of the engine decompressed.
     pub engine_full_size: u64,
-    /// SHA-256 of the inflated engine: its name in the root.
+    /// SHA-256 of the decompressed engine: its name in the root.
     pub engine_digest: [u8; 32],
     /// [`checksum`](crate::checksum::checksum) of the compressed engine. Who could change that could change the seal, so
     /// against anything but an accident a digest would do no better, and it would take ten milliseconds.

@@ -12,6 +12,8 @@ use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
+use pexboot_core::checksum::checksum;
+
 pub use data::{Data, Interactive, Scrubbed, Served, SysPath};
 pub use run::Run;
 pub use session::Session;
@@ -26,8 +28,55 @@ pub const REPL: &str = include_str!("repl.py");
 /// launch pack.
 pub const SOURCES: [&str; 3] = [SOURCE, include_str!("pack.py"), include_str!("record.py")];
 
-/// What [`SOURCES`] are called in a probe's answer, and the last two in `finders/KEY` of a root.
+/// What [`SOURCES`] are called in a probe's answer, and in `finders/KEY` of a root.
 pub const NAMES: [&str; 3] = ["boot", "finder", "recorder"];
+
+/// What their code objects say that they are from. The finder passes for a part of Python's own import system, which
+/// tracebacks leave out.
+pub const FILES: [&str; 3] = [
+    "<pexboot>",
+    "<frozen importlib._bootstrap_external>",
+    "<pexboot>",
+];
+
+/// The [`SOURCES`], compiled for one Python.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Compiled {
+    /// By their [`NAMES`], as `marshal` writes code objects. All empty where that Python is too old for the boot.
+    pub code: [Vec<u8>; 3],
+    /// What tells them from any others where they came with a file: SHA-256 of the entry that had them.
+    pub came: Option<[u8; 32]>,
+}
+
+impl Compiled {
+    /// Whether there is none.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.code.iter().any(Vec::is_empty)
+    }
+
+    /// The boot as a file that Python runs: hash-based bytecode that is never checked against a source (PEP 552).
+    #[must_use]
+    pub fn boot(&self, magic: &[u8]) -> Vec<u8> {
+        [magic, &[1, 0, 0, 0], &[0; 8], &self.code[0]].concat()
+    }
+
+    /// What it is known by. Of an interpreter's own answer to our sources checksums will do: nobody else has a say in it.
+    #[must_use]
+    pub fn identity(&self) -> Vec<u8> {
+        match self.came {
+            Some(digest) => digest.to_vec(),
+            None => self.code.iter().flat_map(|code| checksum(code)).collect(),
+        }
+    }
+}
+
+/// A checksum of the [`SOURCES`]: what was compiled from others is of no use here.
+#[must_use]
+pub fn sources() -> [u8; 8] {
+    let each = SOURCES.map(|source| checksum(source.as_bytes()));
+    checksum(each.as_flattened())
+}
 
 /// A value of Python that the boot reads.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -11,11 +11,12 @@ use sha2::{Digest as _, Sha256};
 
 use super::EmbedError;
 use crate::archive::Archive;
+use crate::boot::Compiled;
 use crate::interpreter::{self, Begins, Looked, Part, Record, Request, Scope};
 use crate::launch::select;
 use crate::pex::{Content, Layout, Pex, PexError, WheelSource};
 use crate::store::Store;
-use crate::unpack::bytecode::{self, FRAME_MAX, INDEX, MAGIC, MODULES, NAMES, PREFIX};
+use crate::unpack::bytecode::{self, BOOT, FRAME_MAX, INDEX, MAGIC, MODULES, NAMES, PREFIX};
 
 /// Compression level: of what a file keeps for good, the smallest that decompresses as fast as any.
 const LEVEL: i32 = 19;
@@ -120,18 +121,23 @@ impl Bytecode {
                 ));
             }
             let (record, selected) = chosen.map_err(|error| failed(error.to_string()))?;
-            let Some(tag) = bytecode::tag(&record).filter(|tag| !tags.contains(tag)) else {
+            let Some(tag) = record.tag().filter(|tag| !tags.contains(tag)) else {
                 continue;
             };
-            let modules = compiled(&pex, &selected, &record, wanted.scope, place.path())
+            let (modules, boot) = compiled(&pex, &selected, &record, wanted.scope, place.path())
                 .map_err(|error| failed(format!("`{}`: {error}", record.binary.display())))?;
+            let boot = bytecode::joined(&boot);
             let (names, frames) = packed(&modules);
             bytecode.made.push(Made {
                 python: record.binary.clone(),
                 modules: modules.len(),
                 bytes: frames.len(),
             });
-            for (name, content, is_packed) in [(NAMES, names, false), (MODULES, frames, true)] {
+            for (name, content, is_packed) in [
+                (BOOT, boot, false),
+                (NAMES, names, false),
+                (MODULES, frames, true),
+            ] {
                 let digest: [u8; 32] = Sha256::digest(&content).into();
                 let name = format!("{tag}/{name}");
                 index.extend(format!("{} {name}\0", pexboot_core::hex::hex(&digest)).bytes());
@@ -175,14 +181,17 @@ fn packed(modules: &[(String, Vec<u8>)]) -> (Vec<u8>, Vec<u8>) {
     (names, frames)
 }
 
-/// The modules of the scope by their names, in order, as this interpreter compiles them.
+/// Modules by their names, in order, and the boot.
+type Compilation = (Vec<(String, Vec<u8>)>, Compiled);
+
+/// The modules of the scope and the boot, as this interpreter compiles them.
 fn compiled(
     pex: &Pex,
     selected: &[crate::resolve::Selected],
     interpreter: &Record,
     scope: Scope,
     place: &Path,
-) -> Result<Vec<(String, Vec<u8>)>, PexError> {
+) -> Result<Compilation, PexError> {
     let io = |path: &Path| {
         let path = path.to_path_buf();
         move |source| PexError::Io { path, source }
@@ -221,7 +230,7 @@ fn compiled(
     let mut list = parts.list;
     list.sort_by(|one, other| one.name.cmp(&other.name));
     let told = place.path().join("list");
-    interpreter::compile(interpreter, scope, begins, &list, &told).map_err(io(&told))?;
+    let boot = interpreter::compile(interpreter, scope, begins, &list, &told).map_err(io(&told))?;
     let mut made = Vec::new();
     for part in list {
         let Some(target) = part.target else {
@@ -233,7 +242,7 @@ fn compiled(
             Err(error) => return Err(io(&target)(error)),
         }
     }
-    Ok(made)
+    Ok((made, boot))
 }
 
 /// Where a file of a wheel is installed (PEP 427): what `NAME.data` has for the site goes to its top.

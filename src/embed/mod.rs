@@ -40,11 +40,11 @@ use output::Output;
 pub struct Parts<'a> {
     /// The stub, not sealed.
     pub stub: &'a [u8],
-    /// The engine as raw deflate.
+    /// The engine as an LZ4 block.
     pub engine: &'a [u8],
-    /// Bytes of the engine inflated.
+    /// Bytes of the engine decompressed.
     pub engine_full_size: u64,
-    /// SHA-256 of the engine inflated.
+    /// SHA-256 of the engine decompressed.
     pub engine_digest: [u8; 32],
 }
 

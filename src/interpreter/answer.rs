@@ -7,6 +7,10 @@ use std::ffi::OsString;
 use std::os::unix::ffi::OsStringExt as _;
 use std::path::PathBuf;
 
+use pexboot_core::hex::hex;
+
+use crate::boot::{Compiled, NAMES};
+
 /// First line of a probe's answer; anything before it was printed by a wrapper.
 const HEADER: &[u8] = b"pexboot probe 1\n";
 
@@ -63,12 +67,8 @@ pub(super) struct Answer {
     pub(super) ext_suffix: String,
     /// The magic number of its bytecode.
     pub(super) magic: Vec<u8>,
-    /// The boot, compiled.
-    pub(super) boot: Vec<u8>,
-    /// The finder of launch packs, compiled.
-    pub(super) finder: Vec<u8>,
-    /// What makes launch packs, compiled.
-    pub(super) recorder: Vec<u8>,
+    /// The boot and what belongs to it.
+    pub(super) compiled: Compiled,
     /// Libraries that are part of it: libpython, libc.
     pub(super) libraries: Vec<PathBuf>,
 }
@@ -117,12 +117,12 @@ impl Answer {
                 }
                 "ext-suffix" => answer.ext_suffix = text(value)?,
                 "magic" => answer.magic = value.to_vec(),
-                "boot" => answer.boot = value.to_vec(),
-                "finder" => answer.finder = value.to_vec(),
-                "recorder" => answer.recorder = value.to_vec(),
                 "library" => answer.libraries.push(path(value)),
                 "end" => complete = true,
-                _ => return Err(format!("it answered with an unknown field `{key}`")),
+                _ => match NAMES.iter().position(|name| *name == key) {
+                    Some(at) => answer.compiled.code[at] = value.to_vec(),
+                    None => return Err(format!("it answered with an unknown field `{key}`")),
+                },
             }
         }
         if !complete || answer.version.0 == 0 || answer.implementation.is_empty() {
@@ -130,6 +130,21 @@ impl Answer {
         }
         Ok(answer)
     }
+
+    /// Whether it has to compile the boot, and did not.
+    pub(super) fn lacks_boot(&self) -> bool {
+        self.compiled.is_empty() && self.version >= (3, 8, 0) && !self.magic.is_empty()
+    }
+
+    /// What its bytecode is known by.
+    pub(super) fn tag(&self) -> Option<String> {
+        tag(self.cache_tag.as_deref(), &self.magic)
+    }
+}
+
+/// Cache tag and magic number, as in `cpython-311-a70d0d0a`; `None` where bytecode is not written.
+pub(super) fn tag(cache_tag: Option<&str>, magic: &[u8]) -> Option<String> {
+    Some(format!("{}-{}", cache_tag?, hex(magic)))
 }
 
 /// The fields of an answer or a record, until one is malformed or the bytes end.

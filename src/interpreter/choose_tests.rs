@@ -119,6 +119,7 @@ impl Sandbox {
             python: self.python.as_deref(),
             python_path: self.python_path.as_deref(),
             base: self.base,
+            boots: None,
         };
         let mut inputs = Inputs::default();
         let mut tried = Vec::new();

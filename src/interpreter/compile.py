@@ -1,7 +1,8 @@
 # Compiles modules for `pexboot embed`: python -s -S -B THIS LIST, with PYTHONHASHSEED=0.
 #
 # LIST holds texts, each ended by a zero byte: the scope (`all` or `imports`), PEX-INFO's entry point and script (empty
-# where there is none), then for each file of the PEX where it lies, its name in the index (wheels/WHEEL/a/b.py, code/c.py)
+# where there is none), then of three sources of the launcher's own where each lies, what its code is to say that it is
+# from, and where it goes; then for each file of the PEX where it lies, its name in the index (wheels/WHEEL/a/b.py, code/c.py)
 # and where its code goes, which is empty for files that only tell what is imported: entry_points.txt, *.pth, the script.
 #
 # With `imports`, the modules are compiled that the entry point can reach. Nothing is run: what code objects import is
@@ -181,13 +182,14 @@ def main():
     with open(sys.argv[1], "rb") as file:
         told = [part.decode("utf-8", "surrogateescape") for part in file.read().split(b"\0")[:-1]]
     scope, entry_point, script = told[:3]
-    files = list(zip(told[3::3], told[4::3], told[5::3]))
+    own, files = told[3:12], list(zip(told[12::3], told[13::3], told[14::3]))
     warnings.simplefilter("ignore")
     sys.setrecursionlimit(20000)
     if scope == "imports":
         made = reachable(files, entry_point, script)
     else:
         made = [(target, compiled(path, name)) for path, name, target in files if target]
+    made += [(target, compiled(path, name)) for path, name, target in zip(own[::3], own[1::3], own[2::3])]
     for target, code in made:
         if code is not None:
             with open(target, "wb") as file:

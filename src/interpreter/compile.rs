@@ -8,6 +8,7 @@ use std::process::{Command, Stdio};
 use nix::sys::personality::{self, Persona};
 
 use super::Record;
+use crate::boot::{Compiled, FILES, NAMES, SOURCES};
 
 /// The script that the Python runs.
 const SCRIPT: &str = include_str!("compile.py");
@@ -65,7 +66,8 @@ impl Drop for FixedAddresses {
     }
 }
 
-/// Compiles modules by the interpreter of that record; `list` is a file that may be written.
+/// Compiles modules, and the boot, by the interpreter of that record; `list` is a file that may be written, and files whose
+/// names begin with its own.
 ///
 /// # Errors
 /// When the Python cannot be started, fails, or is too old for bytecode that needs no check (before 3.7).
@@ -75,7 +77,7 @@ pub fn compile(
     begins: Begins<'_>,
     parts: &[Part],
     list: &Path,
-) -> io::Result<()> {
+) -> io::Result<Compiled> {
     let (major, minor, _) = interpreter.version;
     if (major, minor) < (3, 7) || interpreter.cache_tag.is_none() {
         return Err(io::Error::other(
@@ -94,6 +96,15 @@ pub fn compile(
     for text in [Some(scope), begins.entry_point, begins.script] {
         tell(text.unwrap_or_default().as_bytes());
     }
+    let mut compiled = Compiled::default();
+    let beside = |ending: &str| list.with_extension(ending);
+    for ((name, file), source) in NAMES.iter().zip(FILES).zip(SOURCES) {
+        let path = beside(&format!("{name}.py"));
+        std::fs::write(&path, source)?;
+        for text in [path.as_os_str(), file.as_ref(), beside(name).as_os_str()] {
+            tell(text.as_bytes());
+        }
+    }
     for part in parts {
         tell(part.file.as_os_str().as_bytes());
         tell(part.name.as_bytes());
@@ -111,7 +122,16 @@ pub fn compile(
         .stdin(Stdio::null())
         .output()?;
     if output.status.success() {
-        return Ok(());
+        for (name, code) in NAMES.iter().zip(&mut compiled.code) {
+            // A Python that is too old for the boot has compiled none.
+            *code = match crate::regular::read(&beside(name)) {
+                Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                    return Ok(Compiled::default());
+                }
+                read => read?,
+            };
+        }
+        return Ok(compiled);
     }
     let error = String::from_utf8_lossy(&output.stderr);
     Err(io::Error::other(format!(

@@ -52,6 +52,7 @@ pub use hooks::{Hook, Hooks};
 pub use look::{Looked, look};
 pub use prospect::{Prospect, Series, prospect};
 
+use crate::boot::Compiled;
 use crate::pex::StartedBy;
 use crate::pex_info::SelectionStrategy;
 use crate::plan::Inputs;
@@ -92,12 +93,8 @@ pub struct Record {
     pub cache_tag: Option<String>,
     /// Files beside the binary that decide what it is: libpython, libc, pyvenv.cfg.
     pub depends: Vec<PathBuf>,
-    /// The boot, compiled for it (see `boot`): a `.pyc`. Empty where this Python is too old for the boot.
-    pub boot: Vec<u8>,
-    /// The finder of launch packs, compiled for it: a marshalled code object.
-    pub finder: Vec<u8>,
-    /// What makes launch packs, in the same way.
-    pub recorder: Vec<u8>,
+    /// The boot and what belongs to it, compiled for it.
+    pub compiled: Compiled,
     /// SHA-256 over what tells the content of the binary and of the files beside it, wherever they lie.
     pub proof: Vec<u8>,
 }
@@ -106,7 +103,13 @@ impl Record {
     /// Whether the boot runs on it; a Python that is too old leaves a PEX to its own bootstrap.
     #[must_use]
     pub fn boots(&self) -> bool {
-        !self.boot.is_empty()
+        !self.compiled.is_empty()
+    }
+
+    /// What its bytecode is known by: cache tag and magic number, as in `cpython-311-a70d0d0a`; `None` where it keeps none.
+    #[must_use]
+    pub fn tag(&self) -> Option<String> {
+        answer::tag(self.cache_tag.as_deref(), &self.magic)
     }
 
     /// What the host has for its `site` to run now, the user's own packages looked at or not.
@@ -135,7 +138,12 @@ pub struct Request<'a> {
     pub python_path: Option<&'a [PathBuf]>,
     /// Replace a virtual environment's Python by its base (reference 4.6).
     pub base: bool,
+    /// The boot where it came compiled.
+    pub boots: Option<&'a Boots>,
 }
+
+/// The boot, compiled for some interpreters, by [`Record::tag`].
+pub type Boots = BTreeMap<String, Compiled>;
 
 /// Why something of a PEX cannot be read: the error of the room that reads it.
 pub type Cause = Box<dyn std::error::Error + Send + Sync>;
@@ -225,7 +233,9 @@ fn choose_asking<T>(
     };
     let turn =
         |key: &str, done: &mut dyn FnMut() -> bool| store.turn(Kind::Interpreters, key, done);
-    let records = record::Records::new(machine, &find, &save).in_turn(&turn);
+    let records = record::Records::new(machine, &find, &save)
+        .in_turn(&turn)
+        .bringing(request.boots);
     let records = match may_ask {
         Some(may_ask) => records.asking_only(may_ask),
         None => records,

@@ -1,4 +1,6 @@
-# Asked of every Python once, as `PYTHON -I -S -B -c THIS BOOT FINDER RECORDER`: says on stdout what it is.
+# Asked of every Python once, as `PYTHON -I -S -B -c THIS TAGS FILE BOOT FILE FINDER FILE RECORDER`: says on stdout what
+# it is, and compiles the sources as from those files, unless it is among TAGS (cpython-311-a70d0d0a, by spaces), for
+# which they came compiled.
 #
 # Runs on anything from 2.7 on, so that even a Python that is too old is named in messages. Imports only what is
 # built in, and `site` for its functions (with -S importing it runs nothing): distributions patch where their
@@ -125,18 +127,15 @@ if sys.version_info >= (3, 5):
         pass
 
     if modern and MAGIC_NUMBER is not None and len(sys.argv) > 1:
-        import marshal
+        tag = "%s-%s" % (implementation.cache_tag, "".join("%02x" % byte for byte in MAGIC_NUMBER))
+        if tag not in sys.argv[1].split():
+            import marshal
 
-        # The boot is a hash-based .pyc that is never checked against a source (PEP 552). The finder passes for a part of
-        # Python's own import system, which tracebacks leave out.
-        header = MAGIC_NUMBER + b"\1\0\0\0" + b"\0" * 8
-        names = ("boot", "<pexboot>"), ("finder", "<frozen importlib._bootstrap_external>"), ("recorder", "<pexboot>")
-        try:
-            for (name, file), source in zip(names, sys.argv[1:]):
-                say(name, header + marshal.dumps(compile(text(source), file, "exec", 0, True, 0)))
-                header = b""
-        except SyntaxError:
-            pass
+            try:
+                for name, file, source in zip(("boot", "finder", "recorder"), sys.argv[2::2], sys.argv[3::2]):
+                    say(name, marshal.dumps(compile(text(source), file, "exec", 0, True, 0)))
+            except SyntaxError:
+                pass
 
 # The libraries that decide what this binary is; it may be little more than a loader.
 for line in (read("/proc/self/maps") or b"").splitlines():

@@ -18,8 +18,9 @@ use nix::sys::signal::{SigSet, Signal, killpg};
 use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
 use nix::unistd::Pid;
 
+use super::Boots;
 use super::answer::Answer;
-use crate::boot::SOURCES;
+use crate::boot::{FILES, SOURCES};
 
 /// The script that a Python runs.
 pub(super) const SCRIPT: &str = include_str!("probe.py");
@@ -40,13 +41,22 @@ pub(super) struct Output {
     pub(super) stderr: String,
 }
 
-/// Asks the Python at `binary`, which also compiles the [`crate::boot::SOURCES`]. The error is fit for the list of broken interpreters.
+/// Asks the Python at `binary`, which also compiles the [`SOURCES`] unless it is one of those that `came` has. The error is
+/// fit for the list of broken interpreters.
 ///
 /// Gives the answer also as it was written, to be kept.
-pub(super) fn ask(binary: &Path) -> Result<(Answer, Vec<u8>), String> {
+pub(super) fn ask(binary: &Path, came: Option<&Boots>) -> Result<(Answer, Vec<u8>), String> {
     let _step = crate::trace::item("probe", || format!("probe {}", binary.display()));
+    let tags = came.iter().flat_map(|boots| boots.keys());
+    let tags: Vec<&str> = tags.map(String::as_str).collect();
+    let tags = tags.join(" ");
+    let sources: Vec<&str> = FILES
+        .into_iter()
+        .zip(SOURCES)
+        .flat_map(<[&str; 2]>::from)
+        .collect();
     let asked =
-        |options: &[&'static str]| [options, &["-S", "-B", "-c", SCRIPT], &SOURCES].concat();
+        |options: &[&'static str]| [options, &["-S", "-B", "-c", SCRIPT, &tags], &sources].concat();
     let mut output = run(binary, &asked(&["-I"]), PATIENCE)?;
     // Before 3.4 there was no -I.
     if output.stdout.is_empty() && output.stderr.contains("nknown option: -I") {
@@ -282,8 +292,8 @@ mod tests {
                 .unwrap();
             let ignored = u64::from_str_radix(ignored.trim(), 16).unwrap();
             assert_ne!(ignored & (1 << (Signal::SIGCHLD as i32 - 1)), 0);
-            ask(Path::new("/usr/bin/python3")).unwrap();
-            let error = ask(Path::new("/etc/passwd")).unwrap_err();
+            ask(Path::new("/usr/bin/python3"), None).unwrap();
+            let error = ask(Path::new("/etc/passwd"), None).unwrap_err();
             assert!(error.contains("could not be started"), "{error}");
             return;
         }

@@ -18,7 +18,8 @@ use sha2::{Digest as _, Sha256};
 use super::answer::{Answer, Fields, Kernel, field};
 use super::elf::Elf;
 use super::witness::Witness;
-use super::{Record, binary, probe};
+use super::{Boots, Record, binary, probe};
+use crate::boot::Compiled;
 use crate::packaging::tags::{self, Traits};
 use crate::store::Work;
 use pexboot_core::hex::hex;
@@ -104,8 +105,12 @@ struct Stored {
 
 impl Stored {
     /// Asks the interpreter at `binary`, a canonical path. `Ok(Err(path))` where it says that it is really another.
-    fn ask(path: &Path, machine: &Platform) -> Result<Result<Stored, PathBuf>, String> {
-        let (answer, raw) = probe::ask(path)?;
+    fn ask(
+        path: &Path,
+        machine: &Platform,
+        boots: Option<&Boots>,
+    ) -> Result<Result<Stored, PathBuf>, String> {
+        let (answer, raw) = probe::ask(path, boots)?;
         if !answer.executable.as_os_str().is_empty() {
             let real = binary::canonical(&answer.executable);
             if real != path {
@@ -265,9 +270,7 @@ impl Stored {
             magic: answer.magic,
             cache_tag: answer.cache_tag,
             depends: files.collect(),
-            boot: answer.boot,
-            finder: answer.finder,
-            recorder: answer.recorder,
+            compiled: answer.compiled,
             proof: proofs.finalize().to_vec(),
         }
     }
@@ -323,6 +326,8 @@ pub(super) struct Records<'a> {
     turn: Option<&'a Turn<'a>>,
     /// Which interpreters may be asked, by canonical path; any without it.
     may_ask: Option<&'a dyn Fn(&Path) -> bool>,
+    /// The boot where it came compiled, which no interpreter is asked for then, and no record has.
+    boots: Option<&'a Boots>,
     known: RefCell<HashMap<PathBuf, Result<Rc<Record>, String>>>,
 }
 
@@ -341,6 +346,7 @@ impl<'a> Records<'a> {
             save,
             turn: None,
             may_ask: None,
+            boots: None,
             known: RefCell::default(),
         }
     }
@@ -359,6 +365,11 @@ impl<'a> Records<'a> {
             may_ask: Some(may_ask),
             ..self
         }
+    }
+
+    /// The same, for a file that brings these boots.
+    pub(super) fn bringing(self, boots: Option<&'a Boots>) -> Records<'a> {
+        Records { boots, ..self }
     }
 
     /// The record of the interpreter at `path`, or what is wrong with it.
@@ -411,7 +422,7 @@ impl<'a> Records<'a> {
                 Ok(Err(real)) => {
                     let behind = match self.load(&real) {
                         Some(stored) => Ok(stored),
-                        None => Stored::ask(&real, &self.machine).and_then(|asked| {
+                        None => Stored::ask(&real, &self.machine, self.boots).and_then(|asked| {
                             asked.map_err(|other| {
                                 format!(
                                     "`{}` says that it is `{}`",
@@ -442,14 +453,28 @@ impl<'a> Records<'a> {
     }
 
     fn remember(&self, path: &Path, stored: Result<Stored, String>) {
-        let record = stored.map(|stored| Rc::new(stored.record(&self.machine)));
+        let record = stored.map(|mut stored| {
+            if stored.answer.lacks_boot() {
+                stored.answer.compiled = self.came(&stored.answer).cloned().unwrap_or_default();
+            }
+            Rc::new(stored.record(&self.machine))
+        });
         self.known.borrow_mut().insert(path.to_owned(), record);
+    }
+
+    /// The boot that came for the interpreter which says this of itself.
+    fn came(&self, answer: &Answer) -> Option<&Compiled> {
+        self.boots?.get(&answer.tag()?)
     }
 
     /// The stored record of a canonical binary, if there is one and every file it speaks of is the same.
     fn load(&self, path: &Path) -> Option<Stored> {
         let bytes = crate::regular::beginning(&(self.find)(&self.key(path)?)?, MAX_RECORD).ok()?;
         let stored = Stored::decode(&bytes)?;
+        if stored.answer.lacks_boot() && self.came(&stored.answer).is_none() {
+            // Made for a file that brought its own.
+            return None;
+        }
         let same = stored.files.first().is_some_and(|file| file.path == path)
             && stored.files.iter().all(Witness::holds)
             // A pyvenv.cfg that came later makes a virtual environment of it.
@@ -459,8 +484,8 @@ impl<'a> Records<'a> {
 
     /// Asks several interpreters, as many at a time as there are processors.
     fn ask_all(&self, paths: &[PathBuf]) -> Vec<Result<Result<Stored, PathBuf>, String>> {
-        let machine = &self.machine;
-        let ask = |path: &PathBuf| Stored::ask(path, machine);
+        let (machine, boots) = (&self.machine, self.boots);
+        let ask = |path: &PathBuf| Stored::ask(path, machine, boots);
         // Counting processors takes a dozen system calls, and there is usually one interpreter to ask.
         let width = match paths.len() {
             0 | 1 => 1,
@@ -504,10 +529,8 @@ fn key(path: &Path, machine: &str) -> Option<String> {
         hash.update(part);
     }
     // All of this engine's own, and hashing it at each cold start would be most of looking a record up.
-    for text in [probe::SCRIPT].iter().chain(&crate::boot::SOURCES) {
-        hash.update((text.len() as u64).to_le_bytes());
-        hash.update(checksum(text.as_bytes()));
-    }
+    hash.update(checksum(probe::SCRIPT.as_bytes()));
+    hash.update(crate::boot::sources());
     hash.update(metadata.size().to_le_bytes());
     hash.update(metadata.mtime().to_le_bytes());
     Some(hex(&hash.finalize()))

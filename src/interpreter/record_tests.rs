@@ -22,6 +22,15 @@ impl Shelf {
 
     /// Looks all of them up with fresh memory; says how many were newly saved.
     fn get(&self, path: &Path) -> (Result<Rc<Record>, String>, usize) {
+        self.get_bringing(path, None)
+    }
+
+    /// The same for a file that brings these boots.
+    fn get_bringing(
+        &self,
+        path: &Path,
+        boots: Option<&Boots>,
+    ) -> (Result<Rc<Record>, String>, usize) {
         let find = |key: &str| Some(self.directory.path().join(key)).filter(|path| path.exists());
         let save = |key: &str, bytes: &[u8]| {
             self.saved.set(self.saved.get() + 1);
@@ -29,7 +38,9 @@ impl Shelf {
         };
         let before = self.saved.get();
         let machine = Platform::here(&|name| std::env::var_os(name));
-        let record = Records::new(machine, &find, &save).get(path);
+        let record = Records::new(machine, &find, &save)
+            .bringing(boots)
+            .get(path);
         (record, self.saved.get() - before)
     }
 }
@@ -148,19 +159,12 @@ fn the_boot_is_bytecode_that_runs() {
         if record.version < (3, 8, 0) {
             continue;
         }
-        assert_eq!(record.boot[..4], record.magic[..]);
-        assert_eq!(record.boot[4..16], [1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0]);
-        let file = shelf.directory.path().join("boot.pyc");
-        fs::write(&file, &record.boot).unwrap();
-        let code = format!(
-            "import marshal; print(marshal.loads(open('{}', 'rb').read()[16:]).co_filename)",
-            file.display()
-        );
-        assert_eq!(python(&path, &code), "<pexboot>");
-        for (code, name) in [
-            (&record.finder, "<frozen importlib._bootstrap_external>"),
-            (&record.recorder, "<pexboot>"),
-        ] {
+        let boot = record.compiled.boot(&record.magic);
+        assert_eq!(boot[..4], record.magic[..]);
+        assert_eq!(boot[4..16], [1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0]);
+        assert_eq!(boot[16..], record.compiled.code[0]);
+        let file = shelf.directory.path().join("code");
+        for (code, name) in record.compiled.code.iter().zip(crate::boot::FILES) {
             fs::write(&file, code).unwrap();
             let code = format!(
                 "import marshal; print(marshal.loads(open('{}', 'rb').read()).co_filename)",
@@ -169,6 +173,36 @@ fn the_boot_is_bytecode_that_runs() {
             assert_eq!(python(&path, &code), name);
         }
     }
+}
+
+/// What came with a file serves that file: it is in no record, and a file that brings nothing has the interpreter asked
+/// once more.
+#[test]
+fn a_boot_that_came_compiled_gets_into_no_record() {
+    let path = Path::new("/usr/bin/python3");
+    let own = Shelf::new().get(path).0.unwrap();
+    let came = Compiled {
+        code: [b"boot".to_vec(), b"finder".to_vec(), b"recorder".to_vec()],
+        came: Some([7; 32]),
+    };
+    let boots = Boots::from([(own.tag().unwrap(), came.clone())]);
+    let shelf = Shelf::new();
+    for saved in [1, 0] {
+        let (record, found) = shelf.get_bringing(path, Some(&boots));
+        let expected = Record {
+            compiled: came.clone(),
+            ..(*own).clone()
+        };
+        assert_eq!((*record.unwrap()).clone(), expected);
+        assert_eq!(found, saved);
+    }
+    let other = Boots::from([("cpython-38-00".to_owned(), came)]);
+    for (boots, saved) in [(Some(&other), 1), (None, 0)] {
+        let (record, found) = shelf.get_bringing(path, boots);
+        assert_eq!((record.unwrap(), found), (Rc::clone(&own), saved));
+    }
+    // And then everybody has the interpreter's own.
+    assert_eq!(shelf.get_bringing(path, Some(&boots)).0.unwrap(), own);
 }
 
 #[test]

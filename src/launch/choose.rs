@@ -13,7 +13,7 @@ use pexboot_core::plan::Identity;
 use pexboot_core::replay::World as _;
 
 use crate::archive::Seal;
-use crate::interpreter::{self, Record, Taken};
+use crate::interpreter::{self, Record, Request, Taken};
 use crate::launch::open::Opened;
 use crate::launch::request::request;
 use crate::launch::{Invocation, LaunchError, Report};
@@ -306,7 +306,11 @@ pub(super) fn python(
     inputs: &mut Inputs,
 ) -> Result<Taken<Vec<Selected>>, LaunchError> {
     let started_by = pex.started_by()?;
-    let request = request(invocation, pex, variables, base, started_by);
+    let boots = unpack::bytecode::boots(pex)?;
+    let request = Request {
+        boots: Some(&boots),
+        ..request(invocation, pex, variables, base, started_by)
+    };
     let ignore_errors = ignores_errors(pex, variables);
     let mut asked = Inputs::default();
     let chosen = interpreter::choose(&request, store, inputs, &mut |record| {

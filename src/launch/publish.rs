@@ -11,7 +11,6 @@ use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::{Path, PathBuf};
 
 use nix::sys::memfd::{MFdFlags, memfd_create};
-use pexboot_core::checksum::checksum;
 use pexboot_core::hex::hex;
 use pexboot_core::note::Note;
 use pexboot_core::plan::encode;
@@ -229,22 +228,22 @@ impl Draft {
     ) -> Result<Option<PathBuf>, StoreError> {
         let data = boot.data.marshal();
         let shipped = boot.shipped.as_ref().map(Py::marshal);
-        let mut files = vec![(name, interpreter.boot.as_slice()), ("data", &data)];
+        let code = interpreter.compiled.boot(&interpreter.magic);
+        let mut files = vec![(name, code.as_slice()), ("data", &data)];
         files.extend(shipped.as_deref().map(|shipped| (SHIPPED, shipped)));
         let mut hash = Sha256::new();
         let mut add = |piece: &[u8]| {
             hash.update((piece.len() as u64).to_le_bytes());
             hash.update(piece);
         };
-        add(b"pexboot launch 2");
+        add(b"pexboot launch 3");
         add(&encode(&[Plan {
             exec: self.exec.clone(),
             ..Plan::default()
         }]));
         add(&[u8::from(sealed)]);
         add(&interpreter.proof);
-        // The boot is the interpreter's own answer to our source: nobody else has a say in it.
-        add(&checksum(&interpreter.boot));
+        add(&interpreter.compiled.identity());
         add(name.as_bytes());
         for (name, bytes) in files.iter().skip(1) {
             add(name.as_bytes());
@@ -272,7 +271,8 @@ impl Draft {
     ) -> Result<Vec<OwnedFd>, LaunchError> {
         let mut data = boot.data.clone();
         data.pack = None;
-        let held = [(name, &interpreter.boot), ("data", &data.marshal())].map(|(name, bytes)| {
+        let code = interpreter.compiled.boot(&interpreter.magic);
+        let held = [(name, &code), ("data", &data.marshal())].map(|(name, bytes)| {
             let file = memfd_create(name, MFdFlags::empty())?;
             let mut out = std::fs::File::from(file);
             std::io::Write::write_all(&mut out, bytes)?;

@@ -24,5 +24,6 @@ pub(super) fn request<'a>(
         python: variables.python.as_deref(),
         python_path: variables.python_path.as_deref(),
         base,
+        boots: None,
     }
 }

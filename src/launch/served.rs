@@ -3,10 +3,10 @@
 use std::ffi::OsStr;
 use std::path::PathBuf;
 
-use pexboot_core::checksum::checksum;
 use pexboot_core::hex::hex;
 
 use crate::boot::{NAMES, Run, Served};
+use crate::interpreter::Record;
 use crate::launch::choose::Chosen;
 use crate::store::{Kind, StoreError, Tree};
 
@@ -28,20 +28,20 @@ impl Chosen<'_> {
         }))
     }
 
-    /// The directory of the finder and of what makes packs, compiled for the interpreter. A checksum names them: both are
-    /// the interpreter's own answer, and nobody else can write here.
+    /// The directory of the finder and of what makes packs, compiled for the interpreter. What came with a file is under a
+    /// name of its own and serves no other; the boot lies beside it then, for `pexboot verify` to know.
     fn keep_finder(&self) -> Result<Option<PathBuf>, StoreError> {
-        let files = [&self.interpreter.finder, &self.interpreter.recorder];
-        let sums = files.iter().flat_map(|code| checksum(code));
-        let key = hex(&sums
-            .chain(self.interpreter.magic.clone())
-            .collect::<Vec<_>>());
+        let Record {
+            compiled, magic, ..
+        } = &self.interpreter;
+        let key = hex(&[compiled.identity(), magic.clone()].concat());
+        let kept = usize::from(compiled.came.is_none())..;
         if !self.store.can_write() {
             return Ok(self.store.find(Kind::Finders, &key));
         }
         let fill = &mut |root: &std::path::Path| {
             let mut tree = Tree::new(root)?;
-            for (name, code) in NAMES[1..].iter().zip(files) {
+            for (name, code) in NAMES[kept.clone()].iter().zip(&compiled.code[kept.clone()]) {
                 tree.write(name, code, false)?;
             }
             Ok(())

@@ -1,10 +1,11 @@
 //! Bytecode that an embedded file brings along (`pexboot embed`).
 //!
-//! It lies in the appendix, three entries for one interpreter, under names that are none of user code in any pex (reference
+//! It lies in the appendix, four entries for one interpreter, under names that are none of user code in any pex (reference
 //! 1.4). TAG is cache tag and magic number, `cpython-311-a70d0d0a`:
 //!
 //! ```text
-//! __pex__bytecode/index        "pexboot bytecode 2\n", then SHA256 " " NAME "\0" of each entry below
+//! __pex__bytecode/index        "pexboot bytecode 3\n", then SHA256 " " NAME "\0" of each entry below
+//! __pex__bytecode/TAG/boot     a checksum of our own sources, then of each LENGTH, four bytes little-endian, and its code
 //! __pex__bytecode/TAG/names    LENGTH " " MODULE "\0" of each module: wheels/NAME.whl/a/b.py, code/c.py
 //! __pex__bytecode/TAG/modules  their code as `marshal` writes it, end to end, in frames
 //! ```
@@ -30,8 +31,8 @@ use sha2::{Digest as _, Sha256};
 
 use super::{UnpackError, hex};
 use crate::archive::{Archive, ArchiveError};
-use crate::boot::Py;
-use crate::interpreter::Record;
+use crate::boot::{self, Compiled, Py};
+use crate::interpreter::{Boots, Record};
 use crate::pex::Pex;
 use crate::store::{Kind, Store, StoreError, Tree};
 
@@ -40,7 +41,9 @@ pub const PREFIX: &str = "__pex__bytecode/";
 /// The name of the index below [`PREFIX`].
 pub const INDEX: &str = "index";
 /// What the index begins with.
-pub const MAGIC: &[u8] = b"pexboot bytecode 2\n";
+pub const MAGIC: &[u8] = b"pexboot bytecode 3\n";
+/// The entry with the boot and what belongs to it, below an interpreter's tag.
+pub const BOOT: &str = "boot";
 /// The entry with the names of an interpreter's modules, below its tag.
 pub const NAMES: &str = "names";
 /// The entry with the modules themselves, below its tag.
@@ -55,11 +58,129 @@ const HEADER: usize = 8;
 /// What a launch's share of bytecode is called beside its plan.
 pub const SHIPPED: &str = "shipped";
 
-/// What the bytecode of one interpreter is called in an index; `None` for one that keeps none.
-#[must_use]
-pub fn tag(interpreter: &Record) -> Option<String> {
-    let tag = interpreter.cache_tag.as_ref()?;
-    Some(format!("{tag}-{}", hex(&interpreter.magic)))
+/// Most bytes of a boot and what belongs to it.
+const BOOT_MAX: u64 = 8 << 20;
+
+/// The boot, compiled for each interpreter that `pex` brings it for. What another version of this program has put there is
+/// of no use to this one.
+///
+/// # Errors
+/// When the index or an entry cannot be read or is not what the seal says.
+pub fn boots(pex: &Pex) -> Result<Boots, UnpackError> {
+    let mut boots = Boots::new();
+    let Some(index) = Index::open(pex)? else {
+        return Ok(boots);
+    };
+    for name in index.names() {
+        let Some(tag) = name
+            .strip_suffix(BOOT)
+            .and_then(|tag| tag.strip_suffix('/'))
+        else {
+            continue;
+        };
+        let entry = index.read(name, BOOT_MAX)?;
+        let Some(code) = entry.strip_prefix(&boot::sources()) else {
+            continue;
+        };
+        let mut compiled = parted(code).ok_or_else(|| index.damaged())?;
+        compiled.came = index.digest_of(name);
+        boots.insert(tag.to_owned(), compiled);
+    }
+    Ok(boots)
+}
+
+/// The pieces of an entry of the boot, behind the checksum.
+fn parted(mut rest: &[u8]) -> Option<Compiled> {
+    let mut compiled = Compiled::default();
+    for code in &mut compiled.code {
+        let (length, behind) = rest.split_first_chunk()?;
+        let length = usize::try_from(u32::from_le_bytes(*length)).ok()?;
+        let (found, behind) = behind.split_at_checked(length)?;
+        *code = found.to_vec();
+        rest = behind;
+    }
+    rest.is_empty().then_some(compiled)
+}
+
+/// What [`parted`] reads, checksum and all.
+#[cfg(feature = "cli")]
+pub(crate) fn joined(compiled: &Compiled) -> Vec<u8> {
+    let mut entry = boot::sources().to_vec();
+    for code in &compiled.code {
+        entry.extend((code.len() as u32).to_le_bytes());
+        entry.extend(code);
+    }
+    entry
+}
+
+/// The index of a file's bytecode, which is what the seal says.
+struct Index<'a> {
+    pex: &'a Path,
+    archive: &'a Archive,
+    digest: [u8; 32],
+    bytes: Vec<u8>,
+}
+
+impl<'a> Index<'a> {
+    /// `None` where the file brings none.
+    fn open(pex: &'a Pex) -> Result<Option<Index<'a>>, UnpackError> {
+        let (Some(archive), Some(seal)) = (pex.archive(), pex.seal()) else {
+            return Ok(None);
+        };
+        if seal.bytecode == [0; 32] {
+            return Ok(None);
+        }
+        let mut index = Index {
+            pex: &pex.path,
+            archive,
+            digest: seal.bytecode,
+            bytes: Vec::new(),
+        };
+        index.bytes = index.checked(INDEX, INDEX_MAX, &seal.bytecode)?;
+        Ok(Some(index))
+    }
+
+    fn damaged(&self) -> UnpackError {
+        UnpackError::Bytecode {
+            pex: self.pex.to_owned(),
+        }
+    }
+
+    /// Each entry's name and, in hexadecimal digits, its digest.
+    fn records(&self) -> impl Iterator<Item = (&str, &str)> {
+        let records = self.bytes.strip_prefix(MAGIC).unwrap_or_default();
+        records.split(|byte| *byte == 0).filter_map(|record| {
+            let (digits, name) = std::str::from_utf8(record).ok()?.split_once(' ')?;
+            Some((name, digits))
+        })
+    }
+
+    fn names(&self) -> impl Iterator<Item = &str> {
+        self.records().map(|(name, _)| name)
+    }
+
+    /// The digest of the entry of that name, if there is one.
+    fn digest_of(&self, name: &str) -> Option<[u8; 32]> {
+        let (_, digits) = self.records().find(|(found, _)| *found == name)?;
+        unhex(digits)?.try_into().ok()
+    }
+
+    /// The entry of that name, checked.
+    fn read(&self, name: &str, limit: u64) -> Result<Vec<u8>, UnpackError> {
+        let digest = self.digest_of(name).ok_or_else(|| self.damaged())?;
+        self.checked(name, limit, &digest)
+    }
+
+    fn checked(&self, name: &str, limit: u64, digest: &[u8; 32]) -> Result<Vec<u8>, UnpackError> {
+        let entry = self.archive.find(&format!("{PREFIX}{name}"));
+        let bytes = self
+            .archive
+            .read(entry.ok_or_else(|| self.damaged())?, limit)?;
+        match Sha256::digest(&bytes).as_slice() == digest {
+            true => Ok(bytes),
+            false => Err(self.damaged()),
+        }
+    }
 }
 
 /// Lays out what `pex` brings for this interpreter, if anything, before it is needed. What fails here fails again, and says
@@ -101,42 +222,19 @@ impl<'a> Shipped<'a> {
     /// # Errors
     /// When the index cannot be read or is not what the seal says.
     pub fn find(pex: &'a Pex, interpreter: &Record) -> Result<Option<Shipped<'a>>, UnpackError> {
-        let (Some(archive), Some(seal)) = (pex.archive(), pex.seal()) else {
+        let (Some(index), Some(tag)) = (Index::open(pex)?, interpreter.tag()) else {
             return Ok(None);
         };
-        let Some(tag) = tag(interpreter) else {
-            return Ok(None);
-        };
-        if seal.bytecode == [0; 32] {
-            return Ok(None);
-        }
-        let damaged = || UnpackError::Bytecode {
-            pex: pex.path.clone(),
-        };
-        let entry = archive
-            .find(&format!("{PREFIX}{INDEX}"))
-            .ok_or_else(damaged)?;
-        let index = archive.read(entry, INDEX_MAX)?;
-        if Sha256::digest(&index).as_slice() != seal.bytecode {
-            return Err(damaged());
-        }
         let entry = |name: &str| format!("{tag}/{name}");
-        let Some(names_digest) = digest_of(&index, &entry(NAMES)) else {
+        let Some(digest) = index.digest_of(&entry(MODULES)) else {
             return Ok(None);
         };
-        let digest = digest_of(&index, &entry(MODULES)).ok_or_else(damaged)?;
-        let names = archive
-            .find(&format!("{PREFIX}{tag}/{NAMES}"))
-            .ok_or_else(damaged)?;
-        let names = archive.read(names, INDEX_MAX)?;
-        if Sha256::digest(&names).as_slice() != names_digest {
-            return Err(damaged());
-        }
-        let (modules, size) = places(&names).ok_or_else(damaged)?;
+        let names = index.read(&entry(NAMES), INDEX_MAX)?;
+        let (modules, size) = places(&names).ok_or_else(|| index.damaged())?;
         Ok(Some(Shipped {
-            pex: &pex.path,
-            archive,
-            key: format!("{}-{tag}", hex(&seal.bytecode)),
+            pex: index.pex,
+            archive: index.archive,
+            key: format!("{}-{tag}", hex(&index.digest)),
             tag,
             modules,
             digest,
@@ -343,16 +441,6 @@ impl<W: io::Write> io::Write for Frames<W> {
     fn flush(&mut self) -> io::Result<()> {
         self.out.flush()
     }
-}
-
-/// The digest of an entry, as the index has it.
-fn digest_of(index: &[u8], entry: &str) -> Option<[u8; 32]> {
-    let records = index.strip_prefix(MAGIC)?.split(|byte| *byte == 0);
-    let mut found = records.filter_map(|record| {
-        let (digits, name) = std::str::from_utf8(record).ok()?.split_once(' ')?;
-        (name == entry).then_some(digits)
-    });
-    unhex(found.next()?)?.try_into().ok()
 }
 
 /// Where each module lies in the file of all, and the bytes of that; `None` where the names are none.

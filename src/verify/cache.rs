@@ -14,11 +14,12 @@ use pexboot_core::hex::hex;
 use pexboot_core::plan::{Plan, Plans, encode};
 use std::collections::HashSet;
 use std::ffi::OsString;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use sha2::{Digest as _, Sha256};
 
 use super::{Findings, tree};
+use crate::boot;
 use crate::interpreter::{self, Record};
 use crate::launch::select;
 use crate::pack::Pack;
@@ -128,10 +129,11 @@ fn plans(format: &Path, findings: &mut Findings) {
 
 /// Launches: the boot, and what lies beside it.
 fn launches(format: &Path, records: &[Record], findings: &mut Findings) {
-    let boots: HashSet<&[u8]> = records
-        .iter()
-        .map(|record| record.boot.as_slice())
-        .collect();
+    // Records have the boots that interpreters compiled, `finders` those that came with a file as well.
+    let kept = |path: PathBuf| regular::read(&format.join(path).join(boot::NAMES[0])).ok();
+    let came = tree::entries(format, Kind::Finders).into_iter();
+    let compiled = records.iter().map(|record| record.compiled.code[0].clone());
+    let boots: HashSet<Vec<u8>> = came.filter_map(kept).chain(compiled).collect();
     for entry in tree::entries(format, Kind::Launches) {
         findings.cached += 1;
         let launch = format.join(entry);
@@ -143,7 +145,9 @@ fn launches(format: &Path, records: &[Record], findings: &mut Findings) {
             [] => faults.push(format!("`{}` has no boot", launch.display())),
             [name, more @ ..] => {
                 let boot = launch.join(name);
-                let same = regular::read(&boot).is_ok_and(|bytes| boots.contains(bytes.as_slice()));
+                // A header of sixteen bytes stands before the code (PEP 552).
+                let same = regular::read(&boot)
+                    .is_ok_and(|bytes| bytes.get(16..).is_some_and(|code| boots.contains(code)));
                 if !same && !boots.is_empty() {
                     faults.push(format!("`{}` is no interpreter's boot", boot.display()));
                 }

@@ -9,7 +9,7 @@ use alloc::vec::Vec;
 use pexboot_core::checksum::checksum;
 use pexboot_core::env;
 use pexboot_core::hex::hex;
-use pexboot_core::inflate::inflate;
+use pexboot_core::lz4::decompress;
 use pexboot_core::paths::{self, below, decimal};
 use pexboot_core::roots::safety::{Fault, User, Why};
 use pexboot_core::roots::{Candidate, Kind};
@@ -127,7 +127,7 @@ impl Engine<'_> {
             return Err(damaged(b"is not the one that was put there"));
         }
         let mut bytes = alloc::vec![0; seal.engine_full_size as usize];
-        if inflate(&packed, &mut bytes) != Some(bytes.len()) {
+        if decompress(&packed, &mut bytes) != Some(bytes.len()) {
             return Err(damaged(b"can't be unpacked"));
         }
         Ok(bytes)

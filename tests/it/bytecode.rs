@@ -90,6 +90,45 @@ fn a_first_start_compiles_nothing() {
     assert_eq!(sites(&stage), sites(&plain));
 }
 
+/// The boot came compiled with the file: Python was not asked for it, and no other file gets it.
+#[test]
+fn a_boot_that_came_with_the_file_serves_that_file() {
+    let pex = sample();
+    let stage = Stage::new(Way::Embedded, &pex);
+    embed(&pex.path, &stage.pex, &[]);
+    let records = || {
+        let place = stage.home().join(".cache/pexboot/v2/interpreters");
+        let all = fs::read_dir(place)
+            .unwrap()
+            .map(|file| file.unwrap().path());
+        let all: Vec<_> = all.filter(|path| path.extension().is_none()).collect();
+        let [record] = all.as_slice() else {
+            panic!("{all:?}");
+        };
+        fs::read(record).unwrap()
+    };
+    // Every boot says that it is from there.
+    let has_boot = |record: &[u8]| record.windows(9).any(|window| window == b"<pexboot>");
+    let checked = || {
+        let verify = Command::new(PEXBOOT)
+            .args(["verify", "--cache"])
+            .arg(&stage.pex)
+            .env("HOME", stage.home())
+            .output()
+            .unwrap();
+        assert!(verify.status.success(), "{verify:?}");
+    };
+    stage.start().run().ok();
+    assert!(!has_boot(&records()));
+    checked();
+    let plain = stage.path("plain");
+    embed(&pex.path, &plain, &["--no-compile"]);
+    let run = stage.start().program(plain).run();
+    assert!(run.ok().stdout.starts_with("inner True True\n"), "{run}");
+    assert!(has_boot(&records()));
+    checked();
+}
+
 #[test]
 fn without_the_finder_python_compiles_as_ever() {
     let pex = sample();
