@@ -58,6 +58,12 @@ impl Buffer {
         self.end = self.start + length;
     }
 
+    /// Bytes of memory that it takes.
+    #[must_use]
+    pub fn memory(&self) -> u64 {
+        self.memory.len() as u64
+    }
+
     /// Whether it is worth keeping.
     #[must_use]
     pub fn is_worth_keeping(&self) -> bool {

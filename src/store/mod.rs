@@ -58,7 +58,7 @@ pub use launches::LAUNCH_FILES;
 pub use lock::Inherited;
 pub use manifest::CACHE;
 pub use publish::Work;
-pub use tree::{NewFile, Tree, has_no_links};
+pub use tree::{Directories, NewFile, Tree, has_no_links};
 
 pub(crate) use beat::lasts;
 #[cfg(feature = "cli")]

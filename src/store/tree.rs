@@ -10,6 +10,7 @@ use std::io::{self, Write};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use nix::errno::Errno;
 use nix::fcntl::{AT_FDCWD, AtFlags, OFlag, open, openat};
@@ -18,12 +19,21 @@ use nix::unistd::{linkat, symlinkat};
 
 use super::{CACHE, lasts};
 
+/// The directories of a tree that are known to be there, by path; of all who write to it.
+#[derive(Debug, Clone, Default)]
+pub struct Directories(Arc<Mutex<HashSet<String>>>);
+
+impl Directories {
+    fn lock(&self) -> MutexGuard<'_, HashSet<String>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
 /// A directory that is being filled.
 #[derive(Debug)]
 pub struct Tree {
     root: OwnedFd,
-    /// Directories that are there, by path.
-    directories: HashSet<String>,
+    directories: Directories,
     /// The directory that was last written to.
     last: Option<(String, OwnedFd)>,
 }
@@ -34,10 +44,17 @@ impl Tree {
     /// # Errors
     /// When it cannot be opened.
     pub fn new(root: &Path) -> io::Result<Tree> {
-        let root = open(root, DIRECTORY, Mode::empty())?;
+        Tree::of_several(root, &Directories::default())
+    }
+
+    /// The same for one of several who write to it, and share what `directories` they have made.
+    ///
+    /// # Errors
+    /// As [`Tree::new`].
+    pub fn of_several(root: &Path, directories: &Directories) -> io::Result<Tree> {
         Ok(Tree {
-            root,
-            directories: HashSet::new(),
+            root: open(root, DIRECTORY, Mode::empty())?,
+            directories: directories.clone(),
             last: None,
         })
     }
@@ -139,7 +156,7 @@ impl Tree {
     /// # Errors
     /// When the system refuses.
     pub fn directory(&mut self, path: &str) -> io::Result<()> {
-        if !path.is_empty() && !self.directories.contains(path) {
+        if !path.is_empty() && !self.directories.lock().contains(path) {
             let (parent, _) = split(path)?;
             self.directory(parent)?;
             match mkdirat(self.root.as_fd(), path, Mode::from_bits_truncate(0o755)) {
@@ -155,7 +172,7 @@ impl Tree {
                 }
                 Err(errno) => return Err(errno.into()),
             }
-            self.directories.insert(path.to_owned());
+            self.directories.lock().insert(path.to_owned());
         }
         Ok(())
     }

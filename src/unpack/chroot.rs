@@ -19,9 +19,11 @@ use std::collections::HashSet;
 use serde_json::Value;
 use sha2::{Digest as _, Sha256};
 
-use super::crew::{Crew, Work};
-use super::lay_out::{self, Bytes, DirectoryHash, Item, Witness};
+use super::hasher::{DirectoryHash, Seen};
+use super::item::{self, Bytes, Item};
+use super::pool::Crew;
 use super::progress::Progress;
+use super::work::Work;
 use super::{UnpackError, hex, is_sha256};
 use crate::archive::Archive;
 use crate::pex::Member;
@@ -55,7 +57,7 @@ impl<'a> Chroot<'a> {
             promise.to_owned()
         } else {
             let mut hash = DirectoryHash::new(&items);
-            lay_out::look(&items, &mut hash)?;
+            item::look(&items, &mut hash)?;
             hash.finish()
         };
         let mut key = Key::new(&promise);
@@ -63,7 +65,7 @@ impl<'a> Chroot<'a> {
             key.item(item);
             if !item.hashed {
                 let mut seen = Seen::default();
-                lay_out::look(std::slice::from_ref(item), &mut seen)?;
+                item::look(std::slice::from_ref(item), &mut seen)?;
                 key.0.update(seen.0.finalize());
             }
         }
@@ -91,7 +93,7 @@ impl<'a> Chroot<'a> {
         let hash = DirectoryHash::new(&self.items);
         let work = Work::new(root, &self.items, hash, progress);
         let hash = crew.finish(work)?;
-        Ok((hash.finish(), lay_out::noted(&self.items)))
+        Ok((hash.finish(), item::noted(&self.items)))
     }
 }
 
@@ -212,18 +214,4 @@ impl Key {
         self.0
             .update([u8::from(item.executable), u8::from(item.hashed)]);
     }
-}
-
-/// The hash of one file.
-#[derive(Default)]
-struct Seen(Sha256);
-
-impl Witness for Seen {
-    fn begin(&mut self, _item: &Item<'_>) {}
-
-    fn bytes(&mut self, bytes: &[u8]) {
-        self.0.update(bytes);
-    }
-
-    fn end(&mut self, _item: &Item<'_>) {}
 }

@@ -2,9 +2,9 @@
 
 use sha2::{Digest as _, Sha256};
 
-use super::crew::Work;
-use super::lay_out::{self, Bytes, Item, Witness};
+use super::item::{self, Bytes, Item, Witness};
 use super::progress::Progress;
+use super::work::Work;
 use super::{UnpackError, hex};
 use crate::pex::{Fingerprint, Pex};
 use crate::store::{Kind, Store};
@@ -37,7 +37,7 @@ pub(super) fn unpack(
         let progress = Progress::new("", 0, false);
         let witness = Work::new(root, &items, witness, &progress).finish()?;
         if witness.fingerprint.finish() == *fingerprint {
-            return Ok(Some(lay_out::noted(&items)));
+            return Ok(Some(item::noted(&items)));
         }
         Err(UnpackError::Code {
             pex: pex.path.clone(),

@@ -8,15 +8,16 @@ pub mod bytecode;
 mod caches;
 mod chroot;
 mod code;
-mod crew;
 mod error;
-mod lay_out;
+mod hasher;
+mod item;
+mod pool;
 mod processors;
 mod progress;
 #[cfg(test)]
 mod tests;
 mod wheel_file;
-mod workers;
+mod work;
 
 use pexboot_core::hex::hex;
 use std::path::PathBuf;
@@ -36,7 +37,7 @@ pub(crate) use chroot::is_bytecode;
 pub use error::UnpackError;
 
 use chroot::Chroot;
-use crew::Crew;
+use pool::Crew;
 use progress::Progress;
 
 /// A wheel in the store.
@@ -132,7 +133,7 @@ fn unpack(
         .collect();
     let name = pex.path.file_name().unwrap_or_default().to_string_lossy();
     let progress = Progress::new(&name, sizes.iter().flatten().sum(), watched);
-    workers::each(&sizes, |index, crew| {
+    pool::each(&sizes, |index, crew| {
         if stop.load(Ordering::Relaxed) {
             return Ok(());
         }

@@ -280,7 +280,7 @@ fn a_promise_that_cannot_be_checked_is_replaced_by_the_content() {
 #[test]
 fn a_large_member_streams_and_is_checked_all_the_same() {
     let world = World::new();
-    let large = "x".repeat(usize::try_from(lay_out::WHOLE).unwrap() + 1);
+    let large = "x".repeat(usize::try_from(item::WHOLE).unwrap() + 1);
     let wheel = world.unpack_chroot(
         &[("a.py", "a", 0), ("big", &large, 0)],
         &[("a.py", "a"), ("big", &large)],
@@ -390,7 +390,7 @@ fn every_job_is_done_once_until_one_fails() {
         .map(|number| (number % 3 > 0).then_some(1 << 20))
         .collect();
     let done: Vec<AtomicU32> = (0..50).map(|_| AtomicU32::new(0)).collect();
-    workers::each::<()>(&sizes, |index, _| {
+    pool::each::<()>(&sizes, |index, _| {
         done[index].fetch_add(1, Ordering::Relaxed);
         Ok(())
     })
@@ -402,12 +402,12 @@ fn every_job_is_done_once_until_one_fails() {
             "{index}"
         );
     }
-    assert!(workers::each(&sizes, |index, _| Err(index)).is_err_and(|index| index % 3 > 0));
+    assert!(pool::each(&sizes, |index, _| Err(index)).is_err_and(|index| index % 3 > 0));
 }
 
 /// Files of all sizes: many small ones, some that fill what may be held, one that streams or is held alone.
 fn mixed() -> Vec<(String, String)> {
-    let whole = usize::try_from(lay_out::WHOLE).unwrap();
+    let whole = usize::try_from(item::WHOLE).unwrap();
     (0..200)
         .map(|number| {
             (
@@ -423,7 +423,8 @@ fn mixed() -> Vec<(String, String)> {
 
 #[test]
 fn many_hands_on_one_wheel_do_what_one_does() {
-    use lay_out::{Bytes, DirectoryHash, Item};
+    use hasher::DirectoryHash;
+    use item::{Bytes, Item};
     let temp = tempfile::tempdir().unwrap();
     let files = mixed();
     let members: Vec<_> = files
@@ -467,10 +468,10 @@ fn many_hands_on_one_wheel_do_what_one_does() {
             let root = tempfile::tempdir().unwrap();
             let items = items(damage);
             let hash = DirectoryHash::new(&items);
-            let work = crew::Work::new(root.path(), &items, hash, &progress);
+            let work = work::Work::new(root.path(), &items, hash, &progress);
             let result = std::thread::scope(|scope| {
                 for _ in 1..hands {
-                    scope.spawn(|| crew::Shared::help(&work));
+                    scope.spawn(|| work::Shared::help(&work));
                 }
                 work.finish()
             });
@@ -489,7 +490,8 @@ fn many_hands_on_one_wheel_do_what_one_does() {
 
 #[test]
 fn a_loose_file_that_changes_meanwhile_is_told() {
-    use lay_out::{Bytes, DirectoryHash, Item};
+    use hasher::DirectoryHash;
+    use item::{Bytes, Item};
     let temp = tempfile::tempdir().unwrap();
     let path = temp.path().join("loose");
     std::fs::write(&path, "content").unwrap();
@@ -503,7 +505,7 @@ fn a_loose_file_that_changes_meanwhile_is_told() {
             bytes: Bytes::File(&path, size),
         }];
         let hash = DirectoryHash::new(&items);
-        let result = crew::Work::new(root.path(), &items, hash, &progress).finish();
+        let result = work::Work::new(root.path(), &items, hash, &progress).finish();
         assert_eq!(result.is_ok(), is_right, "{size}");
         let told = result.err().map(|error| error.to_string());
         assert!(told.is_none_or(|told| told.contains("changed while it was read")));

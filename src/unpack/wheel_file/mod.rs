@@ -15,9 +15,11 @@ use std::path::Path;
 use sha2::{Digest as _, Sha256};
 
 use super::chroot::{LAYOUT, is_bytecode};
-use super::crew::{Crew, Work};
-use super::lay_out::{self, Bytes, DirectoryHash, Item};
+use super::hasher::DirectoryHash;
+use super::item::{self, Bytes, Item};
+use super::pool::Crew;
 use super::progress::Progress;
+use super::work::Work;
 use super::{UnpackError, hex};
 use crate::archive::{Archive, Entry, safe_relative};
 use crate::hashing::Hashing;
@@ -109,8 +111,8 @@ impl<'a> Plan<'a> {
         let layout = layout(&hash.finish(), &self.metadata, &self.items);
         Tree::new(root)
             .and_then(|mut tree| tree.write(LAYOUT, layout.as_bytes(), false))
-            .map_err(lay_out::written(&root.join(LAYOUT)))?;
-        let mut noted = lay_out::noted(&self.items);
+            .map_err(item::written(&root.join(LAYOUT)))?;
+        let mut noted = item::noted(&self.items);
         noted.push((LAYOUT.to_owned(), layout.len() as u64));
         Ok(noted)
     }

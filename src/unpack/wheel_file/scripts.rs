@@ -40,8 +40,8 @@ pub(super) fn entry_points(
 
 /// The first bytes of a member.
 fn head(wheel: &Archive, entry: &Entry) -> Result<Vec<u8>, UnpackError> {
-    if entry.size <= super::lay_out::WHOLE {
-        let mut bytes = wheel.read(entry, super::lay_out::WHOLE)?;
+    if entry.size <= super::item::WHOLE {
+        let mut bytes = wheel.read(entry, super::item::WHOLE)?;
         bytes.truncate(HEAD);
         return Ok(bytes);
     }

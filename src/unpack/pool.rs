@@ -1,10 +1,12 @@
 //! Several jobs at once, as many as this process really has processors for, and several hands on what is left of one.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 
-use super::crew::Crew;
+use super::UnpackError;
+use super::item::Witness;
 use super::processors::processors;
+use super::work::{Shared, Work};
 
 /// Below this many bytes in all, starting threads costs more than it saves.
 const SERIAL: u64 = 2 << 20;
@@ -73,5 +75,82 @@ struct Done<'c, 'a>(&'c Crew<'a>);
 impl Drop for Done<'_, '_> {
     fn drop(&mut self) {
         self.0.done();
+    }
+}
+
+/// The hands of one call, and what is open for them.
+pub(super) struct Crew<'a> {
+    open: Mutex<Open<'a>>,
+    changed: Condvar,
+}
+
+struct Open<'a> {
+    works: Vec<Arc<dyn Shared + 'a>>,
+    /// Jobs that are not done, begun or not.
+    jobs: usize,
+}
+
+impl<'a> Crew<'a> {
+    /// For so many jobs.
+    pub(super) fn new(jobs: usize) -> Crew<'a> {
+        Crew {
+            open: Mutex::new(Open {
+                works: Vec::new(),
+                jobs,
+            }),
+            changed: Condvar::new(),
+        }
+    }
+
+    /// Does the work, with the help of whoever has nothing else to do.
+    pub(super) fn finish<W: Witness + Send + 'a>(
+        &self,
+        work: Work<'a, W>,
+    ) -> Result<W, UnpackError> {
+        let work = Arc::new(work);
+        let shared: Arc<dyn Shared + 'a> = Arc::clone(&work) as _;
+        self.lock().works.push(Arc::clone(&shared));
+        self.changed.notify_all();
+        let result = work.finish();
+        self.lock().works.retain(|open| !Arc::ptr_eq(open, &shared));
+        result
+    }
+
+    /// A job is done.
+    pub(super) fn done(&self) {
+        let mut open = self.lock();
+        open.jobs = open.jobs.saturating_sub(1);
+        if open.jobs == 0 {
+            self.changed.notify_all();
+        }
+    }
+
+    /// Helps with whatever has the most left until every job is done.
+    pub(super) fn help(&self) {
+        let mut open = self.lock();
+        while open.jobs > 0 {
+            let most = (open.works.iter())
+                .map(|work| (work.left(), work))
+                .filter(|(left, _)| *left > 0)
+                .max_by_key(|(left, _)| *left)
+                .map(|(_, work)| Arc::clone(work));
+            match most {
+                Some(work) => {
+                    drop(open);
+                    work.help();
+                    open = self.lock();
+                }
+                None => {
+                    open = self
+                        .changed
+                        .wait(open)
+                        .unwrap_or_else(PoisonError::into_inner);
+                }
+            }
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Open<'a>> {
+        self.open.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

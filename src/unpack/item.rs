@@ -1,12 +1,8 @@
-//! Files into a fresh directory, hashed in the same pass.
-//!
-//! Each byte is read once, and what was hashed is what was written. How several hands do it, and how memory stays bounded,
-//! is told in [`super::crew`].
+//! A file that is laid out in a fresh directory, and shown in the same pass to who hashes it: each byte is read once, and
+//! what was hashed is what was written.
 
 use std::io::{self, Read as _, Write};
 use std::path::Path;
-
-use sha2::{Digest as _, Sha256};
 
 use super::UnpackError;
 use super::progress::Progress;
@@ -77,47 +73,6 @@ pub(super) trait Witness {
     fn bytes(&mut self, bytes: &[u8]);
     /// It is complete.
     fn end(&mut self, item: &Item<'_>);
-}
-
-/// The hash of a wheel's directory as pex computes it: names in order, then contents in order (reference 1.6).
-#[derive(Debug)]
-pub(super) struct DirectoryHash {
-    hash: Sha256,
-    counts: bool,
-}
-
-impl DirectoryHash {
-    /// Begins with the names of `items`, which must be in the order in which they will follow: sorted by path.
-    pub(super) fn new(items: &[Item<'_>]) -> DirectoryHash {
-        let mut hash = Sha256::new();
-        items
-            .iter()
-            .filter(|item| item.hashed)
-            .for_each(|item| hash.update(item.path.as_bytes()));
-        DirectoryHash {
-            hash,
-            counts: false,
-        }
-    }
-
-    /// The hash, as hexadecimal digits.
-    pub(super) fn finish(self) -> String {
-        super::hex(&self.hash.finalize())
-    }
-}
-
-impl Witness for DirectoryHash {
-    fn begin(&mut self, item: &Item<'_>) {
-        self.counts = item.hashed;
-    }
-
-    fn bytes(&mut self, bytes: &[u8]) {
-        if self.counts {
-            self.hash.update(bytes);
-        }
-    }
-
-    fn end(&mut self, _item: &Item<'_>) {}
 }
 
 /// What was written: sizes by path.

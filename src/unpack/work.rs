@@ -2,27 +2,32 @@
 //! order all the same.
 //!
 //! The promise of a wheel is one hash over all its files (reference 1.6): that is one processor's work. What comes before
-//! it is not. A hand takes the next file, reads and writes it, and lays its bytes aside; then whoever finds the witness
-//! free shows it what is next in order. One hand alone does the same and never lays anything aside.
+//! it is not. A hand takes the next files, reads and writes them, and lays their bytes aside; then whoever finds the witness
+//! free shows it what is next in order. What a hand takes at once lies in one directory: two in one directory wait for each
+//! other in the kernel, and both would make it.
 //!
 //! Memory is bounded: so many bytes are taken and not yet seen ([`HELD`]), one large member at a time in the whole process
 //! ([`Large`]), and what is larger still streams, when its turn has come. A hand never waits with a file in its hands, so
 //! the file that all wait for is always being worked on.
 
 use std::collections::BTreeMap;
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 
 use super::UnpackError;
-use super::lay_out::{Bytes, Item, WHOLE, Witness, written};
+use super::item::{Bytes, Item, WHOLE, Witness, written};
 use super::processors::processors;
 use super::progress::Progress;
 use crate::archive::Buffer;
-use crate::store::Tree;
+use crate::store::{Directories, Tree};
 
 /// Bytes of one directory that hands may have taken and the witness not seen.
 const HELD: u64 = 16 << 20;
+/// What a hand takes at once at most, in files and in bytes.
+const RUN: usize = 64;
+const RUN_BYTES: u64 = 1 << 20;
 /// The most that a large member and its stored bytes may be together.
 const LARGE: u64 = 32 << 20;
 
@@ -56,6 +61,7 @@ impl Drop for Large {
 /// A directory that is being filled.
 pub(super) struct Work<'a, W> {
     root: PathBuf,
+    directories: Directories,
     items: &'a [Item<'a>],
     progress: &'a Progress,
     state: Mutex<State<W>>,
@@ -76,7 +82,7 @@ struct State<W> {
     /// Taken away while it is shown something.
     witness: Option<W>,
     /// Memory to be used again.
-    spare: Option<Buffer>,
+    spare: Vec<Buffer>,
     /// How many work at it, and how many of them wait.
     hands: usize,
     waiting: usize,
@@ -90,10 +96,14 @@ struct Read {
     large: Option<Large>,
 }
 
-/// How a file is brought in.
-enum Way {
-    Whole(Option<Large>),
-    Stream,
+/// What a hand has taken.
+enum Taken {
+    /// Files of one directory, which are held until the witness has seen them.
+    Run(Range<usize>),
+    /// A large one that may be held.
+    Large(usize, Large),
+    /// One that is shown while it is written.
+    Stream(usize),
 }
 
 /// Work that others can lend a hand with.
@@ -113,6 +123,7 @@ impl<'a, W: Witness + Send> Work<'a, W> {
     ) -> Work<'a, W> {
         Work {
             root: root.to_owned(),
+            directories: Directories::default(),
             items,
             progress,
             state: Mutex::new(State {
@@ -122,7 +133,7 @@ impl<'a, W: Witness + Send> Work<'a, W> {
                 left: items.iter().map(Item::size).sum(),
                 ready: BTreeMap::new(),
                 witness: Some(witness),
-                spare: None,
+                spare: Vec::new(),
                 hands: 0,
                 waiting: 0,
                 failed: None,
@@ -169,39 +180,59 @@ impl<'a, W: Witness + Send> Work<'a, W> {
         }
     }
 
-    /// Takes the next file as soon as it may be taken; `None` when nothing is left to do.
+    /// Takes what is next as soon as it may be taken; `None` when nothing is left to do.
     fn take<'s>(
-        &self,
+        &'s self,
         mut state: MutexGuard<'s, State<W>>,
-    ) -> (MutexGuard<'s, State<W>>, Option<(usize, Way)>) {
+    ) -> (MutexGuard<'s, State<W>>, Option<Taken>) {
         loop {
             let index = state.next;
             let Some(item) = self.items.get(index).filter(|_| state.failed.is_none()) else {
                 return (state, None);
             };
-            let weight = item.weight();
-            let way = if weight.is_some_and(|weight| state.held == 0 || state.held + weight <= HELD)
-            {
-                Some(Way::Whole(None))
-            } else if weight.is_some() {
-                None
-            } else if let Some(large) = Large::take(item) {
-                Some(Way::Whole(Some(large)))
-            } else if state.seen == index && state.witness.is_some() {
-                Some(Way::Stream)
-            } else {
-                None
-            };
-            match way {
-                Some(way) => {
-                    state.next += 1;
-                    state.left -= item.size();
-                    state.held += way.weight(item);
-                    return (state, Some((index, way)));
+            let taken = match item.weight() {
+                Some(weight) if state.held == 0 || state.held + weight <= HELD => {
+                    let (end, weight) = self.run(index, weight, HELD.saturating_sub(state.held));
+                    state.held += weight;
+                    Some(Taken::Run(index..end))
                 }
-                None => state = self.wait(state),
-            }
+                Some(_) => None,
+                None => match Large::take(item) {
+                    Some(large) => Some(Taken::Large(index, large)),
+                    None if state.seen == index && state.witness.is_some() => {
+                        Some(Taken::Stream(index))
+                    }
+                    None => None,
+                },
+            };
+            let Some(taken) = taken else {
+                state = self.wait(state);
+                continue;
+            };
+            state.next = match &taken {
+                Taken::Run(range) => range.end,
+                Taken::Large(index, _) | Taken::Stream(index) => index + 1,
+            };
+            let sizes = self.items[index..state.next].iter().map(Item::size);
+            state.left -= sizes.sum::<u64>();
+            return (state, Some(taken));
         }
+    }
+
+    /// Where the run ends that begins with the item of that weight, and what all of it weighs: neighbours in one directory,
+    /// as many as there is `room` for.
+    fn run(&self, begin: usize, weight: u64, room: u64) -> (usize, u64) {
+        let room = room.min(RUN_BYTES);
+        let (mut end, mut all) = (begin + 1, weight);
+        while end - begin < RUN
+            && let Some(item) = self.items.get(end)
+            && item.directory() == self.items[begin].directory()
+            && let Some(weight) = item.weight().filter(|weight| all + weight <= room)
+        {
+            all += weight;
+            end += 1;
+        }
+        (end, all)
     }
 
     /// One hand's work, from the first file that it takes.
@@ -211,76 +242,133 @@ impl<'a, W: Witness + Send> Work<'a, W> {
         loop {
             let (taken_state, taken) = self.take(state);
             state = taken_state;
-            let Some((index, way)) = taken else {
+            let Some(taken) = taken else {
                 return Ok(());
             };
-            let item = &self.items[index];
             let tree = match &mut tree {
                 Some(tree) => tree,
-                None => tree.insert(Tree::new(&self.root).map_err(written(&self.root))?),
+                None => {
+                    let new = Tree::of_several(&self.root, &self.directories);
+                    tree.insert(new.map_err(written(&self.root))?)
+                }
             };
-            match way {
-                Way::Stream => {
+            match taken {
+                Taken::Stream(index) => {
                     let witness = state.witness.take();
                     drop(state);
                     let Some(mut witness) = witness else {
                         return Ok(()); // `take` has just seen it, under the same lock.
                     };
-                    item.stream(&self.root, tree, &mut witness, self.progress)?;
+                    self.items[index].stream(&self.root, tree, &mut witness, self.progress)?;
                     state = self.lock();
                     state.witness = Some(witness);
                     state.seen += 1;
                     self.tell(&state);
                 }
-                Way::Whole(large) => {
-                    let weight = if large.is_some() { 0 } else { item.size() };
-                    let mut buffer = state.spare.take().unwrap_or_default();
+                Taken::Large(index, large) => {
+                    let spare = state.spare.pop();
                     drop(state);
-                    item.bring(&self.root, tree, &mut buffer, self.progress)?;
+                    let buffer = self.bring(index, tree, spare)?;
                     state = self.lock();
                     let read = Read {
                         buffer,
-                        weight,
-                        large,
+                        weight: 0,
+                        large: Some(large),
                     };
                     state.ready.insert(index, read);
+                }
+                Taken::Run(range) => {
+                    let keep = state.spare.len().saturating_sub(range.len());
+                    let mut spare = state.spare.split_off(keep);
+                    drop(state);
+                    let mut brought = Vec::with_capacity(range.len());
+                    for index in range {
+                        let read = Read {
+                            buffer: self.bring(index, tree, spare.pop())?,
+                            weight: self.items[index].size(),
+                            large: None,
+                        };
+                        brought.push((index, read));
+                    }
+                    state = self.lock();
+                    state.ready.extend(brought);
                 }
             }
             state = self.show(state);
         }
     }
 
+    fn bring(
+        &self,
+        index: usize,
+        tree: &mut Tree,
+        spare: Option<Buffer>,
+    ) -> Result<Buffer, UnpackError> {
+        let mut buffer = spare.unwrap_or_default();
+        self.items[index].bring(&self.root, tree, &mut buffer, self.progress)?;
+        Ok(buffer)
+    }
+
     /// Shows the witness what is next in order, unless another hand is at it: that one goes on with what is here.
     fn show<'s>(&'s self, mut state: MutexGuard<'s, State<W>>) -> MutexGuard<'s, State<W>> {
-        while state.witness.is_some() {
-            let seen = state.seen;
-            let Some(read) = state.ready.remove(&seen) else {
-                break;
-            };
+        loop {
+            let ready = state.ready_in_order();
+            if ready.is_empty() {
+                return state;
+            }
             let Some(mut witness) = state.witness.take() else {
-                break;
+                // `ready_in_order` has just seen it, under the same lock.
+                return state;
             };
+            let seen = state.seen;
             drop(state);
-            let item = &self.items[seen];
-            witness.begin(item);
-            witness.bytes(item.bytes_of(&read.buffer));
-            witness.end(item);
-            let Read {
-                buffer,
-                weight,
-                large,
-            } = read;
-            drop(large);
+            let count = ready.len();
+            let mut weight = 0;
+            let mut used = Vec::with_capacity(count);
+            for (item, read) in self.items[seen..].iter().zip(ready) {
+                witness.begin(item);
+                witness.bytes(item.bytes_of(&read.buffer));
+                witness.end(item);
+                weight += read.weight;
+                used.push(read.buffer);
+                drop(read.large);
+            }
             state = self.lock();
             state.witness = Some(witness);
-            state.seen += 1;
+            state.seen += count;
             state.held -= weight;
-            if buffer.is_worth_keeping() && state.spare.is_none() {
-                state.spare = Some(buffer);
-            }
+            state
+                .spare
+                .extend(used.into_iter().filter(Buffer::is_worth_keeping));
+            state.spare_less();
             self.tell(&state);
         }
-        state
+    }
+}
+
+impl<W> State<W> {
+    /// Takes what the witness can be shown, one behind the other; nothing while it is shown something.
+    fn ready_in_order(&mut self) -> Vec<Read> {
+        let mut ready = Vec::new();
+        while self.witness.is_some()
+            && let Some(read) = self.ready.remove(&(self.seen + ready.len()))
+        {
+            ready.push(read);
+        }
+        ready
+    }
+
+    /// Keeps no more memory to be used again than one file takes.
+    fn spare_less(&mut self) {
+        let mut room = WHOLE;
+        self.spare
+            .retain(|buffer| match room.checked_sub(buffer.memory()) {
+                Some(left) => {
+                    room = left;
+                    true
+                }
+                None => false,
+            });
     }
 }
 
@@ -322,16 +410,11 @@ impl<W: Witness + Send> Drop for Hand<'_, '_, W> {
     }
 }
 
-impl Way {
-    fn weight(&self, item: &Item<'_>) -> u64 {
-        match self {
-            Way::Whole(None) => item.size(),
-            Way::Whole(Some(_)) | Way::Stream => 0,
-        }
-    }
-}
-
 impl Item<'_> {
+    fn directory(&self) -> &str {
+        self.path.rsplit_once('/').map_or("", |(above, _)| above)
+    }
+
     /// What it counts for while it is held; `None` for one that is not held as others are.
     fn weight(&self) -> Option<u64> {
         match &self.bytes {
@@ -341,82 +424,5 @@ impl Item<'_> {
             Bytes::File(_, size) => (*size <= WHOLE).then_some(*size),
             Bytes::Made(bytes) => Some(bytes.len() as u64),
         }
-    }
-}
-
-/// The hands of one call, and what is open for them.
-pub(super) struct Crew<'a> {
-    open: Mutex<Open<'a>>,
-    changed: Condvar,
-}
-
-struct Open<'a> {
-    works: Vec<Arc<dyn Shared + 'a>>,
-    /// Jobs that are not done, begun or not.
-    jobs: usize,
-}
-
-impl<'a> Crew<'a> {
-    /// For so many jobs.
-    pub(super) fn new(jobs: usize) -> Crew<'a> {
-        Crew {
-            open: Mutex::new(Open {
-                works: Vec::new(),
-                jobs,
-            }),
-            changed: Condvar::new(),
-        }
-    }
-
-    /// Does the work, with the help of whoever has nothing else to do.
-    pub(super) fn finish<W: Witness + Send + 'a>(
-        &self,
-        work: Work<'a, W>,
-    ) -> Result<W, UnpackError> {
-        let work = Arc::new(work);
-        let shared: Arc<dyn Shared + 'a> = Arc::clone(&work) as _;
-        self.lock().works.push(Arc::clone(&shared));
-        self.changed.notify_all();
-        let result = work.finish();
-        self.lock().works.retain(|open| !Arc::ptr_eq(open, &shared));
-        result
-    }
-
-    /// A job is done.
-    pub(super) fn done(&self) {
-        let mut open = self.lock();
-        open.jobs = open.jobs.saturating_sub(1);
-        if open.jobs == 0 {
-            self.changed.notify_all();
-        }
-    }
-
-    /// Helps with whatever has the most left until every job is done.
-    pub(super) fn help(&self) {
-        let mut open = self.lock();
-        while open.jobs > 0 {
-            let most = (open.works.iter())
-                .map(|work| (work.left(), work))
-                .filter(|(left, _)| *left > 0)
-                .max_by_key(|(left, _)| *left)
-                .map(|(_, work)| Arc::clone(work));
-            match most {
-                Some(work) => {
-                    drop(open);
-                    work.help();
-                    open = self.lock();
-                }
-                None => {
-                    open = self
-                        .changed
-                        .wait(open)
-                        .unwrap_or_else(PoisonError::into_inner);
-                }
-            }
-        }
-    }
-
-    fn lock(&self) -> MutexGuard<'_, Open<'a>> {
-        self.open.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
