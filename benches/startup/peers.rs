@@ -22,12 +22,14 @@ pub const BASELINE: &str = "plain venv";
 pub const PEX: &str = "pex";
 /// The PEX that makes a virtual environment.
 const VENV_PEX: &str = "pex --venv";
-/// Embedded, nothing else asked for.
+/// Embedded, nothing else asked for: with bytecode of what the entry point imports.
 pub const OURS: &str = "pexboot";
-/// With bytecode inside.
-pub const COMPILED: &str = "pexboot --compile";
+/// Without bytecode.
+pub const PLAIN: &str = "pexboot --no-compile";
 /// Without the launch pack.
 pub const NO_PACK: &str = "pexboot, no pack";
+/// PyInstaller's one file.
+pub const PYINSTALLER: &str = "PyInstaller onefile";
 /// XAR's.
 pub const XAR: &str = "XAR";
 
@@ -125,7 +127,7 @@ pub static PEERS: [Peer; 13] = [
         build: shiv,
     },
     Peer {
-        name: "PyInstaller onefile",
+        name: PYINSTALLER,
         id: "pyinstaller",
         // It unpacks at each start and removes all of it again. On a disk the inodes that this frees would slow down the
         // cold starts of all others; in memory it is faster itself.
@@ -138,8 +140,8 @@ pub static PEERS: [Peer; 13] = [
         variable: None,
         build: xar,
     },
-    pexboot!(OURS, "pexboot", PEX, []),
-    pexboot!(COMPILED, "pexboot-compile", PEX, ["--compile"]),
+    pexboot!(OURS, "pexboot", PEX, ["--python"]),
+    pexboot!(PLAIN, "pexboot-no-compile", PEX, ["--no-compile"]),
     Peer {
         name: NO_PACK,
         id: "pexboot-no-pack",
@@ -189,15 +191,13 @@ fn embedded(
     let pex = (source.build)(source, bench, app)?;
     let variant = format!("{}-{}", peer.id, bench.build);
     bench.workshop.variant(app, &variant, |work| {
-        let compile = format!("--compile={}", bench.workshop.python().display());
+        // The one that is measured need not be the first on PATH, for which `embed` compiles when told nothing.
+        let python = format!("--python={}", bench.workshop.python().display());
         let options: Vec<&str> = options
             .iter()
-            .map(|&option| {
-                if option == "--compile" {
-                    &compile
-                } else {
-                    option
-                }
+            .map(|&option| match option {
+                "--python" => &python,
+                other => other,
             })
             .collect();
         embed(&bench.pexboot, &pex, &work.join(app.script), &options)

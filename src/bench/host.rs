@@ -30,14 +30,10 @@ impl Host {
     #[must_use]
     pub fn here(scratch: &Path) -> Host {
         let read = |path: &str| fs::read_to_string(path).unwrap_or_default();
-        let kib = field(&read("/proc/meminfo"), "MemTotal", ':')
-            .split(' ')
-            .next()
-            .and_then(|kib| kib.parse::<u64>().ok());
         Host {
             cpu: field(&read("/proc/cpuinfo"), "model name", ':'),
             cpus: std::thread::available_parallelism().map_or(1, usize::from),
-            memory_mib: kib.unwrap_or(0) / 1024,
+            memory_mib: memory_kib("MemTotal") / 1024,
             system: field(&read("/etc/os-release"), "PRETTY_NAME", '='),
             kernel: read("/proc/sys/kernel/osrelease").trim().to_owned(),
             file_system: file_system(scratch).to_owned(),
@@ -105,6 +101,14 @@ fn field(text: &str, name: &str, separator: char) -> String {
     value
         .map_or("unknown", |(_, value)| value.trim().trim_matches('"'))
         .to_owned()
+}
+
+/// A figure of proc_meminfo(5); 0 where there is none.
+pub(super) fn memory_kib(name: &str) -> u64 {
+    let text = fs::read_to_string("/proc/meminfo").unwrap_or_default();
+    let value = field(&text, name, ':');
+    let number = value.split(' ').next().and_then(|kib| kib.parse().ok());
+    number.unwrap_or(0)
 }
 
 /// A name for the file system that `path` lies on (statfs(2) lists the magic numbers).

@@ -124,7 +124,10 @@ impl Session {
             self.random.shuffle(&mut order);
             for &at in &order {
                 let place = match state {
-                    State::Cold => self.new_place()?,
+                    State::Cold => {
+                        touch_memory();
+                        self.new_place()?
+                    }
                     State::Warm => warm_places[at].clone(),
                 };
                 let run = self.run(state, &series[at].subject, &place)?;
@@ -287,6 +290,15 @@ pub(super) fn tail(outputs: &[&[u8]]) -> String {
         .map(|line| format!("  {line}"))
         .collect::<Vec<_>>()
         .join("\n")
+}
+
+/// Has the machine give this much memory, and gives it back. A virtual machine that gives freed pages back to its host pays
+/// several times as much for a page that it has to ask for again, and a cold run would pay for what another has freed.
+fn touch_memory() {
+    const MOST: u64 = 1 << 30;
+    let bytes = MOST.min(super::host::memory_kib("MemAvailable") * 1024 / 8);
+    // Not zeros: those the system gives without a page behind them.
+    std::hint::black_box(vec![1_u8; usize::try_from(bytes).unwrap_or(0)]);
 }
 
 #[cfg(test)]

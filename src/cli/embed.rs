@@ -1,12 +1,13 @@
 //! `pexboot embed`: a stub in front of a PEX.
 
+use std::ffi::OsString;
 use std::path::PathBuf;
 
 use pexboot_core::seal::Options;
 
 use super::error::CliError;
 use super::warn;
-use crate::embed::{Bytecode, EmbedError, Parts, Scope, Wanted, embed};
+use crate::embed::{Bytecode, EmbedError, Parts, Run, Scope, Wanted, embed};
 use crate::parts;
 
 /// What `embed` is told.
@@ -37,6 +38,12 @@ pub struct Args {
     /// Bring bytecode for these Pythons: paths, or names on PATH; may be given several times
     #[arg(long, value_name = "PYTHON,...", value_delimiter = ',')]
     python: Vec<String>,
+    /// Run the application once, with the arguments behind `--`, and bring bytecode of what it imports as well
+    #[arg(long, conflicts_with = "no_compile")]
+    record: bool,
+    /// The arguments of that run
+    #[arg(last = true, requires = "record", value_name = "ARG")]
+    args: Vec<OsString>,
 }
 
 /// The modules that are compiled.
@@ -50,10 +57,18 @@ enum Modules {
 
 impl Args {
     /// The bytecode that is asked for. Where it is not asked for and can't be had, there is none, and a line says why.
-    fn bytecode(&self) -> Result<Bytecode, EmbedError> {
+    fn bytecode(&self, options: Options, parts: &Parts<'_>) -> Result<Bytecode, EmbedError> {
         if self.no_compile {
             return Ok(Bytecode::default());
         }
+        let recorded = match self.record {
+            true => Run {
+                args: self.args.clone(),
+                python: self.python.first().cloned(),
+            }
+            .imports(&self.pex, options, parts, &mut warn)?,
+            false => Vec::new(),
+        };
         let wanted = Wanted {
             scope: match self.compile {
                 Some(Modules::All) => Scope::All,
@@ -61,8 +76,9 @@ impl Args {
             },
             pythons: self.python.clone(),
             venv: self.venv,
+            recorded,
         };
-        let is_asked_for = self.compile.is_some() || !self.python.is_empty();
+        let is_asked_for = self.compile.is_some() || self.record || !self.python.is_empty();
         match Bytecode::compile(&self.pex, &wanted, &mut warn) {
             Err(EmbedError::Compile { path, why }) if !is_asked_for => {
                 let path = path.display();
@@ -96,7 +112,7 @@ pub fn run(args: &Args) -> Result<(), CliError> {
         host_site: (args.host_site || args.no_host_site).then_some(args.host_site),
         venv: args.venv,
     };
-    let bytecode = args.bytecode()?;
+    let bytecode = args.bytecode(options, &parts)?;
     let embedded = embed(
         &args.pex,
         args.output.as_deref(),

@@ -30,6 +30,8 @@ pub struct Wanted {
     pub pythons: Vec<String>,
     /// Whether the file will start as a virtual environment whatever the PEX says.
     pub venv: bool,
+    /// Modules that a run was seen to import (see [`super::Run`]).
+    pub recorded: Vec<String>,
 }
 
 /// Bytecode to be put into an appendix.
@@ -124,7 +126,7 @@ impl Bytecode {
             let Some(tag) = record.tag().filter(|tag| !tags.contains(tag)) else {
                 continue;
             };
-            let (modules, boot) = compiled(&pex, &selected, &record, wanted.scope, place.path())
+            let (modules, boot) = compiled(&pex, &selected, &record, wanted, place.path())
                 .map_err(|error| failed(format!("`{}`: {error}", record.binary.display())))?;
             let boot = bytecode::joined(&boot);
             let (names, frames) = packed(&modules);
@@ -189,7 +191,7 @@ fn compiled(
     pex: &Pex,
     selected: &[crate::resolve::Selected],
     interpreter: &Record,
-    scope: Scope,
+    wanted: &Wanted,
     place: &Path,
 ) -> Result<Compilation, PexError> {
     let io = |path: &Path| {
@@ -226,11 +228,13 @@ fn compiled(
     let begins = Begins {
         entry_point: pex.info.entry_point.as_deref(),
         script: pex.info.script.as_deref(),
+        recorded: &wanted.recorded,
     };
     let mut list = parts.list;
     list.sort_by(|one, other| one.name.cmp(&other.name));
     let told = place.path().join("list");
-    let boot = interpreter::compile(interpreter, scope, begins, &list, &told).map_err(io(&told))?;
+    let boot =
+        interpreter::compile(interpreter, wanted.scope, begins, &list, &told).map_err(io(&told))?;
     let mut made = Vec::new();
     for part in list {
         let Some(target) = part.target else {

@@ -59,6 +59,14 @@ pub enum EmbedError {
         /// What stands in the way.
         why: String,
     },
+    /// What a run imports cannot be recorded.
+    #[error("`{}` cannot be recorded: {why}; leave out --record, or give arguments that let it run to its end", path.display())]
+    Record {
+        /// The PEX.
+        path: PathBuf,
+        /// What stands in the way.
+        why: String,
+    },
     /// A directory has no appendix for bytecode to lie in.
     #[error("`{}` is a PEX directory, which takes no bytecode; leave out --compile, or build the PEX as one file", path.display())]
     DirectoryBytecode {
@@ -127,6 +135,7 @@ impl EmbedError {
             EmbedError::NotEmbedded { .. }
             | EmbedError::Changed { .. }
             | EmbedError::Compile { .. }
+            | EmbedError::Record { .. }
             | EmbedError::PexRoot { .. }
             | EmbedError::Starter { .. } => ExitCode::BadFile,
             EmbedError::DirectoryOutput { .. }

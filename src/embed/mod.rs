@@ -14,6 +14,7 @@ mod bytecode;
 mod directory;
 mod error;
 mod output;
+mod recorded;
 mod state;
 #[cfg(test)]
 mod tests;
@@ -30,6 +31,7 @@ use crate::pex::{Layout, Pex};
 pub use crate::interpreter::Scope;
 pub use bytecode::{Bytecode, Wanted};
 pub use error::EmbedError;
+pub use recorded::Run;
 pub use state::{State, state};
 
 use appendix::{Appendix, Constants};

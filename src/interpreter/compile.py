@@ -1,7 +1,7 @@
 # Compiles modules for `pexboot embed`: python -s -S -B THIS LIST, with PYTHONHASHSEED=0.
 #
 # LIST holds texts, each ended by a zero byte: the scope (`all` or `imports`), PEX-INFO's entry point and script (empty
-# where there is none), then of three sources of the launcher's own where each lies, what its code is to say that it is
+# where there is none), the names of modules that a run was seen to import, by lines, then of three sources of the launcher's own where each lies, what its code is to say that it is
 # from, and where it goes; then for each file of the PEX where it lies, its name in the index (wheels/WHEEL/a/b.py, code/c.py)
 # and where its code goes, which is empty for files that only tell what is imported: entry_points.txt, *.pth, the script.
 #
@@ -148,7 +148,7 @@ class Closure:
                     self.follow(code, module if is_package else module.rpartition(".")[0])
 
 
-def reachable(files, entry_point, script):
+def reachable(files, entry_point, script, recorded):
     closure = Closure(files)
     start = entry_point.partition(":")[0]
     for group in ("console_scripts", "gui_scripts"):
@@ -169,6 +169,8 @@ def reachable(files, entry_point, script):
         for module in sorted(closure.modules):
             if "." not in module:
                 closure.ask(module)
+    for module in recorded:
+        closure.ask(module)
     for line in closure.import_lines:
         try:
             closure.follow(compile(line, "", "exec", 0, True, 0), "")
@@ -181,12 +183,12 @@ def reachable(files, entry_point, script):
 def main():
     with open(sys.argv[1], "rb") as file:
         told = [part.decode("utf-8", "surrogateescape") for part in file.read().split(b"\0")[:-1]]
-    scope, entry_point, script = told[:3]
-    own, files = told[3:12], list(zip(told[12::3], told[13::3], told[14::3]))
+    scope, entry_point, script, recorded = told[:4]
+    own, files = told[4:13], list(zip(told[13::3], told[14::3], told[15::3]))
     warnings.simplefilter("ignore")
     sys.setrecursionlimit(20000)
     if scope == "imports":
-        made = reachable(files, entry_point, script)
+        made = reachable(files, entry_point, script, recorded.splitlines())
     else:
         made = [(target, compiled(path, name)) for path, name, target in files if target]
     made += [(target, compiled(path, name)) for path, name, target in zip(own[::3], own[1::3], own[2::3])]

@@ -30,6 +30,8 @@ pub struct Begins<'a> {
     pub entry_point: Option<&'a str>,
     /// PEX-INFO's `script`.
     pub script: Option<&'a str>,
+    /// Modules that it is known to import.
+    pub recorded: &'a [String],
 }
 
 /// A file of a PEX: a module to be compiled, or one that tells what is imported.
@@ -96,6 +98,7 @@ pub fn compile(
     for text in [Some(scope), begins.entry_point, begins.script] {
         tell(text.unwrap_or_default().as_bytes());
     }
+    tell(begins.recorded.join("\n").as_bytes());
     let mut compiled = Compiled::default();
     let beside = |ending: &str| list.with_extension(ending);
     for ((name, file), source) in NAMES.iter().zip(FILES).zip(SOURCES) {

@@ -306,6 +306,68 @@ fn what_the_entry_point_can_reach_is_compiled_without_being_asked_for() {
     assert_eq!((written, brought.len()), (Vec::<PathBuf>::new(), 1));
 }
 
+/// What is put together from pieces no look at the code finds; one run does.
+#[test]
+fn what_a_run_imports_is_compiled_where_that_is_asked_for() {
+    let lib = Wheel::empty("pieces", "1.0")
+        .file("pieces/__init__.py", "")
+        .file("pieces/far.py", "word = 'far'\n")
+        .file("pieces/never.py", "");
+    let pex = Pex::empty("recorded")
+        .dep(lib)
+        .source("app/__init__.py", "")
+        .source(
+            "app/main.py",
+            "import importlib, sys\n\ndef main():\n    \
+             print(importlib.import_module('pie' + 'ces.' + sys.argv[1]).word)\n    sys.exit(3)\n",
+        )
+        .entry("app.main:main")
+        .build();
+    let stage = Stage::new(Way::Embedded, &pex);
+    let path = std::env::var("PATH").unwrap();
+    embed_says(&pex.path, &stage.pex, &[], &path);
+    assert!(
+        !brought(&stage.pex)
+            .iter()
+            .any(|name| name.ends_with("far.py"))
+    );
+
+    let embed = |arguments: &[&str]| {
+        let mut command = Command::new(PEXBOOT);
+        command
+            .arg("embed")
+            .arg(&pex.path)
+            .arg("-o")
+            .arg(&stage.pex);
+        command.args(["--record", "--"]).args(arguments);
+        // Its cache is none of the run's business.
+        command.env("HOME", stage.home()).output().unwrap()
+    };
+    let output = embed(&["far"]);
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(
+        output.status.success() && output.stdout.is_empty(),
+        "{said}"
+    );
+    assert!(
+        said.contains("far\n") && said.contains("exit status: 3"),
+        "{said}"
+    );
+    let names = brought(&stage.pex);
+    assert!(
+        names.iter().any(|name| name.ends_with("pieces/far.py")),
+        "{names:?}"
+    );
+    assert!(
+        !names.iter().any(|name| name.ends_with("never.py")),
+        "{names:?}"
+    );
+    assert_eq!(stage.cached_files(), Vec::<PathBuf>::new());
+
+    stage.start().args(["far"]).run().exits(3).prints("far");
+    assert_eq!(bytecode(&stage).0, Vec::<PathBuf>::new());
+}
+
 #[test]
 fn every_module_is_compiled_where_that_is_asked_for_and_none_where_that_is() {
     let pex = winding();
