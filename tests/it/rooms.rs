@@ -119,6 +119,7 @@ const ROOMS: &[(&str, &[&str])] = &[
             "interpreter",
             "launch",
             "output",
+            "pack",
             "parts",
             "pex",
             "pex_info",

@@ -38,18 +38,10 @@ fn shell() -> Vec<u8> {
     fs::read("/bin/sh").unwrap()
 }
 
-fn deflated(bytes: &[u8]) -> Vec<u8> {
-    let mut compressor = libdeflater::Compressor::new(libdeflater::CompressionLvl::fastest());
-    let mut out = vec![0; compressor.deflate_compress_bound(bytes.len())];
-    let size = compressor.deflate_compress(bytes, &mut out).unwrap();
-    out.truncate(size);
-    out
-}
-
 impl Scene {
     /// An embedded file whose engine is a shell.
     fn new() -> Scene {
-        Scene::with_engine(&deflated(&shell()))
+        Scene::with_engine(&lz4_flex::block::compress(&shell()))
     }
 
     fn with_engine(packed: &[u8]) -> Scene {

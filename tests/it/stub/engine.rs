@@ -60,7 +60,7 @@ fn an_engine_in_the_root_that_was_cut_short_is_passed_over() {
 
 #[test]
 fn a_damaged_engine_is_refused_in_one_line() {
-    let good = deflated(&shell());
+    let good = lz4_flex::block::compress(&shell());
     let cases: [(&[u8], &str); 2] = [
         (&good[..good.len() / 2], "can't be unpacked"),
         (b"\xff\xff\xff\xff", "can't be unpacked"),
