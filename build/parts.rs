@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::{env, fs};
 
+use object::{Object as _, ObjectSection as _};
 use pexboot_core::seal;
 use sha2::{Digest, Sha256};
 
@@ -53,7 +54,7 @@ pub fn build() -> Result<(), Box<dyn Error>> {
     };
 
     let stub = read(&stub)?;
-    let engine = read(&engine)?;
+    let engine = without_unwinding(read(&engine)?)?;
     let seal_offset = seal::offset(&stub)
         .ok_or_else(|| format!("the stub has no section `{}`", seal::SEAL_SECTION))?;
     write(&out.join("stub"), &stub)?;
@@ -212,6 +213,25 @@ fn installed(target: &str) -> Result<bool, Box<dyn Error>> {
         .join(target)
         .join("lib")
         .is_dir())
+}
+
+/// The engine without the tables that say how to unwind its stack, which take an eighth of it: it aborts where it panics. They
+/// become zeros, which whoever looks takes for empty tables.
+fn without_unwinding(mut engine: Vec<u8>) -> Result<Vec<u8>, Box<dyn Error>> {
+    let file = object::File::parse(&*engine)?;
+    let tables = [".eh_frame_hdr", ".eh_frame", ".gcc_except_table"];
+    let ranges: Vec<_> = tables
+        .iter()
+        .filter_map(|name| file.section_by_name(name)?.file_range())
+        .collect();
+    for (at, size) in ranges {
+        let (at, size) = (usize::try_from(at)?, usize::try_from(size)?);
+        engine
+            .get_mut(at..at + size)
+            .ok_or("the engine is cut short")?
+            .fill(0);
+    }
+    Ok(engine)
 }
 
 /// An LZ4 block at the best level: every embedded file carries it.
