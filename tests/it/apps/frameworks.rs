@@ -64,9 +64,9 @@ fn frameworks_start_their_workers_where_the_original_does() {
         let pex = app.build();
         let venv = app.is_venv();
         for &(name, text, zipapp) in WAYS {
-            let case = Case::new(&pex).args([format!("{name}.py")]);
+            let case = Case::new(&pex).args([format!("starts_{name}.py")]);
             let case = case.with(move |start, stage| {
-                stage.write(&format!("work/{name}.py"), text);
+                stage.write(&format!("work/starts_{name}.py"), text);
                 start
             });
             case.holds(|run| {
