@@ -529,6 +529,9 @@ def _execute(name, source, argv, venv=None):
         sys.exit("Unable to parse {}: {}".format(name, error))
     main = sys.modules["__main__"]
     main.__file__ = name
+    if argv[0] in ("-c", "-"):
+        # No file that children of multiprocessing could run again.
+        main.__spec__ = type(sys.__spec__)("__main__", None)
     return lambda: exec(code, main.__dict__)
 
 

@@ -225,7 +225,7 @@ fn choose_asking<T>(
     may_ask: Option<&dyn Fn(&Path) -> bool>,
 ) -> Result<Taken<T>, InterpreterError> {
     let machine = record::Platform::here(&|name| surroundings.variable(name).map(Into::into));
-    inputs.variable("PYTHONUSERBASE", surroundings.variable("PYTHONUSERBASE"));
+    surroundings.asked("PYTHONUSERBASE", inputs);
     let find = |key: &str| store.find(Kind::Interpreters, key);
     let save = |key: &str, bytes: &[u8]| {
         // A record that cannot be kept costs the next cold start another probe, nothing else.

@@ -160,14 +160,10 @@ impl<'a> View<'a> {
         ];
         let versions = self.variable("MISE_PYTHON_VERSION", inputs).or_else(|| {
             self.upward(&FILES, inputs).or_else(|| {
-                let config = match self.surroundings.variable("XDG_CONFIG_HOME") {
+                let config = match self.surroundings.asked("XDG_CONFIG_HOME", inputs) {
                     Some(config) => PathBuf::from(config),
                     None => self.surroundings.home(inputs)?.join(".config"),
                 };
-                inputs.variable(
-                    "XDG_CONFIG_HOME",
-                    self.surroundings.variable("XDG_CONFIG_HOME"),
-                );
                 let file = config.join("mise/config.toml");
                 inputs.file(&file);
                 self.configured(&file)
@@ -177,8 +173,7 @@ impl<'a> View<'a> {
     }
 
     fn variable(&self, name: &str, inputs: &mut Inputs) -> Option<Vec<String>> {
-        let value = self.surroundings.variable(name);
-        inputs.variable(name, value);
+        let value = self.surroundings.asked(name, inputs);
         Some(
             value?
                 .to_str()?

@@ -45,11 +45,16 @@ impl Surroundings {
             .map(OsString::as_os_str)
     }
 
+    /// A variable, `None` where it is unset or empty; notes that it was asked for, as it stands.
+    pub(super) fn asked(&self, name: &str, inputs: &mut Inputs) -> Option<&OsStr> {
+        let value = self.variables.get(OsStr::new(name));
+        inputs.variable(name, value.map(OsString::as_os_str));
+        self.variable(name)
+    }
+
     /// `$HOME`; notes that it was asked for.
     pub(super) fn home(&self, inputs: &mut Inputs) -> Option<PathBuf> {
-        let value = self.variables.get(OsStr::new("HOME"));
-        inputs.variable("HOME", value.map(OsString::as_os_str));
-        self.variable("HOME").map(PathBuf::from)
+        self.asked("HOME", inputs).map(PathBuf::from)
     }
 
     /// The directories to search, in order, each once, and that they depend on `PATH`. Where `PATH` is unset or empty:
@@ -88,8 +93,8 @@ impl Surroundings {
 
     /// Notes that `PATH` was searched, from the working directory where an item of it is relative.
     pub(super) fn note_path(&self, inputs: &mut Inputs) {
-        inputs.variable("PATH", self.path());
-        let path = self.variable("PATH").unwrap_or_default().as_bytes();
+        let path = self.asked("PATH", inputs);
+        let path = path.unwrap_or_default().as_bytes();
         if !path.is_empty()
             && path
                 .split(|&byte| byte == b':')

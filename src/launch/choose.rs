@@ -1,8 +1,8 @@
 //! Choosing: the interpreter, and the wheels that it activates. Meanwhile what any interpreter will need is unpacked.
 
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 use std::io::IsTerminal as _;
-use std::os::unix::ffi::OsStrExt as _;
+use std::os::unix::ffi::{OsStrExt as _, OsStringExt as _};
 use std::path::PathBuf;
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -217,6 +217,22 @@ impl Chosen<'_> {
         variables(self.invocation, self.started_by.as_ref())
     }
 
+    /// A variable as that line leaves it.
+    pub fn variable(&self, name: &str) -> Option<OsString> {
+        let mut value = self.invocation.variable(name).map(OsStr::to_owned);
+        for change in self.variables_of_start() {
+            match change {
+                EnvChange::Set(set, Value::Text(text)) if set == name.as_bytes() => {
+                    value = Some(OsString::from_vec(text));
+                }
+                EnvChange::Remove(removed) if removed == name.as_bytes() => value = None,
+                EnvChange::RemovePrefix(_) => value = None,
+                _ => {}
+            }
+        }
+        value
+    }
+
     /// The selected wheels of all members, unpacked, each once.
     pub fn wheels(&self) -> Result<Vec<Unpacked>, LaunchError> {
         let _step = trace::step("unpack");
@@ -282,18 +298,32 @@ pub(super) fn given<'a>(
 
 /// What the line that starts the original does to the environment.
 pub(super) fn variables(invocation: &Invocation, started_by: Option<&StartedBy>) -> Vec<EnvChange> {
-    started_by
-        .filter(|_| invocation.current.is_none())
-        .iter()
-        .flat_map(|started_by| &started_by.variables)
-        .map(|(name, value)| {
-            let name = name.as_bytes().to_vec();
-            match value {
-                Some(value) => EnvChange::Set(name, Value::Text(value.as_bytes().to_vec())),
-                None => EnvChange::Remove(name),
-            }
-        })
-        .collect()
+    let Some(started_by) = started_by.filter(|_| invocation.current.is_none()) else {
+        return Vec::new();
+    };
+    let clears = started_by
+        .clears
+        .then(|| EnvChange::RemovePrefix(Vec::new()));
+    let changes = started_by.variables.iter().map(|(name, value)| {
+        let name = name.as_bytes().to_vec();
+        match value {
+            Some(value) => EnvChange::Set(name, Value::Text(value.as_bytes().to_vec())),
+            None => EnvChange::Remove(name),
+        }
+    });
+    clears.into_iter().chain(changes).collect()
+}
+
+/// The command with what the line that starts the original puts in front of it.
+pub(super) fn wrapped(
+    invocation: &Invocation,
+    started_by: Option<&StartedBy>,
+    argv: Vec<Vec<u8>>,
+) -> Vec<Vec<u8>> {
+    let started_by = started_by.filter(|_| invocation.current.is_none());
+    let words = started_by.iter().flat_map(|line| &line.wrapper);
+    let words = words.map(|word| word.as_bytes().to_vec());
+    words.chain(argv).collect()
 }
 
 /// The interpreter, and the wheels of the PEX that was started which it activates.

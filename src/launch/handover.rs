@@ -136,6 +136,7 @@ pub fn exec(
         0..0,
         choose::variables(invocation, choice.started_by.as_ref()),
     );
+    let argv = choose::wrapped(invocation, choice.started_by.as_ref(), argv);
     Ok(Exec {
         program: argv[0].clone(),
         argv,

@@ -1,6 +1,7 @@
 //! Whether the host's `site` runs in a hermetic PEX: where packager or user say so, else where the host has a hook that
 //! matters. Without one Python is started with `-S`, which is faster and the same to the application.
 
+use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::{OsStrExt as _, OsStringExt as _};
 use std::path::{Path, PathBuf};
 
@@ -102,15 +103,15 @@ impl HostSite {
 }
 
 /// Says of PYTHONPATH what the original says, which leaves it to children; and what of it a user may miss.
-pub(super) fn tell_python_path(invocation: &Invocation, report: &mut dyn Report) {
-    let Some(entries) = invocation.variable("PYTHONPATH") else {
+pub(super) fn tell_python_path(entries: Option<&OsStr>, report: &mut dyn Report) {
+    let Some(entries) = entries else {
         return;
     };
     report.say(2, &|| {
         format!("Stashed PYTHONPATH of {}", entries.to_string_lossy())
     });
     for entry in entries.as_bytes().split(|byte| *byte == b':') {
-        let entry = PathBuf::from(std::ffi::OsString::from_vec(entry.to_vec()));
+        let entry = PathBuf::from(OsString::from_vec(entry.to_vec()));
         report.say(1, &|| {
             format!("Scrubbing user PYTHONPATH element: {}", entry.display())
         });
@@ -127,7 +128,7 @@ pub(super) fn tell_python_path(invocation: &Invocation, report: &mut dyn Report)
 }
 
 /// What tells the boot the interpreter's own modules from those that its `site` has brought.
-pub(super) fn scrubbed(invocation: &Invocation, interpreter: &Record) -> Scrubbed {
+pub(super) fn scrubbed(python_path: bool, interpreter: &Record) -> Scrubbed {
     let spelled = |entries: Vec<&PathBuf>| {
         let mut all = Vec::new();
         for entry in entries {
@@ -143,7 +144,7 @@ pub(super) fn scrubbed(invocation: &Invocation, interpreter: &Record) -> Scrubbe
     let hooks = interpreter.hooks(true);
     let mut site: Vec<&PathBuf> = interpreter.site_packages.iter().collect();
     // What else is on the path by then has PYTHONPATH brought, or an import line, if there are any.
-    let others = hooks.only_customize() && invocation.variable("PYTHONPATH").is_none();
+    let others = hooks.only_customize() && !python_path;
     if others {
         site.extend(interpreter.user_site.iter().chain(&hooks.directories));
     }

@@ -19,7 +19,7 @@ use sha2::{Digest as _, Sha256};
 use crate::archive::Seal;
 use crate::boot::Py;
 use crate::interpreter::Record;
-use crate::launch::choose::Chosen;
+use crate::launch::choose::{self, Chosen};
 use crate::launch::command::{Boot, Command};
 use crate::launch::open::Opened;
 use crate::launch::plans::record;
@@ -55,7 +55,7 @@ impl Prepared {
         elsewhere: Option<Store>,
     ) -> Prepared {
         Prepared {
-            python: PathBuf::from(OsStr::from_bytes(&plan.exec.program)),
+            python: python(&plan.exec),
             plan,
             key,
             store: elsewhere.unwrap_or(opened.store),
@@ -63,6 +63,16 @@ impl Prepared {
             held: Vec::new(),
         }
     }
+}
+
+/// The Python that a command starts: where something is put in front of it, it ends with `--` ([`choose::wrapped`]).
+fn python(exec: &Exec) -> PathBuf {
+    let front = exec.argv.iter().position(|word| word == b"--");
+    let python = match front {
+        Some(at) if exec.argv[0].ends_with(b"env") => &exec.argv[at + 1],
+        _ => &exec.program,
+    };
+    PathBuf::from(OsStr::from_bytes(python))
 }
 
 /// Publishes a launch and its plan. Where nothing can be written, the launch is ready all the same, for this start alone.
@@ -76,11 +86,13 @@ pub(super) fn publish(
     report: &mut dyn Report,
 ) -> Result<Prepared, LaunchError> {
     let _step = trace::step("plan");
+    let mut env = chosen.variables_of_start();
     let Chosen {
         invocation,
         seal,
         identity,
         interpreter,
+        started_by,
         members,
         store,
         inputs,
@@ -105,16 +117,17 @@ pub(super) fn publish(
             Value::Text(real.into_os_string().into_vec())
         }
     };
-    let mut env = vec![EnvChange::Set(b"PEX".to_vec(), named)];
+    env.push(EnvChange::Set(b"PEX".to_vec(), named));
     env.extend(command.env);
+    let argv = choose::wrapped(invocation, started_by.as_ref(), command.argv);
     let mut draft = Draft {
         key: replay::key(invocation, seal.as_ref()),
         fingerprint: members[0].fingerprint,
         identity,
         inputs,
         exec: Exec {
-            program: command.argv[0].clone(),
-            argv: command.argv,
+            program: argv[0].clone(),
+            argv,
             interpreter: command.interpreter,
             env,
         },

@@ -1,6 +1,5 @@
 //! What the boot gets to serve imports with: from a launch pack, or from bytecode that came with the PEX.
 
-use std::ffi::OsStr;
 use std::path::PathBuf;
 
 use pexboot_core::hex::hex;
@@ -52,8 +51,8 @@ impl Chosen<'_> {
     /// Whether those who wait for this start are to wait for its imports as well: they end before the application
     /// begins, and leave bytecode that no PEX has `shipped`.
     pub fn importing(&self, run: &Run, shipped: bool) -> bool {
-        let unkept = self.invocation.variable("PYTHONDONTWRITEBYTECODE");
-        let compiles = !shipped && unkept.is_none_or(OsStr::is_empty);
+        let unkept = self.variable("PYTHONDONTWRITEBYTECODE");
+        let compiles = !shipped && unkept.is_none_or(|value| value.is_empty());
         self.invocation.first && matches!(run, Run::Call(..)) && compiles
     }
 }

@@ -247,7 +247,7 @@ pub(super) fn command(
     };
     Ok(Command {
         argv,
-        env: changes_for_python(chosen),
+        env: changes_for_python(),
         interpreter: run == Run::Interpreter,
         needs,
         boot: Some(Boot {
@@ -265,17 +265,17 @@ pub(super) fn command(
 
 /// What is changed for the environment's Python: one that takes itself for another file finds no environment around it,
 /// isolated or not.
-fn changes_for_python(chosen: &Chosen<'_>) -> Vec<EnvChange> {
-    let mut changes = chosen.variables_of_start();
-    changes.push(EnvChange::Remove(b"PYTHONEXECUTABLE".to_vec()));
-    changes
+fn changes_for_python() -> Vec<EnvChange> {
+    vec![EnvChange::Remove(b"PYTHONEXECUTABLE".to_vec())]
 }
 
 /// Whether PYTHONINSPECT asks for a session after what the interpreter is given.
 fn inspects(chosen: &mut Chosen<'_>) -> bool {
     const NAME: &str = "PYTHONINSPECT";
-    let value = chosen.invocation.variable(NAME);
-    chosen.inputs.variable(NAME, value);
+    chosen
+        .inputs
+        .variable(NAME, chosen.invocation.variable(NAME));
+    let value = chosen.variable(NAME);
     value.is_some_and(|value| !value.is_empty())
 }
 
@@ -306,7 +306,7 @@ fn environment(
     let info = &chosen.main().pex.info;
     let text = |value: &[u8]| Value::Text(value.to_vec());
     let bytes = |path: &Path| path.as_os_str().as_bytes().to_vec();
-    let mut changes = changes_for_python(chosen);
+    let mut changes = changes_for_python();
     changes.push(EnvChange::Set(
         b"VIRTUAL_ENV".to_vec(),
         Value::Text(bytes(&venv.path)),

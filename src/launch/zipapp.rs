@@ -11,7 +11,6 @@ use crate::launch::host::{self, HostSite};
 use crate::launch::{LaunchError, Report};
 use crate::pex::{Layout, Pex};
 use crate::pex_info::{InheritPath, PexInfo};
-use crate::plan::EnvChange;
 use crate::resolve::{self, Selected};
 use crate::site::{self, Site};
 use crate::trace;
@@ -155,18 +154,13 @@ pub(super) fn command(
         What::Script(name) => script(&name, &chosen.members, &wheels)?,
     };
     let hermetic = decision.inherit == InheritPath::False;
-    let env = chosen.variables_of_start();
-    let sets = |name: &str| {
-        env.iter()
-            .any(|change| matches!(change, EnvChange::Set(set, _) if set == name.as_bytes()))
-    };
-    let python_path = invocation.variable("PYTHONPATH").is_some() || sets("PYTHONPATH");
+    let python_path = chosen.variable("PYTHONPATH");
     let isolated = hermetic
-        && python_path
+        && python_path.is_some()
         && chosen.variables.inherit_path.unwrap_or_default() == InheritPath::False;
 
     // With PYTHONPATH the original always starts a Python anew, by its canonical path (reference 4.6).
-    let stays = chosen.runs.clone().filter(|_| !python_path);
+    let stays = chosen.runs.clone().filter(|_| python_path.is_none());
     let pex = &chosen.main().pex;
     let in_place = match stays {
         Some(_) if runs_in_place(pex) => Hops::None,
@@ -175,7 +169,7 @@ pub(super) fn command(
     let mut options = chosen.options(Hops::of(pex, in_place));
     if isolated {
         options.push(b"-I".to_vec());
-        host::tell_python_path(invocation, report);
+        host::tell_python_path(python_path.as_deref(), report);
     }
     let mut site_runs = true;
     if hermetic {
@@ -232,11 +226,11 @@ pub(super) fn command(
             InheritPath::Prefer => "prefer",
             InheritPath::Fallback => "fallback",
         },
-        scrubbed: site_runs.then(|| host::scrubbed(invocation, interpreter)),
+        scrubbed: site_runs.then(|| host::scrubbed(python_path.is_some(), interpreter)),
     };
     Ok(Command {
         argv,
-        env,
+        env: Vec::new(),
         interpreter: run == Run::Interpreter,
         needs,
         boot: Some(Boot {

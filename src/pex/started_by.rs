@@ -1,5 +1,6 @@
 //! What starts the original: the `#!` line of the archive, or the script for the shell behind it (`--sh-boot`).
 
+use std::collections::VecDeque;
 use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::{OsStrExt as _, OsStringExt as _};
 use std::path::{Path, PathBuf};
@@ -16,6 +17,11 @@ pub struct StartedBy {
     pub options: Vec<OsString>,
     /// What `env` does to the environment, in order: a variable gets this value, or is taken out.
     pub variables: Vec<(OsString, Option<OsString>)>,
+    /// Whether `env` lets none of the caller's variables through.
+    pub clears: bool,
+    /// The command in front of Python for what `env` does beside that (`-C DIR`, `--ignore-signal`): `env` itself, up to
+    /// where its command follows. Empty where it does nothing else.
+    pub wrapper: Vec<OsString>,
 }
 
 /// Which Python it is.
@@ -50,13 +56,23 @@ impl StartedBy {
             .file_name()?
             .to_str()?
         {
-            "env" => by_env(rest),
+            "env" => by_env(program, rest),
             "sh" | "bash" | "dash" => Some(by_shell(script, injected)),
             _ => Some(StartedBy {
-                python: Python::File(path(program)),
                 options: as_one_word(rest),
-                variables: Vec::new(),
+                ..StartedBy::of(Python::File(path(program)))
             }),
+        }
+    }
+
+    /// Nothing but this Python.
+    fn of(python: Python) -> StartedBy {
+        StartedBy {
+            python,
+            options: Vec::new(),
+            variables: Vec::new(),
+            clears: false,
+            wrapper: Vec::new(),
         }
     }
 
@@ -73,8 +89,17 @@ impl StartedBy {
             text.extend([b"-", option.as_bytes(), b"\0"].concat());
         }
         for (name, value) in &self.variables {
-            let value = value.as_deref().map_or(&b""[..], OsStr::as_bytes);
-            text.extend([name.as_bytes(), b"=", value, b"\0"].concat());
+            text.extend(name.as_bytes());
+            if let Some(value) = value {
+                text.extend([b"=", value.as_bytes()].concat());
+            }
+            text.push(b'\0');
+        }
+        for word in &self.wrapper {
+            text.extend([b" ", word.as_bytes(), b"\0"].concat());
+        }
+        if self.clears {
+            text.extend(b"=\0");
         }
         text
     }
@@ -114,40 +139,87 @@ fn as_one_word(text: &[u8]) -> Vec<OsString> {
 }
 
 /// `env`, which splits what `-S` brings into words of its own.
-fn by_env(text: &[u8]) -> Option<StartedBy> {
-    let mut words = split_string(text).into_iter().peekable();
-    let mut variables = Vec::new();
+fn by_env(program: &[u8], text: &[u8]) -> Option<StartedBy> {
+    let mut words = VecDeque::from(split_string(text));
+    let mut found = StartedBy::of(Python::Name(String::new()));
+    let os = |bytes: &[u8]| OsString::from_vec(bytes.to_vec());
     let python = loop {
-        let word = words.next()?;
-        let bytes = word.as_bytes();
-        match bytes {
-            b"-u" | b"--unset" => variables.push((words.next()?, None)),
-            b"-C" | b"--chdir" => drop(words.next()?),
-            b"-S" | b"--split-string" | b"--" => {}
-            // Its first word may be glued to it.
-            [b'-', b'S', glued @ ..] => break OsString::from_vec(glued.to_vec()),
-            [b'-', ..] => {
-                if let Some(name) = bytes.strip_prefix(b"--unset=") {
-                    variables.push((OsString::from_vec(name.to_vec()), None));
+        let word = words.pop_front()?;
+        match word.as_bytes() {
+            b"-" => found.clears = true,
+            [b'-', b'-', long @ ..] => {
+                let at = long.iter().position(|&byte| byte == b'=');
+                let (name, value) = long.split_at(at.unwrap_or(long.len()));
+                let value = value.get(1..).map(os);
+                match (name, value) {
+                    (b"", _) => {}
+                    (b"split-string", value) => {
+                        value.into_iter().for_each(|word| words.push_front(word))
+                    }
+                    (b"ignore-environment", _) => found.clears = true,
+                    (b"unset", value) => {
+                        let name = value.or_else(|| words.pop_front())?;
+                        found.variables.push((name, None));
+                    }
+                    (b"chdir" | b"argv0", None) => {
+                        found.wrapper.extend([word, words.pop_front()?]);
+                    }
+                    _ => found.wrapper.push(word),
                 }
             }
-            _ => match bytes.iter().position(|&byte| byte == b'=') {
-                Some(at) => variables.push((
-                    OsString::from_vec(bytes[..at].to_vec()),
-                    Some(OsString::from_vec(bytes[at + 1..].to_vec())),
-                )),
+            [b'-', letters @ ..] => by_letters(letters, &mut words, &mut found)?,
+            bytes => match bytes.iter().position(|&byte| byte == b'=') {
+                Some(at) => {
+                    let variable = (os(&bytes[..at]), Some(os(&bytes[at + 1..])));
+                    found.variables.push(variable);
+                }
                 None => break word,
             },
         }
     };
-    Some(StartedBy {
-        python: match python.to_str() {
-            Some(name) if !name.contains('/') => Python::Name(name.to_owned()),
-            _ => Python::File(python.into()),
-        },
-        options: words.collect(),
-        variables,
-    })
+    found.python = match python.to_str() {
+        Some(name) if !name.contains('/') => Python::Name(name.to_owned()),
+        _ => Python::File(python.into()),
+    };
+    if !found.wrapper.is_empty() {
+        found.wrapper.insert(0, os(program));
+        found.wrapper.push("--".into());
+    }
+    found.options = words.into();
+    Some(found)
+}
+
+/// One word of `env`'s letters; a letter's value is what follows it, or else the next word.
+fn by_letters(
+    mut letters: &[u8],
+    words: &mut VecDeque<OsString>,
+    found: &mut StartedBy,
+) -> Option<()> {
+    while let [letter, rest @ ..] = letters {
+        letters = rest;
+        let glued = (!rest.is_empty()).then(|| OsString::from_vec(rest.to_vec()));
+        match letter {
+            b'i' => found.clears = true,
+            b'S' => glued.into_iter().for_each(|word| words.push_front(word)),
+            b'u' => {
+                let name = glued.or_else(|| words.pop_front())?;
+                found.variables.push((name, None));
+            }
+            b'C' | b'a' => {
+                let option = OsString::from_vec(vec![b'-', *letter]);
+                let value = glued.or_else(|| words.pop_front())?;
+                found.wrapper.extend([option, value]);
+            }
+            _ => {
+                found.wrapper.push(OsString::from_vec(vec![b'-', *letter]));
+                continue;
+            }
+        }
+        if *letter != b'i' {
+            break;
+        }
+    }
+    Some(())
 }
 
 /// Splits as `env -S` does: at blanks, but for what is quoted or behind a backslash. Variables are left as they stand.
@@ -202,16 +274,15 @@ fn by_shell(script: &[u8], injected: &[String]) -> StartedBy {
         .and_then(|(_, rest)| rest.split_once("; do"))
         .map_or("", |(names, _)| names);
     StartedBy {
-        python: Python::Shell {
+        options,
+        ..StartedBy::of(Python::Shell {
             file: file.map(path),
             names: names
                 .split_whitespace()
                 .filter_map(|word| word.strip_prefix('"')?.strip_suffix('"'))
                 .map(str::to_owned)
                 .collect(),
-        },
-        options,
-        variables: Vec::new(),
+        })
     }
 }
 
@@ -286,6 +357,40 @@ mod tests {
         ];
         assert_eq!(found.variables, expect);
         assert_eq!(found.options, ["F=g"]);
+        assert!(!found.clears && found.wrapper.is_empty());
+    }
+
+    #[test]
+    fn env_does_more_than_that() {
+        for line in [
+            "-iS A=b python3 -u",
+            "-S -i A=b python3 -u",
+            "-S - A=b python3 -u",
+        ] {
+            let found = started(&format!("#!/usr/bin/env {line}\n"));
+            assert!(found.clears && found.wrapper.is_empty(), "{line}");
+            assert_eq!(found.variables, [("A".into(), Some("b".into()))]);
+            assert_eq!(found.options, ["-u"], "{line}");
+        }
+        for (line, wrapper) in [
+            ("-S -C /tmp python3", &["-C", "/tmp"][..]),
+            ("-S -iC/tmp -uA python3", &["-C", "/tmp"]),
+            ("-S --chdir=/tmp python3", &["--chdir=/tmp"]),
+            ("-S --chdir /tmp python3", &["--chdir", "/tmp"]),
+            ("--ignore-signal=PIPE -S python3", &["--ignore-signal=PIPE"]),
+            ("-vS python3", &["-v"]),
+        ] {
+            let found = started(&format!("#!/usr/bin/env {line}\n"));
+            let words = ["/usr/bin/env"].iter().chain(wrapper).chain(&["--"]);
+            let words: Vec<OsString> = words.map(OsString::from).collect();
+            assert_eq!(found.wrapper, words, "{line}");
+            assert_eq!(found.python, Python::Name("python3".to_owned()), "{line}");
+        }
+        let (unset, empty) = (
+            started("#!/usr/bin/env -S -u A python3\n"),
+            started("#!/usr/bin/env -S A= python3\n"),
+        );
+        assert_ne!(unset.says(), empty.says());
     }
 
     #[test]

@@ -162,6 +162,9 @@ def _python(args, history):
             source = file.read()
     main = sys.modules["__main__"]
     main.__file__ = name
+    if sys.argv[0] in ("-c", "-"):
+        # No file that children of multiprocessing could run again.
+        main.__spec__ = type(sys.__spec__)("__main__", None)
     exec(compile(source, name, "exec", 0, True), main.__dict__)
 
 

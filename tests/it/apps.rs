@@ -1,6 +1,7 @@
 //! Real applications, each started by its own bootstrap and embedded, cold and warm: same exit code, same output.
 
 mod beyond;
+mod frameworks;
 mod made;
 
 use crate::fixtures::{App, Built, legacy};

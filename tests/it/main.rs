@@ -15,6 +15,7 @@ mod bytecode;
 mod careful;
 mod checklist;
 mod cookbook;
+mod crossed;
 mod embedding;
 mod environment;
 mod fixtures;

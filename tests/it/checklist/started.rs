@@ -1,4 +1,4 @@
-//! Items 99-104: what starts the original has a say: options and path of its Python, and what that reads at its start.
+//! Items 99-104, 125 to 127: what starts the original has a say: options and path of its Python, and what that reads at its start.
 
 use std::os::unix::fs::symlink;
 use std::path::PathBuf;
@@ -312,6 +312,86 @@ fn item_104_a_venv_opens_what_it_is_given_and_says_why_it_cannot_run_a_script() 
                 });
                 case.agrees().exits(3).prints("a session");
             }
+        }
+    });
+}
+
+/// The environment as `env` leaves it, the working directory, and signals: with what `env` can be told beside variables.
+#[test]
+fn item_125_options_of_env_count() {
+    on_each(|| {
+        let app = "import os, signal, sys\ndef main():\n    kept = {n: os.environ.get(n) for n in ('KEPT', 'SET', 'GONE')}\n    \
+                   print(kept, os.getcwd(), signal.getsignal(signal.SIGUSR1), sys.argv[1:])\n";
+        let python = subject().path.display().to_string();
+        let app = Pex::app("item125", app);
+        for (options, said) in [
+            (
+                "-S -i SET=a=b",
+                "{'KEPT': None, 'SET': 'a=b', 'GONE': None} [BOX]/work",
+            ),
+            ("-iS SET=1 -", ""),
+            (
+                "-S -u GONE -C /usr",
+                "{'KEPT': '1', 'SET': None, 'GONE': None} /usr",
+            ),
+            (
+                "-S --chdir=/usr --ignore-signal=USR1",
+                "{'KEPT': '1', 'SET': None, 'GONE': '1'} /usr",
+            ),
+        ] {
+            let line = format!("/usr/bin/env {} {python}", options.trim_end_matches(" -"));
+            let pex = app.clone().shebang(&line);
+            for pex in [pex.clone().build(), pex.venv().build()] {
+                let case = Case::new(&pex)
+                    .env("KEPT", "1")
+                    .env("GONE", "1")
+                    .args(["a"]);
+                // `env` changes the directory before Python looks for the file.
+                let case = case.with(|start, stage| {
+                    start.program(stage.pex.clone()).env("HOME", stage.home())
+                });
+                let found = case.ignore_stderr().agrees();
+                assert!(found.ok().stdout.starts_with(said), "{found}");
+            }
+        }
+    });
+}
+
+/// A variable that is set to nothing is not one that is not set: the next start finds it as it was.
+#[test]
+fn item_126_an_empty_variable_holds_at_the_next_start() {
+    on_each(|| {
+        let pex = Pex::app("item126", "def main():\n    pass\n").build();
+        no_oracle("it has no plans");
+        let stage = Stage::new(Way::Embedded, &pex);
+        for expected in [false, true, true] {
+            let start = stage
+                .start()
+                .env("PYTHONUSERBASE", "")
+                .env("PEX_VERBOSE", "1");
+            let run = start.run();
+            let warm = run.ok().stderr.contains("replaying the launch plan");
+            assert_eq!(warm, expected, "{run}");
+        }
+    });
+}
+
+/// Workers of multiprocessing look for the main module of who has started them: code that lies in no file has none.
+#[test]
+fn item_127_typed_code_has_workers() {
+    on_each(|| {
+        let wheel = Wheel::new("dep", "1.0")
+            .file("work.py", "import dep\ndef work():\n    return dep.WHO\n");
+        let code = "import multiprocessing, work\n\
+                    if __name__ == '__main__':\n    \
+                    with multiprocessing.get_context('spawn').Pool(1) as pool:\n        \
+                    print(pool.apply_async(work.work).get(60), __file__)\n";
+        let interpreter = Pex::empty("item127").dep(wheel);
+        for pex in [interpreter.clone().build(), interpreter.venv().build()] {
+            let typed = Case::new(&pex).args(["-c", code]);
+            typed.agrees().ok().prints("dep 1.0 -c <cmd>");
+            let read = Case::new(&pex).args(["-"]).stdin(code);
+            read.agrees().ok().prints("dep 1.0 -");
         }
     });
 }
