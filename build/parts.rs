@@ -55,7 +55,7 @@ pub fn build() -> Result<(), Box<dyn Error>> {
     let stub = read(&stub)?;
     let engine = read(&engine)?;
     let seal_offset = seal::offset(&stub)
-        .ok_or_else(|| format!("the stub has no section `{}`", seal::SEAL_SECTION))?;
+        .ok_or_else(|| format!("the stub has no note in `{}`", seal::NOTE_SECTION))?;
     write(&out.join("stub"), &stub)?;
     write(&out.join("engine.deflate"), &packed(&engine)?)?;
     let digest: [u8; 32] = Sha256::digest(&engine).into();

@@ -32,6 +32,7 @@ mod session;
 mod sharing;
 mod spark;
 mod state;
+mod stripping;
 mod stub;
 mod surroundings;
 mod tidy;
