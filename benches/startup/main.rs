@@ -109,7 +109,10 @@ fn main() -> Result<(), Box<dyn Error>> {
     let targets = targets::chosen(&args.targets)?;
     let cache = match &args.cache {
         Some(cache) => std::path::absolute(cache)?,
-        None => dirs::cache_dir()
+        None => std::env::var_os("XDG_CACHE_HOME")
+            .map(PathBuf::from)
+            .filter(|path| path.is_absolute())
+            .or_else(|| Some(PathBuf::from(std::env::var_os("HOME")?).join(".cache")))
             .ok_or("no cache directory: set HOME or use `--cache`")?
             .join("pexboot-bench"),
     };

@@ -26,6 +26,7 @@ mod pack;
 mod packaging;
 mod random;
 mod refusals;
+mod releases;
 mod rooms;
 mod seeds;
 mod session;
