@@ -1,4 +1,7 @@
 //! Builds the parts, packs the engine, and writes what `src/parts.rs` includes.
+//!
+//! The parts are built in the workspace. Where this package comes from a registry, the other two lie in directories of
+//! their own there; then the same workspace is put together of all three.
 
 use std::error::Error;
 use std::ffi::OsStr;
@@ -41,7 +44,10 @@ const READY: &str = "PEXBOOT_PARTS";
 
 pub fn build() -> Result<(), Box<dyn Error>> {
     for path in ["src", "core", "stub", "Cargo.toml", "Cargo.lock"] {
-        println!("cargo::rerun-if-changed={path}");
+        // What is missing would count as changed every time.
+        if Path::new(path).exists() {
+            println!("cargo::rerun-if-changed={path}");
+        }
     }
     println!("cargo::rerun-if-env-changed={READY}");
     let out = PathBuf::from(variable("OUT_DIR")?);
@@ -56,7 +62,7 @@ pub fn build() -> Result<(), Box<dyn Error>> {
     let stub = read(&stub)?;
     let engine = without_unwinding(read(&engine)?)?;
     let seal_offset = seal::offset(&stub)
-        .ok_or_else(|| format!("the stub has no section `{}`", seal::SEAL_SECTION))?;
+        .ok_or_else(|| format!("the stub has no note in `{}`", seal::NOTE_SECTION))?;
     write(&out.join("stub"), &stub)?;
     write(&out.join("engine.lz4"), &packed(&engine)?)?;
     let digest: [u8; 32] = Sha256::digest(&engine).into();
@@ -133,7 +139,7 @@ fn cargo(
             format!("no stub for `{target}`: pexboot runs on Linux, x86_64 and aarch64").into(),
         );
     }
-    let workspace = variable("CARGO_MANIFEST_DIR")?;
+    let workspace = workspace(out)?;
     let directory = target_root(out).join("parts").join(binary);
 
     let mut all: Vec<String> = [
@@ -146,7 +152,10 @@ fn cargo(
     .into();
     all.extend(flags.iter().map(ToString::to_string));
     // No path of the building machine ends up in the parts.
-    all.push(format!("--remap-path-prefix={workspace}=/pexboot"));
+    all.push(format!(
+        "--remap-path-prefix={}=/pexboot",
+        workspace.display()
+    ));
     if let Some(home) = cargo_home() {
         all.push(format!("--remap-path-prefix={}=/cargo", home.display()));
     }
@@ -177,6 +186,51 @@ fn cargo(
         return Err(format!("building `{binary}` for `{target}` failed ({status})").into());
     }
     Ok(directory.join(target).join("part").join(binary))
+}
+
+/// The workspace: where this package is, or, out of a registry, one put together of the three packages.
+fn workspace(out: &Path) -> Result<PathBuf, Box<dyn Error>> {
+    let package = PathBuf::from(variable("CARGO_MANIFEST_DIR")?);
+    if package.join("stub/Cargo.toml").is_file() {
+        return Ok(package);
+    }
+    let place = out.join("workspace");
+    for (from, to) in [
+        (package.as_path(), place.as_path()),
+        (Path::new(pexboot_core::DIRECTORY), &place.join("core")),
+        (Path::new(pexboot_stub::DIRECTORY), &place.join("stub")),
+    ] {
+        copy(from, to)?;
+        // As it was written, with what the packages share.
+        fs::copy(from.join("Cargo.toml.orig"), to.join("Cargo.toml"))?;
+    }
+    fs::copy(package.join("build/Cargo.lock"), place.join("Cargo.lock"))?;
+    // Targets that the manifest names and the package leaves out.
+    for path in [
+        "tests/it/main.rs",
+        "benches/parts.rs",
+        "benches/startup/main.rs",
+    ] {
+        let path = place.join(path);
+        fs::create_dir_all(path.parent().unwrap_or(&place))?;
+        write(&path, b"")?;
+    }
+    Ok(place)
+}
+
+/// Copies the files below a directory.
+fn copy(from: &Path, to: &Path) -> Result<(), Box<dyn Error>> {
+    fs::create_dir_all(to)?;
+    for entry in fs::read_dir(from)? {
+        let entry = entry?;
+        let target = to.join(entry.file_name());
+        if entry.file_type()?.is_dir() {
+            copy(&entry.path(), &target)?;
+        } else {
+            write(&target, &read(&entry.path())?)?;
+        }
+    }
+    Ok(())
 }
 
 fn dropped(name: &OsStr) -> bool {

@@ -9,6 +9,9 @@
 
 extern crate alloc;
 
+/// The directory of this package, for the build script of the package `pexboot`.
+pub const DIRECTORY: &str = env!("CARGO_MANIFEST_DIR");
+
 pub mod checksum;
 pub mod env;
 pub mod hex;

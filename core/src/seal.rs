@@ -1,7 +1,8 @@
 //! The seal: a fixed-size record in the stub that says what the stub is glued to.
 //!
-//! `embed` patches it into the ELF section `.pexboot.seal`; the stub reads it from its own memory, the engine and the
-//! command line from the file. All integers are little-endian:
+//! It is the content of an ELF note, which a program header leads to: tools that strip a file move or drop its section
+//! headers, and leave program headers and what they load alone. `embed` fills the seal in; the stub reads it from its own
+//! memory, the engine and the command line from the file. All integers are little-endian:
 //!
 //! ```text
 //!    0   8  magic
@@ -17,7 +18,8 @@
 //!  120   8  file_size
 //!  128  32  bytecode
 //!  160   4  length of pex_root
-//!  164      pex_root; zeros up to the end
+//!  164      pex_root; zeros up to
+//! 2032  16  version of the pexboot that embedded the file, as text; zeros behind it
 //! ```
 
 use alloc::vec::Vec;
@@ -25,13 +27,15 @@ use core::convert::Infallible;
 
 /// Bytes a seal takes in the stub.
 pub const SEAL_SIZE: usize = 2048;
-/// Name of the ELF section that holds the seal.
-pub const SEAL_SECTION: &str = ".pexboot.seal";
+/// Name of the ELF section that holds the seal's [`Note`].
+pub const NOTE_SECTION: &str = ".note.pexboot";
+/// Longest [`Seal::version`], in bytes.
+pub const VERSION_MAX: usize = 16;
 /// Longest `pex_root` that a seal can hold, in bytes.
 pub const PEX_ROOT_MAX: usize = 1024;
 
 const MAGIC: [u8; 8] = *b"pexseal\0";
-const VERSION: u32 = 3;
+const VERSION: u32 = 4;
 const SEALED: u32 = 1;
 const HOST_SITE: u32 = 2;
 const VENV: u32 = 4;
@@ -70,7 +74,37 @@ pub struct Seal {
     pub options: Options,
     /// PEX-INFO's `pex_root`, as written there (`~` unexpanded); empty when absent. At most [`PEX_ROOT_MAX`] bytes.
     pub pex_root: Vec<u8>,
+    /// Version of the pexboot that embedded the file, as text, padded with zeros. No part of a launch's key.
+    pub version: [u8; VERSION_MAX],
 }
+
+/// An ELF note that holds a seal (System V gABI, chapter 5, "Note Section"), as it stands in the stub.
+#[derive(Debug)]
+#[repr(C, align(4))]
+pub struct Note {
+    header: [u8; NOTE_HEADER],
+    /// The seal, encoded.
+    pub seal: [u8; SEAL_SIZE],
+}
+
+impl Note {
+    /// The note of a stub that comes out of the build. A constant, since the stub's own section is made of it.
+    pub const UNSEALED: Note = Note {
+        header: NOTE,
+        seal: Seal::UNSEALED,
+    };
+
+    /// What stands in front of the seal.
+    #[must_use]
+    pub fn header(&self) -> &[u8] {
+        &self.header
+    }
+}
+
+/// Bytes of a note in front of its content.
+const NOTE_HEADER: usize = 20;
+/// Bytes of name and content, the type, and the name.
+const NOTE: [u8; NOTE_HEADER] = *b"\x08\0\0\0\0\x08\0\0pexbpexboot\0";
 
 /// What `embed` was told to do differently.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -82,8 +116,7 @@ pub struct Options {
 }
 
 impl Seal {
-    /// What stands in a stub that comes out of the build: the default seal, encoded. A constant, since the stub's own
-    /// section is made of it.
+    /// What stands in a stub that comes out of the build: the default seal, encoded.
     pub const UNSEALED: [u8; SEAL_SIZE] = {
         let mut bytes = [0; SEAL_SIZE];
         let version = VERSION.to_le_bytes();
@@ -114,6 +147,7 @@ impl Seal {
         let mut bytes = [0; SEAL_SIZE];
         let written = self.written();
         bytes.get_mut(..written.len())?.copy_from_slice(&written);
+        *bytes.last_chunk_mut()? = self.version;
         Some(bytes)
     }
 
@@ -124,6 +158,7 @@ impl Seal {
         if bytes.len() != SEAL_SIZE {
             return None;
         }
+        let (bytes, version) = bytes.split_last_chunk()?;
         let rest = bytes.strip_prefix(&MAGIC)?;
         let rest = rest.strip_prefix(&VERSION.to_le_bytes())?;
         let (flags, rest) = u32_of(rest)?;
@@ -168,10 +203,19 @@ impl Seal {
                 venv: flags & VENV != 0,
             },
             pex_root: pex_root.to_vec(),
+            version: *version,
         })
     }
 
-    /// The seal without the zeros behind it: what the key of a launch is made of.
+    /// The version of the pexboot that embedded the file, for display.
+    #[must_use]
+    pub fn version(&self) -> &str {
+        let text = self.version.split(|&byte| byte == 0).next();
+        text.and_then(|text| core::str::from_utf8(text).ok())
+            .unwrap_or_default()
+    }
+
+    /// The seal without version and zeros behind it: what the key of a launch is made of.
     pub(crate) fn written(&self) -> Vec<u8> {
         let mut flags = 0;
         if self.sealed {
@@ -232,72 +276,51 @@ pub fn offset(stub: &[u8]) -> Option<usize> {
     (at.checked_add(SEAL_SIZE)? <= stub.len()).then_some(at)
 }
 
-/// Where the seal stands in a file that begins with a stub: the offset of the section [`SEAL_SECTION`], by the section
-/// headers of a 64-bit little-endian ELF file (System V gABI, chapter 4). `read` gives at most so many bytes from an offset
-/// on. `None` when it is no such file or has no such section of the right size.
+/// Where the seal stands in a file that begins with a stub: behind the header of its [`Note`], by the program headers of a
+/// 64-bit little-endian ELF file (System V gABI, chapter 5). `read` gives at most so many bytes from an offset on. `None`
+/// when it is no such file or has no such note.
 ///
 /// # Errors
 /// Those of `read`.
 pub fn offset_by<E>(read: &dyn Fn(u64, u64) -> Result<Vec<u8>, E>) -> Result<Option<u64>, E> {
-    let Some(table) = Table::of(&read(0, HEADER)?) else {
+    let Some((at, count)) = program_headers(&read(0, HEADER)?) else {
         return Ok(None);
     };
-    let sections = read(table.at, table.count * SECTION)?;
-    let section = |index: u64| {
-        let at = usize::try_from(index * SECTION).ok()?;
-        sections.get(at..)?.get(..SECTION as usize)
-    };
-    let Some((at, size)) = section(table.names).and_then(extent) else {
-        return Ok(None);
-    };
-    let names = read(at, size.min(MOST_NAMES))?;
-    let is_seal = |header: &&[u8]| {
-        let name = field(header, 0).map(|bytes| u32::from_le_bytes(bytes) as usize);
-        let name = name.and_then(|name| names.get(name..));
-        name.and_then(|name| name.strip_prefix(SEAL_SECTION.as_bytes()))
-            .is_some_and(|rest| rest.first() == Some(&0))
-    };
-    let found = (0..table.count).map_while(section).find(is_seal);
-    Ok(found
-        .and_then(extent)
-        .and_then(|(at, size)| (size == SEAL_SIZE as u64).then_some(at)))
-}
-
-/// Bytes of an ELF header, and of a section's.
-const HEADER: u64 = 64;
-const SECTION: u64 = 64;
-/// More sections than a stub has, and more bytes than their names take.
-const MOST_SECTIONS: u64 = 256;
-const MOST_NAMES: u64 = 1 << 16;
-
-/// The table of an ELF file's sections.
-struct Table {
-    at: u64,
-    count: u64,
-    /// The section that holds their names.
-    names: u64,
-}
-
-impl Table {
-    fn of(header: &[u8]) -> Option<Table> {
-        const CLASS64_LITTLE: [u8; 6] = *b"\x7fELF\x02\x01";
-        let half = |at| Some(u64::from(u16::from_le_bytes(field(header, at)?)));
-        if !header.starts_with(&CLASS64_LITTLE) || half(0x3a)? != SECTION {
-            return None;
+    let table = read(at, count * PROGRAM)?;
+    for header in table.chunks_exact(PROGRAM as usize) {
+        let kind = field(header, 0).map(u32::from_le_bytes);
+        let (offset, size) = (number(header, 8), number(header, 0x20));
+        if let (Some(PT_NOTE), Some(offset), Some(NOTE_SIZE)) = (kind, offset, size)
+            && read(offset, NOTE_HEADER as u64)? == NOTE
+        {
+            return Ok(offset.checked_add(NOTE_HEADER as u64));
         }
-        let table = Table {
-            at: u64::from_le_bytes(field(header, 0x28)?),
-            count: half(0x3c)?,
-            names: half(0x3e)?,
-        };
-        (table.count <= MOST_SECTIONS && table.names < table.count).then_some(table)
     }
+    Ok(None)
 }
 
-/// Offset and size of a section, by its header.
-fn extent(header: &[u8]) -> Option<(u64, u64)> {
-    let number = |at| Some(u64::from_le_bytes(field(header, at)?));
-    Some((number(0x18)?, number(0x20)?))
+/// Bytes of an ELF header, and of a program header.
+const HEADER: u64 = 64;
+const PROGRAM: u64 = 56;
+/// More program headers than a stub has.
+const MOST_PROGRAMS: u64 = 64;
+/// The type of a program header that leads to notes.
+const PT_NOTE: u32 = 4;
+const NOTE_SIZE: u64 = (NOTE_HEADER + SEAL_SIZE) as u64;
+
+/// Where the program headers of an ELF file stand, and how many.
+fn program_headers(header: &[u8]) -> Option<(u64, u64)> {
+    const CLASS64_LITTLE: [u8; 6] = *b"\x7fELF\x02\x01";
+    let half = |at| Some(u64::from(u16::from_le_bytes(field(header, at)?)));
+    if !header.starts_with(&CLASS64_LITTLE) || half(0x36)? != PROGRAM {
+        return None;
+    }
+    let count = half(0x38)?;
+    (count <= MOST_PROGRAMS).then_some((number(header, 0x20)?, count))
+}
+
+fn number(bytes: &[u8], at: usize) -> Option<u64> {
+    field(bytes, at).map(u64::from_le_bytes)
 }
 
 /// The bytes `[at, at + N)`.

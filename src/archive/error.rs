@@ -21,6 +21,12 @@ pub enum ArchiveError {
         /// The file.
         path: PathBuf,
     },
+    /// It is embedded, and what follows the launcher is gone.
+    #[error("`{}`: the application behind the launcher is missing: a tool took it off, as `strip -R` or `llvm-strip --strip-sections` do; fetch the file anew, or embed it again and strip it without such options", path.display())]
+    Stripped {
+        /// The file.
+        path: PathBuf,
+    },
     /// The end record or the central directory cannot be right.
     #[error("`{}`: the zip's central directory is damaged: {fault}; fetch or build it anew", path.display())]
     Directory {
@@ -224,7 +230,7 @@ impl ArchiveError {
     pub fn exit_code(&self) -> ExitCode {
         match self {
             ArchiveError::Io { .. } | ArchiveError::Output(_) => ExitCode::Io,
-            ArchiveError::NotAZip { .. } => ExitCode::BadFile,
+            ArchiveError::NotAZip { .. } | ArchiveError::Stripped { .. } => ExitCode::BadFile,
             ArchiveError::Directory { fault, .. } => match fault {
                 DirectoryFault::TooLarge { .. } | DirectoryFault::Zip64 => ExitCode::Hostile,
                 _ => ExitCode::BadFile,

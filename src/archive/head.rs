@@ -1,4 +1,4 @@
-//! The head of an embedded file: its ELF section with the seal.
+//! The head of an embedded file: its ELF note with the seal.
 //!
 //! Only the layout that the stub is built in is understood ([`offset_by`]); anything else in front of an archive is a prefix
 //! like any other.

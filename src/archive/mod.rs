@@ -9,7 +9,7 @@
 
 mod bomb;
 mod buffer;
-mod bytes;
+pub(crate) mod bytes;
 pub(crate) mod directory;
 mod error;
 mod head;
@@ -148,7 +148,14 @@ impl Archive {
 
     fn from_source(source: Source) -> Result<Archive, ArchiveError> {
         let seal = head::seal(&source)?;
-        let located = directory::locate(&source)?;
+        let located = directory::locate(&source).map_err(|error| match (error, &seal) {
+            (ArchiveError::NotAZip { path }, Some((seal, _)))
+                if seal.sealed && source.len() < seal.head_size() =>
+            {
+                ArchiveError::Stripped { path }
+            }
+            (error, _) => error,
+        })?;
         let directory = source.view(located.start, located.size)?;
         let mut entries = directory::parse(&source, &located, &directory)?;
         layout::check(&source, &entries, located.start)?;

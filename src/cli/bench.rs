@@ -213,7 +213,7 @@ pub(super) fn scratch(chosen: Option<&Path>) -> Result<tempfile::TempDir, Box<dy
     // Not the system's temporary directory: where that is in memory, no cold start would be like a user's.
     let parent = chosen
         .map(Path::to_owned)
-        .or_else(dirs::cache_dir)
+        .or_else(super::home::cache)
         .unwrap_or_else(std::env::temp_dir);
     let parent = std::path::absolute(parent)?;
     fs::create_dir_all(&parent)

@@ -293,7 +293,7 @@ fn summary(comparisons: &[Comparison]) -> Table {
 fn cache(chosen: Option<&Path>) -> Result<PathBuf, Box<dyn Error>> {
     let cache = match chosen {
         Some(chosen) => std::path::absolute(chosen)?,
-        None => dirs::cache_dir()
+        None => super::home::cache()
             .ok_or("no cache directory: set HOME or use `--cache`")?
             .join("pexboot-demo"),
     };

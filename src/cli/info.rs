@@ -106,6 +106,7 @@ impl Facts {
             "path": pex.path.to_string_lossy(),
             "layout": layout(pex.layout),
             "embedded": seal.is_some(),
+            "embedded_by": seal.as_ref().map(|seal| seal.version()),
             "intact": intact,
             "fingerprint": hex(&self.fingerprint),
             "shebang": self.shebang,
@@ -131,11 +132,18 @@ impl Facts {
         lines.line("pex", &pex.path.to_string_lossy());
         lines.line("layout", layout(pex.layout));
         let embedded = match seal {
-            None => "no",
-            Some(_) if self.state.intact => "yes",
-            Some(_) => "yes, but changed afterwards",
+            None => "no".to_owned(),
+            Some(seal) => {
+                let version = seal.version();
+                let changed = if self.state.intact {
+                    ""
+                } else {
+                    ", but changed afterwards"
+                };
+                format!("yes, by pexboot {version}{changed}")
+            }
         };
-        lines.line("embedded", embedded);
+        lines.line("embedded", &embedded);
         if let Some(seal) = seal {
             let head = format!(
                 "{} (stub {}, engine {})",

@@ -7,6 +7,7 @@ mod cache;
 mod demo;
 mod embed;
 mod error;
+mod home;
 mod info;
 mod run;
 mod strip;

@@ -7,6 +7,7 @@ use std::path::Path;
 
 use pexboot_core::hex::{hex, unhex};
 
+use super::sections::Sections;
 use super::{Bytecode, EmbedError};
 use crate::archive::directory::{
     CENTRAL, CENTRAL_SIZE, END, END64, END64_SIZE, Header, LOCATOR64, ZIP64_FIELD, extent, headers,
@@ -104,6 +105,7 @@ impl Appendix {
         original: &Archive,
         constants: &Constants<'_>,
         bytecode: &Bytecode,
+        sections: &Sections,
     ) -> Result<Appendix, EmbedError> {
         let (place, directory) = original.raw_directory()?;
         let start = constants.head + constants.archive;
@@ -152,13 +154,8 @@ impl Appendix {
         }
         let central_start = start + bytes.len() as u64;
         bytes.extend(&central);
-        end(
-            count,
-            central_start,
-            central.len() as u64,
-            &original.comment()?,
-            &mut bytes,
-        );
+        end(count, central_start, central.len() as u64, &mut bytes);
+        comment(&original.comment()?, sections, start, &mut bytes);
         Ok(Appendix { bytes, count })
     }
 
@@ -277,7 +274,7 @@ fn without_zip64(mut extra: &[u8]) -> Vec<u8> {
 }
 
 /// The zip behind the head of a directory's `pex`, which begins at `start`.
-pub(super) fn starter(start: u64) -> Vec<u8> {
+pub(super) fn starter(start: u64, sections: &Sections) -> Vec<u8> {
     let (mut bytes, mut central) = (Vec::new(), Vec::new());
     let members = [
         ("__main__.py", STARTER),
@@ -289,7 +286,8 @@ pub(super) fn starter(start: u64) -> Vec<u8> {
     }
     let (place, size) = (start + bytes.len() as u64, central.len() as u64);
     bytes.extend(central);
-    end(members.len() as u64, place, size, &[], &mut bytes);
+    end(members.len() as u64, place, size, &mut bytes);
+    comment(&[], sections, start, &mut bytes);
     bytes
 }
 
@@ -379,8 +377,9 @@ fn deflate(data: &[u8]) -> Vec<u8> {
     packed
 }
 
-/// Adds the end record, with a zip64 one before it only where it is needed: Python's `zipimport` reads that from 3.13 on.
-fn end(count: u64, start: u64, size: u64, comment: &[u8], bytes: &mut Vec<u8>) {
+/// Adds the end record without a comment, with a zip64 one before it only where it is needed: Python's `zipimport` reads
+/// that from 3.13 on.
+fn end(count: u64, start: u64, size: u64, bytes: &mut Vec<u8>) {
     let fits = count < 0xffff && start < 0xffff_ffff && size < 0xffff_ffff;
     if !fits {
         bytes.extend(END64);
@@ -403,8 +402,20 @@ fn end(count: u64, start: u64, size: u64, comment: &[u8], bytes: &mut Vec<u8>) {
     bytes.extend(short.to_le_bytes());
     bytes.extend(long(size).to_le_bytes());
     bytes.extend(long(start).to_le_bytes());
-    bytes.extend((comment.len() as u16).to_le_bytes());
-    bytes.extend(comment);
+    bytes.extend([0; 2]);
+}
+
+/// Adds the comment to the end record that `bytes`, which begin at `start` in the file, end with: that of the original, and
+/// the section headers. What does not fit of the original's is left out.
+fn comment(original: &[u8], sections: &Sections, start: u64, bytes: &mut Vec<u8>) {
+    const MOST: usize = 0xffff;
+    let from = bytes.len();
+    // Their length changes by less than eight with the place.
+    let room = MOST.saturating_sub(sections.table(start + from as u64).len() + 8);
+    bytes.extend(&original[..original.len().min(room)]);
+    bytes.extend(sections.table(start + bytes.len() as u64));
+    let length = (bytes.len() - from) as u16;
+    bytes[from - 2..from].copy_from_slice(&length.to_le_bytes());
 }
 
 #[cfg(test)]
@@ -472,9 +483,9 @@ mod tests {
             (1, FAR, true),
         ] {
             let mut bytes = Vec::new();
-            end(count, start, 46, b"c", &mut bytes);
+            end(count, start, 46, &mut bytes);
             assert_eq!(bytes.starts_with(&END64), zip64);
-            assert_eq!(bytes.len(), 23 + if zip64 { 76 } else { 0 });
+            assert_eq!(bytes.len(), 22 + if zip64 { 76 } else { 0 });
         }
     }
 

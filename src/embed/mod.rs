@@ -1,7 +1,7 @@
 //! Embedding: a stub in front of a PEX, and back.
 //!
 //! ```text
-//! [ stub with seal | engine ][ archive, byte for byte ][ appendix: our entries, central directory, end record ]
+//! [ stub with seal | engine ][ archive, byte for byte ][ appendix: our entries, central directory, end record, sections ]
 //!   head                       from here on nothing of the original has moved
 //! ```
 //!
@@ -15,6 +15,7 @@ mod directory;
 mod error;
 mod output;
 mod recorded;
+mod sections;
 mod state;
 #[cfg(test)]
 mod tests;
@@ -23,7 +24,7 @@ use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 
 use pexboot_core::checksum::checksum;
-use pexboot_core::seal::{self, Options, SEAL_SIZE, Seal};
+use pexboot_core::seal::{self, Options, SEAL_SIZE, Seal, VERSION_MAX};
 
 use crate::archive::Archive;
 use crate::pex::{Layout, Pex};
@@ -36,6 +37,19 @@ pub use state::{State, state};
 
 use appendix::{Appendix, Constants};
 use output::Output;
+use sections::Sections;
+
+/// The version of this program, as it stands in a seal.
+const VERSION: [u8; VERSION_MAX] = {
+    let version = env!("CARGO_PKG_VERSION").as_bytes();
+    let mut bytes = [0; VERSION_MAX];
+    let mut at = 0;
+    while at < version.len() {
+        bytes[at] = version[at];
+        at += 1;
+    }
+    bytes
+};
 
 /// What is put in front of an archive.
 #[derive(Debug, Clone, Copy)]
@@ -135,7 +149,7 @@ fn embed_file(
     let mode = metadata.mode() & 0o777 & !before.added;
     let executable = mode | (mode & 0o444) >> 2;
 
-    let head = Head::new(pex, options, parts)?;
+    let mut head = Head::new(pex, options, parts)?;
     let mut result = Output::new(&pex.path, output, executable)?;
     result.write(&head.bytes)?;
     let (offset, size) = original.extent();
@@ -149,30 +163,24 @@ fn embed_file(
             path: pex.path.clone(),
         });
     }
+    let pex_root = head.seal.pex_root.clone();
     let constants = Constants {
         head: head.bytes.len() as u64,
         archive: size,
         digest,
-        pex_root: &head.seal.pex_root,
+        pex_root: &pex_root,
         added: executable & !mode,
     };
-    let appendix = Appendix::new(&original, &constants, bytecode)?;
+    let appendix = Appendix::new(&original, &constants, bytecode, &head.sections)?;
     result.write(&appendix.bytes)?;
-    let file_size = constants.head + size + appendix.bytes.len() as u64;
-    let seal = Seal {
-        archive_size: size,
-        file_size,
-        bytecode: bytecode.digest(),
-        ..head.seal
-    };
-    let encoded = seal.encode().ok_or_else(|| EmbedError::PexRoot {
-        path: pex.path.clone(),
-    })?;
-    result
-        .write_at(&encoded, head.seal_offset as u64)
-        .map_err(io)?;
-    appendix.check(&result.path(), &seal)?;
+    head.seal.archive_size = size;
+    head.seal.file_size = constants.head + size + appendix.bytes.len() as u64;
+    head.seal.bytecode = bytecode.digest();
+    head.finish(pex)?;
+    result.write_at(&head.bytes, 0).map_err(io)?;
+    appendix.check(&result.path(), &head.seal)?;
     let path = result.publish()?;
+    let seal = head.seal;
     Ok(Embedded { path, seal })
 }
 
@@ -242,6 +250,7 @@ struct Head {
     bytes: Vec<u8>,
     seal: Seal,
     seal_offset: usize,
+    sections: Sections,
 }
 
 impl Head {
@@ -250,10 +259,12 @@ impl Head {
         let seal_offset = seal::offset(parts.stub)
             .filter(is_seal)
             .ok_or(EmbedError::Stub)?;
+        let sections = Sections::of(parts.stub).ok_or(EmbedError::Stub)?;
+        let stub = &parts.stub[..sections.end()];
         let seal = Seal {
             sealed: true,
             fingerprint: pex.fingerprint()?,
-            stub_size: parts.stub.len() as u64,
+            stub_size: stub.len() as u64,
             engine_size: parts.engine.len() as u64,
             engine_full_size: parts.engine_full_size,
             engine_digest: parts.engine_digest,
@@ -263,23 +274,32 @@ impl Head {
             bytecode: [0; 32],
             options,
             pex_root: pex.info.pex_root.clone().unwrap_or_default().into_bytes(),
+            version: VERSION,
         };
         Ok(Head {
-            bytes: [parts.stub, parts.engine].concat(),
+            bytes: [stub, parts.engine].concat(),
             seal,
             seal_offset,
+            sections,
         })
     }
 
-    /// The bytes with a seal that says that no archive follows, and what a Python that is given them needs.
-    fn alone(mut self, pex: &Pex) -> Result<(Vec<u8>, Seal), EmbedError> {
-        let starter = appendix::starter(self.bytes.len() as u64);
-        self.bytes.extend(starter);
-        self.seal.file_size = self.bytes.len() as u64;
+    /// Writes what is known when the sizes are: the seal, and where the section headers are.
+    fn finish(&mut self, pex: &Pex) -> Result<(), EmbedError> {
         let encoded = self.seal.encode().ok_or_else(|| EmbedError::PexRoot {
             path: pex.path.clone(),
         })?;
         self.bytes[self.seal_offset..self.seal_offset + SEAL_SIZE].copy_from_slice(&encoded);
+        self.sections.lead_to(&mut self.bytes, self.seal.file_size);
+        Ok(())
+    }
+
+    /// The bytes with a seal that says that no archive follows, and what a Python that is given them needs.
+    fn alone(mut self, pex: &Pex) -> Result<(Vec<u8>, Seal), EmbedError> {
+        let starter = appendix::starter(self.bytes.len() as u64, &self.sections);
+        self.seal.file_size = (self.bytes.len() + starter.len()) as u64;
+        self.finish(pex)?;
+        self.bytes.extend(starter);
         Ok((self.bytes, self.seal))
     }
 }

@@ -3,36 +3,45 @@
 use std::os::unix::fs::{PermissionsExt as _, symlink};
 use std::process::Command;
 
-use pexboot_core::seal::SEAL_SECTION;
+use pexboot_core::seal::Note;
 
 use super::*;
 use crate::archive::testing::{Member, Shape, build, deflated, stored};
 
-/// An ELF with nothing but a seal, as [`seal::offset`] understands it.
+/// An ELF with nothing but a seal, as [`seal::offset`] and [`Sections::of`] understand it.
 fn stub() -> Vec<u8> {
-    let names = [b"\0", SEAL_SECTION.as_bytes(), b"\0"].concat();
-    let (seal_at, names_at) = (64, 64 + SEAL_SIZE);
+    const NOTE_AT: usize = 64 + 56;
+    let note: Note = Note::UNSEALED;
+    let size = std::mem::size_of::<Note>();
+    let names = b"\0.note.pexboot\0.shstrtab\0";
+    let names_at = NOTE_AT + size;
     let table_at = names_at + names.len();
     let mut elf = b"\x7fELF\x02\x01\x01".to_vec();
-    elf.resize(40, 0);
+    elf.resize(32, 0);
+    elf.extend(64u64.to_le_bytes());
     elf.extend((table_at as u64).to_le_bytes());
-    elf.resize(58, 0);
-    for value in [64u16, 3, 2] {
+    elf.resize(54, 0);
+    for value in [56u16, 1, 64, 3, 2] {
         elf.extend(value.to_le_bytes());
     }
-    elf.extend(Seal::UNSEALED);
-    elf.extend(&names);
-    let mut section = |name: u32, offset: usize, size: usize| {
-        let mut header = name.to_le_bytes().to_vec();
-        header.resize(24, 0);
-        header.extend((offset as u64).to_le_bytes());
-        header.extend((size as u64).to_le_bytes());
-        header.resize(64, 0);
-        elf.extend(header);
+    // Its one program header: a note.
+    elf.extend(4u64.to_le_bytes());
+    for value in [NOTE_AT, 0, 0, size, size, 4] {
+        elf.extend((value as u64).to_le_bytes());
+    }
+    elf.extend(note.header());
+    elf.extend(note.seal);
+    elf.extend(names);
+    let mut section = |name: u32, kind: u32, flags: u64, offset: usize, size: usize| {
+        elf.extend(name.to_le_bytes());
+        elf.extend(kind.to_le_bytes());
+        for value in [flags, 0, offset as u64, size as u64, 0, 4, 0] {
+            elf.extend(value.to_le_bytes());
+        }
     };
-    section(0, 0, 0);
-    section(1, seal_at, SEAL_SIZE);
-    section(0, names_at, names.len());
+    section(0, 0, 0, 0, 0);
+    section(1, 7, 2, NOTE_AT, size);
+    section(15, 3, 0, names_at, names.len());
     elf
 }
 

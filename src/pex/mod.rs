@@ -119,10 +119,12 @@ impl Pex {
                 None => Err(PexError::NotAPex { path }),
             },
             Ok(archive) => Pex::open_zip(path, archive),
-            Err(error @ ArchiveError::NotAZip { .. }) => match started_directory(&path) {
-                Some(directory) => Pex::open_directory(directory),
-                None => Err(error.into()),
-            },
+            Err(error @ (ArchiveError::NotAZip { .. } | ArchiveError::Stripped { .. })) => {
+                match started_directory(&path) {
+                    Some(directory) => Pex::open_directory(directory),
+                    None => Err(error.into()),
+                }
+            }
             Err(error) => Err(error.into()),
         }
     }

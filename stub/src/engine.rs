@@ -122,7 +122,7 @@ impl Engine<'_> {
             .map_err(|errno| Failure::system(Code::BadFile, b"can't read", &file.path, errno))?;
         // Both fit: they were capped.
         let packed = machine::read(&itself, seal.stub_size, seal.engine_size as usize)
-            .ok_or_else(|| damaged(b"is cut short"))?;
+            .ok_or_else(|| damaged(b"is cut short, as `strip -R` does it"))?;
         if checksum(&packed) != seal.engine_sum {
             return Err(damaged(b"is not the one that was put there"));
         }

@@ -13,7 +13,7 @@ use core::panic::PanicInfo;
 use pexboot_core::env;
 use pexboot_core::paths::decimal;
 use pexboot_core::roots::safety::User;
-use pexboot_core::seal::{SEAL_SIZE, Seal};
+use pexboot_core::seal::{Note, SEAL_SIZE};
 
 use crate::failure::{Code, Failure};
 
@@ -167,11 +167,11 @@ unsafe fn text(at: *const c_char) -> Option<&'static [u8]> {
 
 /// The seal's place in the file; `embed` writes over it.
 #[used]
-#[unsafe(link_section = ".pexboot.seal")]
-static SEAL: [u8; SEAL_SIZE] = Seal::UNSEALED;
+#[unsafe(link_section = ".note.pexboot")]
+static NOTE: Note = Note::UNSEALED;
 
-/// The address of [`SEAL`].
-static SEAL_ADDRESS: &[u8; SEAL_SIZE] = &SEAL;
+/// The address of the seal in [`NOTE`].
+static SEAL_ADDRESS: &[u8; SEAL_SIZE] = &NOTE.seal;
 
 /// Returns the seal as it stands in this very file.
 pub fn seal() -> &'static [u8; SEAL_SIZE] {

@@ -64,6 +64,9 @@ const DIFFERENCES: &[(&str, &[&str])] = &[
     ("`sys.executable` in a venv", &["/sys/executable"]),
 ];
 
+/// Of these, what differs only where a package of the host adds a finder, as Debian's `python3-setuptools` does.
+const ON_SOME_HOSTS: &str = "/meta_path";
+
 /// How the probe is started.
 #[derive(Debug, Clone, Copy)]
 struct Kind {
@@ -243,7 +246,7 @@ fn an_application_can_tell_what_the_documentation_says_and_nothing_else() {
     assert!(unknown.is_empty(), "{unknown:#?}");
     let stale: Vec<_> = allowed
         .iter()
-        .filter(|pointer| !seen.contains(**pointer))
+        .filter(|pointer| !seen.contains(**pointer) && **pointer != ON_SOME_HOSTS)
         .collect();
     assert!(stale.is_empty(), "documented, but the same: {stale:?}");
 }

@@ -302,3 +302,16 @@ fn the_checklist_report_of_record_is_whole() {
         assert!(!row.contains("not run") && !row.contains("FAILED"), "{row}");
     }
 }
+
+/// A package in a registry is found by its version, so the manifest repeats it for our own two.
+#[test]
+fn there_is_one_version() {
+    let manifest = include_str!("../../Cargo.toml");
+    let version = env!("CARGO_PKG_VERSION");
+    assert!(manifest.contains(&format!("\nversion = \"{version}\"\n")));
+    for package in ["core", "stub"] {
+        let line =
+            format!("pexboot-{package} = {{ path = \"{package}\", version = \"={version}\" }}\n");
+        assert!(manifest.contains(&line), "no line `{line}`");
+    }
+}

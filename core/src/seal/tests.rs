@@ -21,6 +21,7 @@ fn sample() -> Seal {
             venv: true,
         },
         pex_root: b"~/\xff root".to_vec(),
+        version: *b"0.1.0-sample.161",
     }
 }
 
@@ -88,13 +89,17 @@ fn what_is_not_a_seal_is_refused() {
     assert_eq!(damaged(12, 16), None, "unknown flag");
     assert_eq!(damaged(12, 10), None, "one option and its opposite");
     assert_eq!(damaged(161, 8), None, "length of the root");
-    assert_eq!(damaged(SEAL_SIZE - 1, 1), None, "something behind the end");
+    assert_eq!(
+        damaged(SEAL_SIZE - VERSION_MAX - 1, 1),
+        None,
+        "something behind the end"
+    );
 }
 
 #[test]
 fn the_fields_stand_where_the_format_says() {
     let bytes = sample().encode().unwrap();
-    assert_eq!(&bytes[..16], b"pexseal\0\x03\0\0\0\x07\0\0\0");
+    assert_eq!(&bytes[..16], b"pexseal\0\x04\0\0\0\x07\0\0\0");
     assert_eq!(bytes[16..48], [1; 32]);
     assert_eq!(bytes[48..56], 2u64.to_le_bytes());
     assert_eq!(bytes[72..104], [5; 32]);
@@ -104,43 +109,32 @@ fn the_fields_stand_where_the_format_says() {
     assert_eq!(&bytes[160..172], b"\x08\0\0\0~/\xff root");
 }
 
-/// An ELF file of two sections behind the null one: the names, and one called `name` of `size` bytes at 0x400.
-fn elf(name: &str, size: usize) -> Vec<u8> {
-    let mut file = vec![0; 0x400 + SEAL_SIZE];
+/// An ELF file of one program header, of this type, that leads to a note of `size` bytes at 0x400.
+fn elf(kind: u8, size: usize) -> Vec<u8> {
+    let mut file = vec![0; 0x400 + NOTE_HEADER + SEAL_SIZE];
     file[..6].copy_from_slice(b"\x7fELF\x02\x01");
-    file[0x28] = 0x40;
-    file[0x3a] = 64;
-    file[0x3c] = 3;
-    file[0x3e] = 1;
-    let (names, section) = (0x40 + 64, 0x40 + 128);
-    file[names + 0x18..names + 0x20].copy_from_slice(&0x200u64.to_le_bytes());
-    file[names + 0x20..names + 0x28].copy_from_slice(&0x40u64.to_le_bytes());
-    file[section..section + 4].copy_from_slice(&1u32.to_le_bytes());
-    file[section + 0x18..section + 0x20].copy_from_slice(&0x400u64.to_le_bytes());
-    file[section + 0x20..section + 0x28].copy_from_slice(&(size as u64).to_le_bytes());
-    file[0x201..0x201 + name.len()].copy_from_slice(name.as_bytes());
+    file[0x20] = 0x40;
+    file[0x36] = 56;
+    file[0x38] = 1;
+    file[0x40] = kind;
+    file[0x48..0x50].copy_from_slice(&0x400u64.to_le_bytes());
+    file[0x60..0x68].copy_from_slice(&(size as u64).to_le_bytes());
+    file[0x400..0x414].copy_from_slice(&NOTE);
     file
 }
 
 #[test]
-fn the_seal_is_found_by_its_section() {
-    assert_eq!(offset(&elf(SEAL_SECTION, SEAL_SIZE)), Some(0x400));
-    assert_eq!(
-        offset(&elf(".pexboot.sealed", SEAL_SIZE)),
-        None,
-        "another section"
-    );
-    assert_eq!(
-        offset(&elf(SEAL_SECTION, SEAL_SIZE - 1)),
-        None,
-        "another size"
-    );
+fn the_seal_is_found_by_its_note() {
+    let whole = NOTE_HEADER + SEAL_SIZE;
+    assert_eq!(offset(&elf(4, whole)), Some(0x414));
+    assert_eq!(offset(&elf(1, whole)), None, "no note");
+    assert_eq!(offset(&elf(4, whole - 1)), None, "another size");
     assert_eq!(offset(b"#!/usr/bin/env python\n"), None);
-    let good = elf(SEAL_SECTION, SEAL_SIZE);
+    let good = elf(4, whole);
     for cut in 0..good.len() {
         assert_eq!(offset(&good[..cut]), None, "cut at {cut}");
     }
-    for at in 0..0x240 {
+    for at in 0..0x414 {
         for value in [0, 1, 0x7f, 0xff] {
             let mut bytes = good.clone();
             bytes[at] = value;
@@ -148,4 +142,13 @@ fn the_seal_is_found_by_its_section() {
             assert!(offset(&bytes).is_none_or(|found| found + SEAL_SIZE <= bytes.len()));
         }
     }
+}
+
+#[test]
+fn the_version_is_shown_and_is_no_part_of_the_key() {
+    let mut seal = sample();
+    let key = seal.written();
+    seal.version = *b"1.2.3\0\0\0\0\0\0\0\0\0\0\0";
+    assert_eq!(Seal::decode(&seal.encode().unwrap()), Some(seal.clone()));
+    assert_eq!((seal.version(), seal.written()), ("1.2.3", key));
 }

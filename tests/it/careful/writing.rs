@@ -192,7 +192,7 @@ fn a_group_that_cannot_be_kept_gets_none_of_its_rights() {
     let user = ["setpriv", "--reuid", &id, "--regid", &id, "--clear-groups"];
     let start = stage
         .start()
-        .program(PEXBOOT)
+        .program(stage.command_for_all())
         .args(["embed", "app.pex", "-o", "out"]);
     start.before(user).run().ok();
     assert_eq!((owner(&out), mode(&out)), ((SOMEBODY, SOMEBODY), 0o755));

@@ -88,7 +88,7 @@ fn a_damaged_engine_is_refused_in_one_line() {
     write_program(&short, &bytes[..bytes.len() - 1]);
     let output = scene.command(&short).output().unwrap();
     let stderr = format!(
-        "pexboot: `{}`: the engine in it is cut short; the file is damaged, get it again\n",
+        "pexboot: `{}`: the engine in it is cut short, as `strip -R` does it; the file is damaged, get it again\n",
         short.display()
     );
     check(&output, 65, "", &stderr);
