@@ -5,6 +5,8 @@
 //! what makes a launch pack are needed by few starts: they are kept once for each interpreter, in `finders/` of the root.
 
 mod data;
+#[cfg(feature = "cli")]
+mod paths;
 mod run;
 mod session;
 
@@ -13,6 +15,8 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
 pub use data::{Data, Interactive, Scrubbed, Served, SysPath};
+#[cfg(feature = "cli")]
+pub use paths::paths;
 pub use run::Run;
 pub use session::Session;
 

@@ -7,7 +7,9 @@ mod cache;
 mod demo;
 mod embed;
 mod error;
+mod explain;
 mod info;
+mod json;
 mod run;
 mod strip;
 mod verify;
@@ -39,6 +41,8 @@ enum Command {
     Demo(demo::Args),
     /// Put the native stub in front of a PEX
     Embed(embed::Args),
+    /// Tell what a start of a PEX would do, and why
+    Explain(explain::Args),
     /// Tell what a PEX is and what is in it
     Info(info::Args),
     /// Run a PEX natively, embedded or not
@@ -85,6 +89,7 @@ fn run(cli: Cli) -> ExitCode {
         Command::Cache(args) => cache::run(&args).map(done),
         Command::Demo(args) => demo::run(&args).map_err(CliError::from),
         Command::Embed(args) => embed::run(&args).map(done),
+        Command::Explain(args) => explain::run(&args),
         Command::Info(args) => info::run(&args).map(done),
         Command::Run(args) => Ok(run::run(&args)),
         Command::Strip(args) => strip::run(&args).map(done),

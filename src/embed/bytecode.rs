@@ -112,14 +112,17 @@ impl Bytecode {
             let fits = &mut |record: &Record| {
                 select(&pex, pex.info.ignore_errors, record).map_err(Into::into)
             };
-            let Looked { chosen, not_run } = interpreter::look(&request, python, &store, fits);
+            let Looked {
+                chosen, not_run, ..
+            } = interpreter::look(&request, python, false, &store, fits);
             for program in not_run {
                 warn(&format!(
                     "`{0}` was not run: it is not on PATH; `--python={0}` names it",
                     program.display()
                 ));
             }
-            let (record, selected) = chosen.map_err(|error| failed(error.to_string()))?;
+            let taken = chosen.map_err(|error| failed(error.to_string()))?;
+            let (record, selected) = (taken.python, taken.fit);
             let Some(tag) = bytecode::tag(&record).filter(|tag| !tags.contains(tag)) else {
                 continue;
             };

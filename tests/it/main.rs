@@ -17,6 +17,7 @@ mod checklist;
 mod cookbook;
 mod embedding;
 mod environment;
+mod explain;
 mod fixtures;
 mod handover;
 mod harness;
