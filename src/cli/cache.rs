@@ -19,7 +19,12 @@ use crate::variables::Variables;
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 The cache is the one that a start from here would use: PEX_ROOT of the environment, of ~/.pexrc or of /etc/pexrc names \
-it, else it is in the user's cache directory. A PEX may name another, and so may a .pexrc beside it: see --for.")]
+it, else it is in the user's cache directory. A PEX may name another, and so may a .pexrc beside it: see --for.
+
+Examples:
+  pexboot cache ls
+  pexboot cache --for ./app path
+  pexboot cache prune --older-than 2w --dry-run")]
 pub struct Args {
     /// The cache that this PEX would use
     #[arg(long = "for", value_name = "FILE", global = true)]

@@ -16,6 +16,11 @@ pub struct CliError {
 }
 
 impl CliError {
+    /// The command line contradicts itself.
+    pub fn usage(text: &str) -> CliError {
+        CliError::new(ExitCode::Usage, text)
+    }
+
     /// A message of one line.
     fn new(code: ExitCode, error: impl std::fmt::Display) -> CliError {
         CliError {

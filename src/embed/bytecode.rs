@@ -38,6 +38,51 @@ pub struct Bytecode {
     pub(super) entries: Vec<Entry>,
     /// What was compiled for each interpreter.
     pub made: Vec<Made>,
+    /// What was asked for, for a later embedding to ask again.
+    pub choice: Choice,
+}
+
+/// What was asked for.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub enum Choice {
+    /// Nothing: what the host that embeds makes of it.
+    #[default]
+    Auto,
+    /// No bytecode.
+    None,
+    /// Of these modules; for these interpreters, without any for the one that would run the PEX.
+    Of(Scope, Vec<String>),
+}
+
+impl Choice {
+    /// The choice as a text.
+    #[must_use]
+    pub fn text(&self) -> String {
+        match self {
+            Choice::Auto => "auto".to_owned(),
+            Choice::None => "none".to_owned(),
+            Choice::Of(scope, pythons) => {
+                let scope = match scope {
+                    Scope::Imports => "imports",
+                    Scope::All => "all",
+                };
+                let pythons = pythons.iter().map(|python| format!(" {python}"));
+                scope.to_owned() + &pythons.collect::<String>()
+            }
+        }
+    }
+
+    /// Reads [`Choice::text`]; what is not understood is no choice.
+    pub(super) fn read(text: &str) -> Choice {
+        let mut words = text.split(' ');
+        let scope = match words.next() {
+            Some("none") => return Choice::None,
+            Some("imports") => Scope::Imports,
+            Some("all") => Scope::All,
+            _ => return Choice::Auto,
+        };
+        Choice::Of(scope, words.map(str::to_owned).collect())
+    }
 }
 
 /// An entry of the appendix.
@@ -61,6 +106,12 @@ pub struct Made {
 }
 
 impl Bytecode {
+    /// The same, with word of what was asked for.
+    #[must_use]
+    pub fn asked(self, choice: Choice) -> Bytecode {
+        Bytecode { choice, ..self }
+    }
+
     /// What the seal says of it: the digest of its index, zeros where there is none.
     pub(super) fn digest(&self) -> [u8; 32] {
         match self.entries.first() {

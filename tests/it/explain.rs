@@ -243,7 +243,11 @@ fn where_no_place_can_be_written_each_is_told_with_its_reason() {
         "root",
         &["home/.cache", "passed over", "Read-only file system"],
     );
-    says(&run, "root", &["/var/tmp/pexboot-0`: passed over"]);
+    says(
+        &run,
+        "root",
+        &["/var/tmp/pexboot-0`: ", "Read-only file system"],
+    );
     says(&run, "do", &["set PEX_ROOT"]);
     says(&run, "do", &["pexboot warm --root DIR", "PEXBOOT_SEEDS"]);
     run.says("set PEX_ROOT to a directory that can be written");

@@ -14,6 +14,7 @@ mod budgets;
 mod bytecode;
 mod careful;
 mod checklist;
+mod command_line;
 mod cookbook;
 mod embedding;
 mod environment;

@@ -160,6 +160,7 @@ const ROOMS: &[(&str, &[&str])] = &[
             "launch",
             "output",
             "pack",
+            "packaging",
             "parts",
             "pex",
             "regular",
