@@ -21,6 +21,11 @@ impl CliError {
         CliError::new(ExitCode::Usage, text)
     }
 
+    /// What was asked for cannot be had.
+    pub fn refused(text: &str) -> CliError {
+        CliError::new(ExitCode::Refused, text)
+    }
+
     /// A message of one line.
     fn new(code: ExitCode, error: impl std::fmt::Display) -> CliError {
         CliError {

@@ -12,8 +12,10 @@ mod explain;
 mod generate;
 mod info;
 mod json;
+mod path;
 mod progress;
 mod run;
+mod sbom;
 mod strip;
 mod surprise;
 mod verify;
@@ -52,8 +54,12 @@ enum Command {
     Generate(generate::Args),
     /// Tell what a PEX is and what is in it
     Info(info::Args),
+    /// Print where the interpreter, the code and the packages of a PEX are
+    Path(path::Args),
     /// Run a PEX natively, embedded or not
     Run(run::Args),
+    /// Print what is in a PEX as a bill of materials
+    Sbom(sbom::Args),
     /// Give the original PEX back, byte for byte
     Strip(strip::Args),
     /// Check every checksum and every promised hash of a PEX
@@ -109,6 +115,8 @@ fn run(cli: Cli) -> ExitCode {
         Command::Explain(args) => explain::run(&args),
         Command::Generate(args) => generate::run(&args).map(done),
         Command::Info(args) => Ok(info::run(&args)),
+        Command::Path(args) => path::run(&args).map(done),
+        Command::Sbom(args) => sbom::run(&args).map(done),
         Command::Run(args) => Ok(run::run(&args)),
         Command::Strip(args) => strip::run(&args),
         Command::Verify(args) => Ok(verify::run(&args)),

@@ -220,9 +220,99 @@ fn completions_and_manual_pages_are_generated() {
 fn every_command_has_examples_in_its_help() {
     let stage = stage();
     for command in [
-        "bench", "cache", "embed", "explain", "info", "strip", "verify", "warm",
+        "bench", "cache", "embed", "explain", "info", "path", "sbom", "strip", "verify", "warm",
     ] {
         let run = pexboot(&stage, &[command, "--help"]);
         assert!(run.ok().stdout.contains("Examples:"), "{command}\n{run}");
     }
+}
+
+#[test]
+fn paths_of_a_pex_that_was_started_are_told_to_other_tools() {
+    let stage = stage();
+    let run = pexboot(&stage, &["path", "app.pex"]);
+    run.exits(1).says("run `pexboot warm app.pex` first");
+    pexboot(&stage, &["warm", "app.pex"]).ok();
+    let told = json(&pexboot(&stage, &["path", "--json", "app.pex"]));
+    let python = told["python"].as_str().unwrap();
+    for what in ["code", "site"] {
+        let line = pexboot(&stage, &["path", "app.pex", what])
+            .ok()
+            .stdout
+            .clone();
+        let paths: Vec<&str> = line.trim().split(':').collect();
+        assert_eq!(told[what], serde_json::json!(paths));
+    }
+    let site = pexboot(&stage, &["path", "app.pex", "site"])
+        .ok()
+        .stdout
+        .clone();
+    let import = stage.start().program(python).env("PYTHONPATH", site.trim());
+    import
+        .args(["-c", "import dep; print(dep.WHO)"])
+        .run()
+        .ok()
+        .prints("dep 1.0");
+}
+
+#[test]
+fn a_bill_of_materials_names_each_wheel() {
+    let wheel = Wheel::new("Free_Lib", "2.0").metadata("License-Expression: MIT");
+    let stage = Stage::new(Way::Original, &app().dep(wheel).build());
+    let spdx = json(&pexboot(&stage, &["sbom", "app.pex"]));
+    let packages = spdx["packages"].as_array().unwrap();
+    let free = packages
+        .iter()
+        .find(|package| package["name"] == "Free_Lib");
+    let free = free.unwrap_or_else(|| panic!("{spdx:#}"));
+    assert_eq!(free["licenseDeclared"], "MIT");
+    assert_eq!(
+        free["externalRefs"][0]["referenceLocator"],
+        "pkg:pypi/free-lib@2.0"
+    );
+    assert_eq!(packages.len(), 3, "the application and two wheels");
+    let run = pexboot(&stage, &["sbom", "--format", "cyclonedx", "app.pex"]);
+    let cyclone = json(&run);
+    assert_eq!(cyclone["components"].as_array().unwrap().len(), 2);
+    let again = pexboot(&stage, &["sbom", "--format", "cyclonedx", "app.pex"]);
+    assert_eq!(run.stdout, again.stdout, "the same bytes each time");
+}
+
+#[test]
+fn a_cache_is_named_by_its_root_and_no_other_is_touched() {
+    let stage = stage();
+    pexboot(&stage, &["warm", "--root", "here", "app.pex"]).ok();
+    let told = json(&pexboot(
+        &stage,
+        &["cache", "--root", "here", "--json", "ls"],
+    ));
+    assert!(
+        told["entries"]
+            .as_array()
+            .is_some_and(|entries| !entries.is_empty()),
+        "{told}"
+    );
+    assert_eq!(told["schema"], 1);
+    let list = pexboot(&stage, &["cache", "--root", "here", "ls"])
+        .ok()
+        .stdout
+        .clone();
+    assert!(
+        list.lines().next().unwrap().contains("size  application"),
+        "{list}"
+    );
+    assert!(list.lines().last().unwrap().contains("total"), "{list}");
+    stage.write("work/away/pexboot", "no directory\n");
+    let run = pexboot(&stage, &["cache", "--root", "away", "clear"]);
+    run.exits(2)
+        .says("cannot be used as a root; nothing was done");
+    let run = pexboot(
+        &stage,
+        &["cache", "--root", "here", "prune", "--older-than", "0"],
+    );
+    let said = &run.ok().stdout;
+    assert!(
+        said.contains("given back by a prune after 10 min"),
+        "{said}"
+    );
 }
