@@ -17,8 +17,6 @@ pub enum ExitCode {
     BadFile = 65,
     /// The file is hostile: a zip that no pex ever wrote.
     Hostile = 66,
-    /// No interpreter fits.
-    NoInterpreter = 69,
     /// Something that should not happen: a bug.
     Internal = 70,
     /// No usable root, or a root that is not safe.

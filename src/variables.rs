@@ -6,7 +6,7 @@
 mod grammar;
 mod rc;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
@@ -62,12 +62,23 @@ pub struct Variables {
     pub emit_warnings: Option<bool>,
     /// `PEX_MAX_INSTALL_JOBS`.
     pub max_install_jobs: Option<i64>,
-    /// Names of the variables whose value came from an rc file and not from the environment (see [`Variables::in_venv`]).
-    pub from_rc: BTreeSet<String>,
+    /// The variables whose value came from an rc file and not from the environment (see [`Variables::in_venv`]).
+    pub from_rc: BTreeMap<String, Line>,
     /// rc files that are there but were passed over, because others than the user could have written them.
     pub untrusted_rc: Vec<PathBuf>,
     /// Values that only one mode reads, and refuses.
     pub(crate) deferred: Vec<(Mode, VariableError)>,
+}
+
+/// A setting of an rc file.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Line {
+    /// The value as it is written there.
+    pub value: OsString,
+    /// The file.
+    pub file: PathBuf,
+    /// Its line in there, from 1.
+    pub number: usize,
 }
 
 /// The two modes of running (reference, notation).
@@ -133,11 +144,11 @@ impl Variables {
 
         let rc::Read { values, untrusted } = places.read(inputs);
         let mut settings = settings;
-        let mut from_rc = BTreeSet::new();
-        for (name, value) in values {
+        let mut from_rc = BTreeMap::new();
+        for (name, line) in values {
             if name.starts_with("PEX_") && !settings.values.contains_key(&name) {
-                from_rc.insert(name.clone());
-                settings.values.insert(name, value);
+                settings.values.insert(name.clone(), line.value.clone());
+                from_rc.insert(name, line);
             }
         }
         settings.note_home(home, inputs);
@@ -167,7 +178,7 @@ impl Variables {
             None if is_true("PEX_IGNORE_RCFILES") => None,
             None => {
                 let mut read = rc::Places::of(env, pex).read(&mut Inputs::default());
-                read.values.remove("PEX_ROOT")
+                read.values.remove("PEX_ROOT").map(|line| line.value)
             }
         };
         root.filter(|root| !root.is_empty())
@@ -190,7 +201,7 @@ impl Variables {
     #[must_use]
     pub fn in_venv(&self) -> Variables {
         let mut seen = self.clone();
-        let lost = |name: &str| self.from_rc.contains(name);
+        let lost = |name: &str| self.from_rc.contains_key(name);
         if lost("PEX_MODULE") {
             seen.module = None;
         }

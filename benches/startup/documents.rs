@@ -13,7 +13,7 @@ use crate::record::Record;
 use crate::{charts, goals, tables};
 
 /// The documents with such places.
-const DOCUMENTS: [&str; 2] = ["README.md", "docs/performance.md"];
+const DOCUMENTS: [&str; 3] = ["README.md", "docs/comparison.md", "docs/performance.md"];
 
 /// Writes the run's report and charts into its directory, and fills the documents' places for a run of that name.
 pub fn write(record: &Record, directory: &Path, name: &str) -> Result<(), Box<dyn Error>> {

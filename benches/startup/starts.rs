@@ -74,6 +74,7 @@ pub fn measure(
             runs,
             warmup: 0,
             exit_code: Some(0),
+            any_output: false,
         };
         let mut progress = |done: usize, all: usize| {
             let seconds = begin.elapsed().as_secs();

@@ -7,6 +7,9 @@ use serde_json::{Value, json};
 
 use super::{Comparison, Host, Sample, Series, State, Subject};
 
+/// The version of the shape: see `docs/json.md`.
+const SCHEMA: u32 = 1;
+
 /// All series of `comparisons` in one document, with the machine beside them.
 #[must_use]
 pub fn to_json(comparisons: &[Comparison], host: &Host) -> Value {
@@ -19,7 +22,7 @@ pub fn to_json(comparisons: &[Comparison], host: &Host) -> Value {
                 .map(|series| result(comparison, series))
         })
         .collect();
-    json!({ "results": results, "machine": host.to_json() })
+    json!({ "schema": SCHEMA, "results": results, "machine": host.to_json() })
 }
 
 fn result(comparison: &Comparison, series: &Series) -> Value {

@@ -46,6 +46,8 @@ pub struct Settings {
     pub warmup: usize,
     /// The exit code that every run must have; without one, that of the first run.
     pub exit_code: Option<i32>,
+    /// Whether runs may print something else each time.
+    pub any_output: bool,
 }
 
 /// Runs that come before the first counted warm one, at least.
@@ -136,6 +138,7 @@ impl Session {
                     &run,
                     &mut reference,
                     settings.exit_code,
+                    settings.any_output,
                 )?;
                 if round >= warmup {
                     series[at].samples.push(run.sample);
@@ -162,7 +165,7 @@ impl Session {
             let place = self.warm_place(subject)?;
             let verdict = self
                 .run(State::Warm, subject, &place)
-                .and_then(|run| check(subject, &run, &mut reference, exit_code));
+                .and_then(|run| check(subject, &run, &mut reference, exit_code, false));
             match verdict {
                 Err(error) if at == 0 => return Err(error),
                 verdict => verdicts.push(verdict),
@@ -231,6 +234,7 @@ fn check(
     run: &Run,
     reference: &mut Option<Reference>,
     exit_code: Option<i32>,
+    any_output: bool,
 ) -> Result<(), BenchError> {
     let expected = exit_code.or_else(|| reference.as_ref().map(|reference| reference.exit_code));
     if let Some(expected) = expected.filter(|&expected| expected != run.sample.exit_code) {
@@ -250,7 +254,7 @@ fn check(
         });
         return Ok(());
     };
-    match first_difference(&reference.stdout, &run.stdout) {
+    match first_difference(&reference.stdout, &run.stdout).filter(|_| !any_output) {
         None => Ok(()),
         Some(at) => Err(BenchError::Output {
             name: subject.name.clone(),
@@ -323,6 +327,7 @@ mod tests {
                 runs: 3,
                 warmup: 1,
                 exit_code,
+                any_output: false,
             },
             &mut |_, _| {},
         )
@@ -390,6 +395,7 @@ mod tests {
                 runs: 2,
                 warmup: 0,
                 exit_code: None,
+                any_output: false,
             };
             let series = session
                 .measure(State::Warm, subjects, settings, &mut |_, _| {})

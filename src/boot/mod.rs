@@ -5,6 +5,8 @@
 //! what makes a launch pack are needed by few starts: they are kept once for each interpreter, in `finders/` of the root.
 
 mod data;
+#[cfg(feature = "cli")]
+mod paths;
 mod run;
 mod session;
 
@@ -15,6 +17,8 @@ use std::path::Path;
 use pexboot_core::checksum::checksum;
 
 pub use data::{Data, Interactive, Scrubbed, Served, SysPath};
+#[cfg(feature = "cli")]
+pub use paths::paths;
 pub use run::Run;
 pub use session::Session;
 

@@ -21,7 +21,12 @@ use crate::shown::line;
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Commands that cache anything find HOME, TMPDIR, XDG_CACHE_HOME and PEX_ROOT set to directories of their own: new ones \
-for every cold start. Nothing else of the environment but PATH, user and time zone gets through; see --env.")]
+for every cold start. Nothing else of the environment but PATH, user and time zone gets through; see --env.
+
+Examples:
+  pexboot bench app.pex -- --help
+  pexboot bench app.pex --against 'venv=.venv/bin/app --help' --json app.json -- --help
+  pexboot bench server.pex --ignore-output -- --version")]
 pub struct Args {
     /// The PEX file, embedded or not: both forms are measured
     pex: PathBuf,
@@ -37,6 +42,9 @@ pub struct Args {
     /// Runs before those that are not counted; warm ones have three before them at least
     #[arg(long, default_value_t = 1)]
     warmup: u16,
+    /// Measure commands that do not print the same each time, or not what the others print
+    #[arg(long)]
+    ignore_output: bool,
     /// The exit code that every run must have
     #[arg(long, default_value_t = 0, value_name = "CODE")]
     exit_code: i32,
@@ -83,6 +91,7 @@ pub fn run(args: &Args) -> Result<ExitCode, Box<dyn Error>> {
         runs: usize::from(args.runs),
         warmup: usize::from(args.warmup),
         exit_code: Some(args.exit_code),
+        any_output: args.ignore_output,
     };
     let mut session = Session::new(scratch.path(), environment);
     let mut comparisons = Vec::new();

@@ -6,11 +6,14 @@ use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
+use serde_json::{Value, json};
+
 use super::error::CliError;
+use super::json::document;
 use super::warn;
 use crate::output::stdout;
 use crate::pex::Pex;
-use crate::shown::line;
+use crate::shown::{self, line};
 use crate::store::Store;
 use crate::store::upkeep::{Entry, Limits, Pruned};
 use crate::variables::Variables;
@@ -19,11 +22,22 @@ use crate::variables::Variables;
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 The cache is the one that a start from here would use: PEX_ROOT of the environment, of ~/.pexrc or of /etc/pexrc names \
-it, else it is in the user's cache directory. A PEX may name another, and so may a .pexrc beside it: see --for.")]
+it, else it is in the user's cache directory. A PEX may name another, and so may a .pexrc beside it: see --for.
+
+Examples:
+  pexboot cache ls
+  pexboot cache --for ./app path
+  pexboot cache prune --older-than 2w --dry-run")]
 pub struct Args {
     /// The cache that this PEX would use
     #[arg(long = "for", value_name = "FILE", global = true)]
     pex: Option<PathBuf>,
+    /// The cache in `DIR/pexboot`, as PEX_ROOT=DIR and `pexboot warm --root DIR` make it
+    #[arg(long, value_name = "DIR", global = true, conflicts_with = "pex")]
+    root: Option<PathBuf>,
+    /// Print one JSON object
+    #[arg(long, global = true)]
+    json: bool,
     #[command(subcommand)]
     command: Command,
 }
@@ -67,18 +81,36 @@ const OLD: Duration = Duration::from_secs(30 * 24 * 60 * 60);
 /// # Errors
 /// When there is no root, or it cannot be read or written.
 pub fn run(args: &Args) -> Result<(), CliError> {
-    let pex = args.pex.as_deref();
-    let store = match &args.command {
-        Command::Prune { .. } | Command::Clear => of_starts(pex, Store::open)?,
-        Command::Ls { .. } | Command::Du | Command::Path => of_starts(pex, Store::look)?,
+    let open: Open = match &args.command {
+        Command::Prune { .. } | Command::Clear => Store::open,
+        Command::Ls { .. } | Command::Du | Command::Path => Store::look,
     };
-    let text = match &args.command {
-        Command::Path => format!("{}\n", line(store.kept()?.display())),
-        Command::Ls { entries: true } => entries(&store.catalogue()?.entries, SystemTime::now()),
-        Command::Ls { entries: false } => {
-            applications(&store.catalogue()?.entries, SystemTime::now())
+    let store = match &args.root {
+        Some(root) => of_root(root, open)?,
+        None => of_starts(args.pex.as_deref(), open)?,
+    };
+    let now = SystemTime::now();
+    let (text, value) = match &args.command {
+        Command::Path => (format!("{}\n", line(store.kept()?.display())), json!({})),
+        Command::Ls { entries: all } => {
+            let found = store.catalogue()?.entries;
+            let text = match all {
+                true => entries(&found, now),
+                false => applications(&found, now),
+            };
+            let list = found.iter().map(entry_json).collect::<Vec<_>>();
+            let total = bytes(found.iter().map(|entry| entry.size).sum());
+            let text = format!(
+                "{:>8}  {:>10}  application\n{text}{:>8}  {total:>10}  on disk, what is shared once\n",
+                "used", "size", "total"
+            );
+            (text, json!({ "entries": list }))
         }
-        Command::Du => kinds(&store.catalogue()?.entries),
+        Command::Du => {
+            let found = store.catalogue()?.entries;
+            let list = found.iter().map(entry_json).collect::<Vec<_>>();
+            (kinds(&found), json!({ "entries": list }))
+        }
         Command::Prune {
             older_than,
             max_size,
@@ -91,17 +123,25 @@ pub fn run(args: &Args) -> Result<(), CliError> {
                 grace: *grace,
                 dry_run: *dry_run,
             };
-            told(&store.prune(&limits)?, &limits)
+            let pruned = store.prune(&limits)?;
+            (told(&pruned, &limits), pruned_json(&pruned))
         }
         Command::Clear => {
             let limits = Limits {
                 older_than: Some(Duration::ZERO),
                 ..Limits::default()
             };
-            told(&store.prune(&limits)?, &limits)
+            let pruned = store.prune(&limits)?;
+            (told(&pruned, &limits), pruned_json(&pruned))
         }
     };
-    stdout::print(&text);
+    if args.json {
+        let mut value = value;
+        value["root"] = json!(store.kept()?.to_string_lossy());
+        stdout::print(&(shown::json(&document(value)) + "\n"));
+    } else {
+        stdout::print(&text);
+    }
     Ok(())
 }
 
@@ -119,6 +159,43 @@ pub(super) fn of_starts(pex: Option<&Path>, open: Open) -> Result<Store, CliErro
     let named = Variables::named_root(&env, pex.as_deref());
     let by_info = || Some(OsString::from(opened?.info.pex_root?));
     Ok(open(named.or_else(by_info).as_deref(), &mut warn))
+}
+
+/// The store in `DIR/pexboot`, and no other.
+///
+/// # Errors
+/// When that is none.
+fn of_root(root: &Path, open: Open) -> Result<Store, CliError> {
+    let root = std::path::absolute(root)?;
+    let store = open(Some(root.as_os_str()), &mut warn);
+    let wanted = root.join("pexboot");
+    let canonical = |path: &Path| path.canonicalize().unwrap_or_else(|_| path.to_owned());
+    match canonical(store.kept()?) == canonical(&wanted) {
+        true => Ok(store),
+        false => Err(CliError::usage(&format!(
+            "`{}` cannot be used as a root; nothing was done",
+            wanted.display()
+        ))),
+    }
+}
+
+/// An entry for programs.
+fn entry_json(entry: &Entry) -> Value {
+    let used = entry.used.duration_since(SystemTime::UNIX_EPOCH);
+    let names = entry.applications.iter();
+    json!({
+        "kind": entry.kind.directory(),
+        "name": entry.name.to_string_lossy(),
+        "size": entry.size,
+        "used": used.map_or(0, |used| used.as_secs()),
+        "applications": names.map(|name| name.to_string_lossy()).collect::<Vec<_>>(),
+    })
+}
+
+/// A prune for programs.
+fn pruned_json(pruned: &Pruned) -> Value {
+    let list = |entries: &[Entry]| entries.iter().map(entry_json).collect::<Vec<_>>();
+    json!({ "gone": list(&pruned.gone), "spared": list(&pruned.spared), "freed": pruned.freed })
 }
 
 /// One line for each application.
@@ -201,6 +278,13 @@ fn told(pruned: &Pruned, limits: &Limits) -> String {
         writeln!(lines, "{count} {what} would be taken out, {}", bytes(size))
     } else {
         let _ = writeln!(lines, "{count} {what} taken out, {}", bytes(size));
+        if pruned.freed < size && limits.grace > Duration::ZERO {
+            let _ = writeln!(
+                lines,
+                "what lies aside is given back by a prune after {}",
+                ago(limits.grace)
+            );
+        }
         writeln!(lines, "{} given back", bytes(pruned.freed))
     };
     lines

@@ -108,6 +108,7 @@ pub fn run(args: &Args) -> Result<ExitCode, Box<dyn Error>> {
                 runs,
                 warmup: 1,
                 exit_code: Some(0),
+                any_output: false,
             };
             let subjects = &contestant.subjects;
             let series = session.measure(state, subjects, settings, &mut |done, all| {

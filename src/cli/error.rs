@@ -16,6 +16,16 @@ pub struct CliError {
 }
 
 impl CliError {
+    /// The command line contradicts itself.
+    pub fn usage(text: &str) -> CliError {
+        CliError::new(ExitCode::Usage, text)
+    }
+
+    /// What was asked for cannot be had.
+    pub fn refused(text: &str) -> CliError {
+        CliError::new(ExitCode::Refused, text)
+    }
+
     /// A message of one line.
     fn new(code: ExitCode, error: impl std::fmt::Display) -> CliError {
         CliError {

@@ -6,8 +6,11 @@ use std::path::PathBuf;
 use pexboot_core::hex::hex;
 use serde_json::{Value, json};
 
+use super::each::{Input, each};
 use super::error::CliError;
+use super::json::document;
 use crate::embed::{State, state};
+use crate::exit::ExitCode;
 use crate::launch::{self, Host, Invocation, host};
 use crate::output::stdout;
 use crate::pack::Pack;
@@ -16,9 +19,14 @@ use crate::shown;
 
 /// What `info` is told.
 #[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Examples:
+  pexboot info app
+  pexboot info --json app | jq -r '.wheels[].name'")]
 pub struct Args {
-    /// The PEX, embedded or not
-    pex: PathBuf,
+    /// The PEXes, embedded or not; `-` is standard input
+    #[arg(required = true, value_name = "PEX")]
+    pexes: Vec<PathBuf>,
     /// Ask this Python, a path or a name on PATH. Without it, of the programs that the PEX or an rc file names only those
     /// are run that are Pythons on PATH
     #[arg(long, value_name = "PYTHON")]
@@ -26,28 +34,29 @@ pub struct Args {
     /// List the modules of its launch pack
     #[arg(long)]
     modules: bool,
-    /// Print one JSON object
+    /// Print one JSON object for each PEX
     #[arg(long)]
     json: bool,
 }
 
 /// Prints what there is to say.
-///
-/// # Errors
-/// When the PEX cannot be read or the output not be written.
-pub fn run(args: &Args) -> Result<(), CliError> {
-    let state = state(&args.pex)?;
+pub fn run(args: &Args) -> ExitCode {
+    each(&args.pexes, "looking at", |file| tell(args, file))
+}
+
+fn tell(args: &Args, file: &Input) -> Result<ExitCode, CliError> {
+    let state = state(&file.path)?;
     let host = host(&state.pex.path, args.python.as_deref()).unwrap_or_else(|error| Host {
         refused: Some(error),
         ..Host::default()
     });
     let facts = Facts::of(state, host)?;
-    stdout::print(&if args.json {
-        shown::json(&facts.json()) + "\n"
+    stdout::print(&file.named_so(&if args.json {
+        shown::json(&document(facts.json())) + "\n"
     } else {
         facts.text(args.modules)
-    });
-    Ok(())
+    }));
+    Ok(ExitCode::Success)
 }
 
 /// Everything that is shown.
@@ -92,7 +101,7 @@ impl Facts {
             head,
             archive,
             appendix,
-            intact,
+            as_sealed,
         } = &self.state;
         let sizes = json!({ "file": size, "head": head, "archive": archive, "appendix": appendix });
         let engine = seal.as_ref().map(|seal| {
@@ -107,7 +116,7 @@ impl Facts {
             "layout": layout(pex.layout),
             "embedded": seal.is_some(),
             "embedded_by": seal.as_ref().map(|seal| seal.version()),
-            "intact": intact,
+            "length_as_sealed": as_sealed,
             "fingerprint": hex(&self.fingerprint),
             "shebang": self.shebang,
             "sizes": sizes,
@@ -135,7 +144,7 @@ impl Facts {
             None => "no".to_owned(),
             Some(seal) => {
                 let version = seal.version();
-                let changed = if self.state.intact {
+                let changed = if self.state.as_sealed {
                     ""
                 } else {
                     ", but changed afterwards"

@@ -5,12 +5,20 @@
 mod bench;
 mod cache;
 mod demo;
+mod each;
 mod embed;
 mod error;
+mod explain;
+mod generate;
 mod home;
 mod info;
+mod json;
+mod path;
+mod progress;
 mod run;
+mod sbom;
 mod strip;
+mod surprise;
 mod verify;
 mod warm;
 
@@ -40,10 +48,19 @@ enum Command {
     Demo(demo::Args),
     /// Put the native stub in front of a PEX
     Embed(embed::Args),
+    /// Tell what a start of a PEX would do, and why
+    Explain(explain::Args),
+    /// Write shell completions and manual pages
+    #[command(hide = true)]
+    Generate(generate::Args),
     /// Tell what a PEX is and what is in it
     Info(info::Args),
+    /// Print where the interpreter, the code and the packages of a PEX are
+    Path(path::Args),
     /// Run a PEX natively, embedded or not
     Run(run::Args),
+    /// Print what is in a PEX as a bill of materials
+    Sbom(sbom::Args),
     /// Give the original PEX back, byte for byte
     Strip(strip::Args),
     /// Check every checksum and every promised hash of a PEX
@@ -61,11 +78,14 @@ pub fn main() -> i32 {
         Ok(cli) => run(cli) as i32,
         Err(error) => {
             // Help and version come here too, with an exit code of their own.
-            let text = shown::lines(error.render());
+            let text = error.render();
             if error.use_stderr() {
-                complain(text.trim_end());
+                // It shows what was typed.
+                complain(shown::lines(text).trim_end());
+            } else if is_coloured() {
+                stdout::print(&text.ansi().to_string());
             } else {
-                stdout::print(&text);
+                stdout::print(&text.to_string());
             }
             error.exit_code()
         }
@@ -79,17 +99,28 @@ pub fn main() -> i32 {
     }
 }
 
+/// Whether help is shown with bold names: on a terminal that is not told otherwise.
+fn is_coloured() -> bool {
+    let said = |name| std::env::var_os(name).is_some_and(|value| !value.is_empty());
+    let dumb = std::env::var_os("TERM").is_none_or(|term| term == "dumb");
+    stdout::is_terminal() && !said("NO_COLOR") && !dumb
+}
+
 fn run(cli: Cli) -> ExitCode {
     let done = |()| ExitCode::Success;
     let result = match cli.command {
         Command::Bench(args) => bench::run(&args).map_err(CliError::from),
         Command::Cache(args) => cache::run(&args).map(done),
         Command::Demo(args) => demo::run(&args).map_err(CliError::from),
-        Command::Embed(args) => embed::run(&args).map(done),
-        Command::Info(args) => info::run(&args).map(done),
+        Command::Embed(args) => embed::run(&args),
+        Command::Explain(args) => explain::run(&args),
+        Command::Generate(args) => generate::run(&args).map(done),
+        Command::Info(args) => Ok(info::run(&args)),
+        Command::Path(args) => path::run(&args).map(done),
+        Command::Sbom(args) => sbom::run(&args).map(done),
         Command::Run(args) => Ok(run::run(&args)),
-        Command::Strip(args) => strip::run(&args).map(done),
-        Command::Verify(args) => verify::run(&args),
+        Command::Strip(args) => strip::run(&args),
+        Command::Verify(args) => Ok(verify::run(&args)),
         Command::Warm(args) => Ok(warm::run(&args)),
     };
     result.unwrap_or_else(|error| {

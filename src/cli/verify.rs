@@ -2,38 +2,87 @@
 
 use std::path::PathBuf;
 
+use serde_json::json;
+
+use super::each::{Input, each};
 use super::error::CliError;
+use super::json::document;
 use crate::exit::ExitCode;
 use crate::output::stdout;
-use crate::shown::line;
+use crate::shown::{self, line};
 use crate::store::Store;
 use crate::verify::{VerifyError, verify};
 
 /// What `verify` is told.
 #[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Ends with 65 where a file is damaged.
+
+Examples:
+  pexboot verify dist/*.pex
+  pexboot verify --cache /usr/local/bin/app
+  curl -sL https://example.org/app | pexboot verify -")]
 pub struct Args {
-    /// The PEX, embedded or not
-    pex: PathBuf,
+    /// The PEXes, embedded or not; `-` is standard input
+    #[arg(required = true, value_name = "PEX")]
+    pexes: Vec<PathBuf>,
     /// Compare what is in the cache as well
     #[arg(long)]
     cache: bool,
+    /// Say nothing of files that are whole
+    #[arg(short, long)]
+    quiet: bool,
+    /// Print one JSON object for each PEX
+    #[arg(long)]
+    json: bool,
 }
 
 /// Checks, and tells what is wrong.
-///
-/// # Errors
-/// When the file is no PEX or the check cannot be made.
-pub fn run(args: &Args) -> Result<ExitCode, CliError> {
+pub fn run(args: &Args) -> ExitCode {
+    each(&args.pexes, "checking", |file| check(args, file))
+}
+
+fn check(args: &Args, file: &Input) -> Result<ExitCode, CliError> {
     let cache = if args.cache {
-        let store = super::cache::of_starts(Some(&args.pex), Store::look)?;
+        let store = super::cache::of_starts(Some(&file.path), Store::look)?;
         store.kept()?;
         Some(store)
     } else {
         None
     };
-    let found = verify(&args.pex, cache.as_ref())?;
+    let found = verify(&file.path, cache.as_ref())?;
+    let code = match found.faults.is_empty() {
+        true => ExitCode::Success,
+        false => ExitCode::BadFile,
+    };
+    if args.json {
+        let faults = found
+            .faults
+            .iter()
+            .map(|fault| file.named_so(&fault.to_string()));
+        let value = document(json!({
+            "path": file.shown(&file.path),
+            "whole": found.faults.is_empty(),
+            "faults": faults.collect::<Vec<_>>(),
+            "members": found.members,
+            "wheels": found.wheels,
+            "hashes": found.hashes,
+            "unpromised": found.unpromised,
+            "cached": args.cache.then_some(found.cached),
+        }));
+        stdout::print(&(shown::json(&value) + "\n"));
+        return Ok(code);
+    }
+    // Of several it must be said which.
+    let name = match args.pexes.len() {
+        1 => String::new(),
+        _ => format!("{}: ", line(file.shown(&file.path))),
+    };
     for fault in &found.faults {
-        stdout::print(&format!("{}\n", line(fault)));
+        stdout::print(&format!(
+            "{name}{}\n",
+            line(file.named_so(&fault.to_string()))
+        ));
     }
     let mut checked = format!(
         "{} members, {} wheels, {} other hashes",
@@ -49,14 +98,16 @@ pub fn run(args: &Args) -> Result<ExitCode, CliError> {
         checked += &format!(", {} entries of the cache", found.cached);
     }
     if found.faults.is_empty() {
-        stdout::print(&format!("whole: {checked}\n"));
-        return Ok(ExitCode::Success);
+        if !args.quiet {
+            stdout::print(&format!("{name}whole: {checked}\n"));
+        }
+    } else {
+        stdout::print(&format!(
+            "{name}damaged: {} in {checked}; fetch or build the file anew, or run `pexboot cache clear`\n",
+            found.faults.len()
+        ));
     }
-    stdout::print(&format!(
-        "damaged: {} in {checked}; fetch or build the file anew, or run `pexboot cache clear`\n",
-        found.faults.len()
-    ));
-    Ok(ExitCode::BadFile)
+    Ok(code)
 }
 
 impl From<VerifyError> for CliError {

@@ -2,32 +2,41 @@
 
 use std::path::{Path, PathBuf};
 
+use super::each::each;
+use super::error::CliError;
 use crate::exit::ExitCode;
-use crate::launch::{Console, Invocation, LaunchError, complain, warm};
+use crate::launch::{Console, Invocation, LaunchError, warm};
 
 /// What `warm` is told.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 PEX_* variables count as they do for a start: one that selects a launch (PEX_SCRIPT, PEX_MODULE, ...) must be the same \
 then. A root in an image is used from any account as a seed, which is only ever read: let everyone read it (`chmod -R \
-a+rX DIR`), and set PEXBOOT_SEEDS to DIR/pexboot.")]
+a+rX DIR`), and set PEXBOOT_SEEDS to DIR/pexboot.
+
+Examples:
+  pexboot warm app
+  RUN pexboot warm --root /opt/cache /usr/local/bin/app && chmod -R a+rX /opt/cache     in a Dockerfile")]
 pub struct Args {
-    /// The PEX, embedded or not, under the name and path by which it will be started
-    pex: PathBuf,
+    /// The PEXes, embedded or not, under the names and paths by which they will be started
+    #[arg(required = true, value_name = "PEX")]
+    pexes: Vec<PathBuf>,
     /// Fill `DIR/pexboot` instead of the usual root, as PEX_ROOT=DIR would
     #[arg(long, value_name = "DIR")]
     root: Option<PathBuf>,
 }
 
-/// Prepares the launch, compiles its modules and waits until all is on disk.
+/// Prepares the launches, compiles their modules and waits until all is on disk.
 pub fn run(args: &Args) -> ExitCode {
-    match fill(&args.pex, args.root.as_deref()) {
-        Ok(()) => ExitCode::Success,
-        Err(error) => {
-            complain(&format!("pexboot: {error}"));
-            error.exit_code()
+    each(&args.pexes, "warming", |file| {
+        if file.is_stdin() {
+            return Err(CliError::usage(
+                "`-` cannot be warmed: a start is known by the file's name and path",
+            ));
         }
-    }
+        fill(&file.path, args.root.as_deref())?;
+        Ok(ExitCode::Success)
+    })
 }
 
 fn fill(pex: &Path, root: Option<&Path>) -> Result<(), LaunchError> {

@@ -58,6 +58,8 @@ pub(super) struct Constants<'a> {
     pub pex_root: &'a [u8],
     /// Permission bits that embedding has added.
     pub added: u32,
+    /// What bytecode was asked for.
+    pub compile: &'a str,
 }
 
 impl Constants<'_> {
@@ -66,14 +68,26 @@ impl Constants<'_> {
         // JSON's text literals are Python's too.
         let root = serde_json::Value::from(String::from_utf8_lossy(self.pex_root)).to_string();
         let (head, archive, added) = (self.head, self.archive, self.added);
+        let compile = serde_json::Value::from(self.compile).to_string();
         format!(
-            "HEAD = {head}\nARCHIVE = {archive}\nDIGEST = \"{hex}\"\nPEX_ROOT = {root}\nADDED = {added}\n"
+            "HEAD = {head}\nARCHIVE = {archive}\nDIGEST = \"{hex}\"\nPEX_ROOT = {root}\nADDED = {added}\nCOMPILE = {compile}\n"
         )
     }
 }
 
-/// The digest of the archive and the permission bits that were added, as an earlier embedding has left word of them.
-pub(super) fn left_by(archive: &Archive) -> Result<Option<([u8; 32], u32)>, ArchiveError> {
+/// What an earlier embedding has left word of.
+#[derive(Debug)]
+pub(super) struct Left {
+    /// SHA-256 of the archive.
+    pub digest: [u8; 32],
+    /// Permission bits that were added.
+    pub added: u32,
+    /// What bytecode was asked for; empty where an early version embedded it.
+    pub compile: String,
+}
+
+/// What an earlier embedding has left word of.
+pub(super) fn left_by(archive: &Archive) -> Result<Option<Left>, ArchiveError> {
     let Some(entry) = archive.find(ORIGINAL_NAME) else {
         return Ok(None);
     };
@@ -87,7 +101,12 @@ pub(super) fn left_by(archive: &Archive) -> Result<Option<([u8; 32], u32)>, Arch
     let added = value("ADDED")
         .and_then(|text| text.parse::<u32>().ok())
         .filter(|bits| bits & !0o111 == 0);
-    Ok(digest.zip(added))
+    let compile = value("COMPILE").and_then(|text| serde_json::from_str(text).ok());
+    Ok(digest.zip(added).map(|(digest, added)| Left {
+        digest,
+        added,
+        compile: compile.unwrap_or_default(),
+    }))
 }
 
 /// The appendix of one file.
@@ -497,10 +516,11 @@ mod tests {
             digest: [0xab; 32],
             pex_root: "~/\"\\ü".as_bytes(),
             added: 0o111,
+            compile: "all a\"b",
         };
         let hex = "ab".repeat(32);
         let expect = format!(
-            "HEAD = 1\nARCHIVE = 2\nDIGEST = \"{hex}\"\nPEX_ROOT = \"~/\\\"\\\\ü\"\nADDED = 73\n"
+            "HEAD = 1\nARCHIVE = 2\nDIGEST = \"{hex}\"\nPEX_ROOT = \"~/\\\"\\\\ü\"\nADDED = 73\nCOMPILE = \"all a\\\"b\"\n"
         );
         assert_eq!(constants.python(), expect);
     }

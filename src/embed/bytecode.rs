@@ -41,6 +41,51 @@ pub struct Bytecode {
     pub(super) entries: Vec<Entry>,
     /// What was compiled for each interpreter.
     pub made: Vec<Made>,
+    /// What was asked for, for a later embedding to ask again.
+    pub choice: Choice,
+}
+
+/// What was asked for.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub enum Choice {
+    /// Nothing: what the host that embeds makes of it.
+    #[default]
+    Auto,
+    /// No bytecode.
+    None,
+    /// Of these modules; for these interpreters, without any for the one that would run the PEX.
+    Of(Scope, Vec<String>),
+}
+
+impl Choice {
+    /// The choice as a text.
+    #[must_use]
+    pub fn text(&self) -> String {
+        match self {
+            Choice::Auto => "auto".to_owned(),
+            Choice::None => "none".to_owned(),
+            Choice::Of(scope, pythons) => {
+                let scope = match scope {
+                    Scope::Imports => "imports",
+                    Scope::All => "all",
+                };
+                let pythons = pythons.iter().map(|python| format!(" {python}"));
+                scope.to_owned() + &pythons.collect::<String>()
+            }
+        }
+    }
+
+    /// Reads [`Choice::text`]; what is not understood is no choice.
+    pub(super) fn read(text: &str) -> Choice {
+        let mut words = text.split(' ');
+        let scope = match words.next() {
+            Some("none") => return Choice::None,
+            Some("imports") => Scope::Imports,
+            Some("all") => Scope::All,
+            _ => return Choice::Auto,
+        };
+        Choice::Of(scope, words.map(str::to_owned).collect())
+    }
 }
 
 /// An entry of the appendix.
@@ -64,6 +109,12 @@ pub struct Made {
 }
 
 impl Bytecode {
+    /// The same, with word of what was asked for.
+    #[must_use]
+    pub fn asked(self, choice: Choice) -> Bytecode {
+        Bytecode { choice, ..self }
+    }
+
     /// What the seal says of it: the digest of its index, zeros where there is none.
     pub(super) fn digest(&self) -> [u8; 32] {
         match self.entries.first() {
@@ -115,14 +166,17 @@ impl Bytecode {
             let fits = &mut |record: &Record| {
                 select(&pex, pex.info.ignore_errors, record).map_err(Into::into)
             };
-            let Looked { chosen, not_run } = interpreter::look(&request, python, &store, fits);
+            let Looked {
+                chosen, not_run, ..
+            } = interpreter::look(&request, python, false, &store, fits);
             for program in not_run {
                 warn(&format!(
                     "`{0}` was not run: it is not on PATH; `--python={0}` names it",
                     program.display()
                 ));
             }
-            let (record, selected) = chosen.map_err(|error| failed(error.to_string()))?;
+            let taken = chosen.map_err(|error| failed(error.to_string()))?;
+            let (record, selected) = (taken.python, taken.fit);
             let Some(tag) = record.tag().filter(|tag| !tags.contains(tag)) else {
                 continue;
             };

@@ -28,9 +28,10 @@ use pexboot_core::seal::{self, Options, SEAL_SIZE, Seal, VERSION_MAX};
 
 use crate::archive::Archive;
 use crate::pex::{Layout, Pex};
+use crate::regular;
 
 pub use crate::interpreter::Scope;
-pub use bytecode::{Bytecode, Wanted};
+pub use bytecode::{Bytecode, Choice, Wanted};
 pub use error::EmbedError;
 pub use recorded::Run;
 pub use state::{State, state};
@@ -94,7 +95,7 @@ pub fn embed(
     let pex = Pex::open(input)?;
     match pex.layout {
         Layout::Zipapp => embed_file(&pex, output, options, bytecode, parts),
-        Layout::Packed | Layout::Loose if *bytecode != Bytecode::default() => {
+        Layout::Packed | Layout::Loose if !bytecode.entries.is_empty() => {
             Err(EmbedError::DirectoryBytecode { path: pex.path })
         }
         Layout::Packed | Layout::Loose if output.is_some() => {
@@ -102,6 +103,66 @@ pub fn embed(
         }
         Layout::Packed | Layout::Loose => directory::embed(&pex, options, parts),
     }
+}
+
+/// The options of an earlier embedding.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Remembered {
+    /// What the seal says.
+    pub options: Options,
+    /// What bytecode was asked for.
+    pub choice: Choice,
+}
+
+/// What the PEX at `input` was embedded with; `None` where it was not.
+///
+/// # Errors
+/// When `input` is not a PEX or is damaged.
+pub fn remembered(input: &Path) -> Result<Option<Remembered>, EmbedError> {
+    let State { pex, seal, .. } = state(input)?;
+    let Some(seal) = seal else {
+        return Ok(None);
+    };
+    let left = match pex.archive() {
+        Some(archive) => appendix::left_by(archive)?,
+        None => None,
+    };
+    Ok(Some(Remembered {
+        options: seal.options,
+        choice: left.map_or(Choice::Auto, |left| Choice::read(&left.compile)),
+    }))
+}
+
+/// Whether embedding the PEX at `input` in place would change it: it is not embedded, by another version, or with other
+/// options. The result is made aside and compared.
+///
+/// # Errors
+/// As [`embed`].
+pub fn would_change(
+    input: &Path,
+    options: Options,
+    bytecode: &Bytecode,
+    parts: &Parts<'_>,
+) -> Result<bool, EmbedError> {
+    let pex = Pex::open(input)?;
+    let place = match pex.layout {
+        Layout::Zipapp => pex.path.clone(),
+        Layout::Packed | Layout::Loose => pex.path.join("pex"),
+    };
+    let io = |source| EmbedError::Io {
+        path: place.clone(),
+        source,
+    };
+    let made = match pex.layout {
+        Layout::Zipapp => {
+            let aside = tempfile::tempdir().map_err(io)?;
+            let made = aside.path().join("pex");
+            embed_file(&pex, Some(&made), options, bytecode, parts)?;
+            regular::read(&made).map_err(io)?
+        }
+        Layout::Packed | Layout::Loose => Head::new(&pex, options, parts)?.alone(&pex)?.0,
+    };
+    Ok(regular::read(&place).map_or(true, |found| found != made))
 }
 
 /// Takes head and appendix off the PEX at `input` and writes what it was before to `output` (`-` is standard output), or in place
@@ -170,6 +231,7 @@ fn embed_file(
         digest,
         pex_root: &pex_root,
         added: executable & !mode,
+        compile: &bytecode.choice.text(),
     };
     let appendix = Appendix::new(&original, &constants, bytecode, &head.sections)?;
     result.write(&appendix.bytes)?;
@@ -229,12 +291,12 @@ impl Before {
         if input.seal().is_none() {
             return Ok(Before::default());
         }
-        let (digest, added) = appendix::left_by(input)?.ok_or_else(|| EmbedError::Changed {
+        let left = appendix::left_by(input)?.ok_or_else(|| EmbedError::Changed {
             path: input.path().to_path_buf(),
         })?;
         Ok(Before {
-            digest: Some(digest),
-            added,
+            digest: Some(left.digest),
+            added: left.added,
         })
     }
 }

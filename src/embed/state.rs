@@ -24,7 +24,7 @@ pub struct State {
     /// Bytes behind the archive.
     pub appendix: u64,
     /// Whether the file is as long as its seal says: if not, it was changed after it was embedded.
-    pub intact: bool,
+    pub as_sealed: bool,
 }
 
 /// Looks at the PEX at `path`.
@@ -59,7 +59,7 @@ pub fn state(path: &Path) -> Result<State, EmbedError> {
         None => 0,
     };
     let appendix = size.saturating_sub(head).saturating_sub(archive);
-    let intact = seal.as_ref().is_none_or(|seal| seal.file_size == size);
+    let as_sealed = seal.as_ref().is_none_or(|seal| seal.file_size == size);
     Ok(State {
         pex,
         seal,
@@ -67,6 +67,6 @@ pub fn state(path: &Path) -> Result<State, EmbedError> {
         head,
         archive,
         appendix,
-        intact,
+        as_sealed,
     })
 }

@@ -355,7 +355,7 @@ fn a_file_updated_by_zip_is_told_from_an_intact_one() {
     ));
     assert!(matches!(embedded(&path), Err(EmbedError::Changed { .. })));
     // It still is a PEX with a seal, whose size no longer holds.
-    assert!(!state(&path).unwrap().intact);
+    assert!(!state(&path).unwrap().as_sealed);
 }
 
 #[test]
@@ -373,7 +373,7 @@ fn an_embedded_file_cut_anywhere_is_an_error_and_no_panic() {
         let path = write(temp.path(), &bytes[..length], 0o755);
         match state(&path) {
             // With the archive whole it is the zip it was, and known to be cut.
-            Ok(state) => assert!(length >= archive_end && !state.intact, "cut at {length}"),
+            Ok(state) => assert!(length >= archive_end && !state.as_sealed, "cut at {length}"),
             Err(_) => assert!(length < archive_end, "cut at {length}"),
         }
         assert!(strip(&path, None).is_err() || length >= archive_end);

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use std::rc::Rc;
 
 use super::Unfit;
+use super::candidate::{Candidates, Verdict};
 use super::constraint::Constraints;
 use super::messages::Report;
 use super::record::Records;
@@ -23,6 +24,7 @@ pub(super) fn choose<T>(
     surroundings: &Surroundings,
     records: &Records<'_>,
     inputs: &mut Inputs,
+    judged: &mut Candidates,
     fits: &mut dyn FnMut(&Record) -> Result<T, Unfit>,
 ) -> Result<Taken<T>, InterpreterError> {
     let constraints = Constraints::parse(request.constraints)?;
@@ -32,6 +34,7 @@ pub(super) fn choose<T>(
         records,
         constraints,
         report: Report::default(),
+        judged,
         unread: None,
         running: OnceCell::new(),
     };
@@ -66,6 +69,7 @@ struct Choice<'a> {
     records: &'a Records<'a>,
     constraints: Constraints,
     report: Report,
+    judged: &'a mut Candidates,
     /// What kept the PEX from being read.
     unread: Option<Cause>,
     /// By which path a Python runs already, once that was looked for.
@@ -176,7 +180,7 @@ impl Choice<'_> {
             Shim::No => self.records.get(path),
         };
         record.map_err(|why| {
-            self.report.broken(binary::canonical(path), why);
+            self.broken(path, why);
             self.failure(&format!(
                 "The specified PEX_PYTHON={} could not be identified as a valid Python interpreter.",
                 path.display()
@@ -208,7 +212,7 @@ impl Choice<'_> {
         match self.records.get(&path) {
             Ok(record) => Some(record),
             Err(why) => {
-                self.report.broken(binary::canonical(&path), why);
+                self.broken(&path, why);
                 None
             }
         }
@@ -232,8 +236,17 @@ impl Choice<'_> {
             if by_name && place.admits(&first.binary) {
                 seen.push(first.binary.clone());
                 if let Some(fit) = self.examine(first, fits, &mut refused) {
+                    let why = self.first_choice();
+                    self.judged.judge(first, Verdict::Taken, why);
                     return Ok(Some((Rc::clone(first), fit)));
                 }
+            } else {
+                let why = if by_name {
+                    "PEX_PYTHON_PATH does not name it"
+                } else {
+                    "PEX_PYTHON asks for another name"
+                };
+                self.judged.judge(first, Verdict::Passed, why);
             }
         }
 
@@ -243,13 +256,21 @@ impl Choice<'_> {
             let record = match record {
                 Ok(record) => record,
                 Err(why) => {
-                    self.report.broken(binary::canonical(path), why);
+                    self.broken(path, why);
                     continue;
                 }
             };
             // One of each release will do, and what is older than anything a PEX supports is not worth a word.
             let release = (record.version, record.abi.clone());
+            let known = seen.contains(&record.binary);
             if releases.contains(&release) || !is_supported(record.version) {
+                if !known {
+                    let why = match is_supported(record.version) {
+                        true => "another of the same release comes before it",
+                        false => "it is older than what PEXes run on",
+                    };
+                    self.judged.judge(&record, Verdict::Passed, why);
+                }
                 continue;
             }
             releases.push(release);
@@ -259,6 +280,8 @@ impl Choice<'_> {
             seen.push(record.binary.clone());
             if let Some(fit) = self.examine(&record, fits, &mut refused) {
                 if first.is_some_and(|first| first.binary == record.binary) {
+                    let why = self.first_choice();
+                    self.judged.judge(&record, Verdict::Taken, why);
                     return Ok(Some((record, fit)));
                 }
                 valid.push((record, fit));
@@ -274,7 +297,14 @@ impl Choice<'_> {
             }),
         };
         if let Some(index) = best {
-            return Ok(Some(valid.swap_remove(index)));
+            let picked = valid.swap_remove(index);
+            let why = match (valid.len(), self.request.strategy) {
+                (0, _) => "no other fits",
+                (_, SelectionStrategy::Oldest) => "the oldest release of those that fit",
+                (_, SelectionStrategy::Newest) => "the newest release of those that fit",
+            };
+            self.judged.judge(&picked.0, Verdict::Taken, why);
+            return Ok(Some(picked));
         }
         if !refused.is_empty() {
             self.report.constraints = refused;
@@ -301,12 +331,18 @@ impl Choice<'_> {
     ) -> Option<T> {
         self.report.examined(record);
         if !self.constraints.accept(record) {
+            let why = format!("the PEX is for {}", self.constraints);
+            self.judged.judge(record, Verdict::Rejected, why);
             return None;
         }
         match fits(record) {
-            Ok(fit) => Some(fit),
-            Err(Unfit::Verdict(why)) => {
-                refused.push(why);
+            Ok(fit) => {
+                self.judged.judge(record, Verdict::Fits, "");
+                Some(fit)
+            }
+            Err(Unfit::Verdict { message, short }) => {
+                self.judged.judge(record, Verdict::Rejected, short);
+                refused.push(message);
                 None
             }
             Err(Unfit::Unread(cause)) => {
@@ -314,6 +350,21 @@ impl Choice<'_> {
                 None
             }
         }
+    }
+
+    /// Why a Python that fits was taken without a search.
+    fn first_choice(&self) -> &'static str {
+        match (self.request.python, self.request.current) {
+            (Some(python), _) if python.starts_with('/') => "PEX_PYTHON names it",
+            (_, Some(_)) => "it runs the PEX already",
+            _ => "the PEX is started by it",
+        }
+    }
+
+    fn broken(&mut self, python: &Path, why: String) {
+        let python = binary::canonical(python);
+        self.judged.broken(&python, &why);
+        self.report.broken(python, why);
     }
 
     /// The interpreter that a virtual environment was made from (reference 4.6).
@@ -356,7 +407,13 @@ impl Choice<'_> {
             .filter_map(|path| self.records.get(&path).ok())
             .find(|base| base.version == picked.version && base.abi == picked.abi);
             match base {
-                Some(base) => record = base,
+                Some(base) => {
+                    self.judged
+                        .judge(&record, Verdict::Fits, "a virtual environment of the next");
+                    self.judged
+                        .judge(&base, Verdict::Taken, "the base of the virtual environment");
+                    record = base;
+                }
                 None => break,
             }
         }
@@ -376,6 +433,10 @@ impl Choice<'_> {
     fn excluded(&mut self, preferred: &Record, found: Option<&Record>) -> InterpreterError {
         self.report = Report::default();
         self.report.examined(preferred);
+        if let Some(found) = found {
+            self.judged
+                .judge(found, Verdict::Passed, "PEX_PYTHON names another");
+        }
         found
             .into_iter()
             .for_each(|found| self.report.examined(found));

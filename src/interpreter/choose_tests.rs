@@ -135,9 +135,13 @@ impl Sandbox {
             &surroundings,
             &records,
             &mut inputs,
+            &mut Candidates::default(),
             &mut |record| {
                 tried.push(below(&record.binary));
-                fits(record).map_err(Unfit::Verdict)
+                fits(record).map_err(|message| Unfit::Verdict {
+                    short: message.clone(),
+                    message,
+                })
             },
         );
         Outcome {

@@ -10,9 +10,10 @@ use std::cell::RefCell;
 use std::path::{Path, PathBuf};
 
 use super::Unfit;
+use super::candidate::Candidates;
 use super::search::{self, Names, Where};
 use super::surroundings::Surroundings;
-use super::{InterpreterError, Record, Request, binary};
+use super::{InterpreterError, Record, Request, Taken, Verdict, binary};
 use crate::plan::Inputs;
 use crate::store::Store;
 
@@ -20,15 +21,19 @@ use crate::store::Store;
 #[derive(Debug)]
 pub struct Looked<T> {
     /// The interpreter, or why there is none.
-    pub chosen: Result<(Record, T), InterpreterError>,
+    pub chosen: Result<Taken<T>, InterpreterError>,
     /// Programs that a start would have asked what they are, and that were not run.
     pub not_run: Vec<PathBuf>,
+    /// The Pythons that were looked at.
+    pub judged: Candidates,
 }
 
-/// Chooses as [`super::choose()`] does; of `named`, a path or a name on PATH, where the user has named one.
+/// Chooses as [`super::choose()`] does; of `named`, a path or a name on PATH, where the user has named one. With
+/// `vouched`, what PEX_PYTHON and PEX_PYTHON_PATH name is the user's own word, and may be asked.
 pub fn look<T>(
     request: &Request<'_>,
     named: Option<&str>,
+    vouched: bool,
     store: &Store,
     fits: &mut dyn FnMut(&Record) -> Result<T, Unfit>,
 ) -> Looked<T> {
@@ -51,7 +56,20 @@ pub fn look<T>(
         },
         None => request.clone(),
     };
-    let allowed = allowed(named.as_deref(), &surroundings);
+    let mut allowed = allowed(named.as_deref(), &surroundings);
+    if vouched {
+        let python = request
+            .python
+            .map(Path::new)
+            .filter(|path| path.is_absolute());
+        allowed.extend(python.map(binary::canonical));
+        if let Some(items) = request.python_path {
+            let place = Where::items(items);
+            let inputs = &mut Inputs::default();
+            let found = search::candidates(&place, Names::Usual, &surroundings, inputs);
+            allowed.extend(found.iter().map(|path| binary::canonical(path)));
+        }
+    }
     let not_run = RefCell::new(Vec::new());
     let may_ask = |python: &Path| {
         let may = allowed.iter().any(|one| one == python);
@@ -60,17 +78,27 @@ pub fn look<T>(
         }
         may
     };
+    let mut judged = Candidates::default();
     let chosen = super::choose_asking(
         &request,
         &surroundings,
         store,
         &mut Inputs::default(),
+        &mut judged,
         fits,
         Some(&may_ask),
     );
+    let not_run = not_run.into_inner();
+    for candidate in &mut judged.0 {
+        if not_run.contains(&candidate.python) {
+            candidate.verdict = Verdict::NotAsked;
+            candidate.why = "it is not on PATH, and no setting of yours names it".to_owned();
+        }
+    }
     Looked {
-        chosen: chosen.map(|taken| (taken.python, taken.fit)),
-        not_run: not_run.into_inner(),
+        chosen,
+        not_run,
+        judged,
     }
 }
 

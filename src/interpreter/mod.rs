@@ -4,6 +4,7 @@
 //!
 //! ```text
 //! stand_in       what the archive's `#!` line would have started ("current")
+//! candidate      the verdict on each Python, for someone who is to be told
 //! search         the names on PATH or PEX_PYTHON_PATH that may be Pythons
 //!   shims        which of them only stand for another, by the version manager's files
 //!   binary       canonical paths, names
@@ -21,6 +22,7 @@
 
 mod answer;
 mod binary;
+mod candidate;
 mod choose;
 #[cfg(feature = "cli")]
 mod compile;
@@ -45,6 +47,7 @@ pub(crate) use record::fuzz as fuzz_record;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
+pub use candidate::{Candidate, Candidates, Verdict};
 #[cfg(feature = "cli")]
 pub use compile::{Begins, Part, Scope, compile};
 pub use hooks::{Hook, Hooks};
@@ -162,8 +165,13 @@ pub struct Taken<T> {
 /// Why a candidate cannot run the PEX.
 #[derive(Debug)]
 pub enum Unfit {
-    /// The PEX is not for it: what the resolve says.
-    Verdict(String),
+    /// The PEX is not for it.
+    Verdict {
+        /// What the resolve says.
+        message: String,
+        /// The same in one line.
+        short: String,
+    },
     /// The PEX cannot be read, whichever it is.
     Unread(Cause),
 }
@@ -201,7 +209,7 @@ pub fn read_record(bytes: &[u8]) -> Option<Record> {
 ///
 /// `fits` says whether a candidate can run the PEX (the dependency resolve), with the resolve's error text where not;
 /// it is called lazily, and not at all for candidates that a constraint rules out. Everything consulted goes to
-/// `inputs`; records come from and go to `store`.
+/// `inputs`; records come from and go to `store`. What was thought of each candidate goes to `judged`.
 ///
 /// # Errors
 /// When none fits, with every examined candidate and why it was refused.
@@ -209,10 +217,11 @@ pub fn choose<T>(
     request: &Request<'_>,
     store: &Store,
     inputs: &mut Inputs,
+    judged: &mut Candidates,
     fits: &mut dyn FnMut(&Record) -> Result<T, Unfit>,
 ) -> Result<Taken<T>, InterpreterError> {
     let surroundings = surroundings::Surroundings::here();
-    choose_asking(request, &surroundings, store, inputs, fits, None)
+    choose_asking(request, &surroundings, store, inputs, judged, fits, None)
 }
 
 /// The same, asking only the Pythons that `may_ask` allows, by canonical path; without it, any.
@@ -221,6 +230,7 @@ fn choose_asking<T>(
     surroundings: &surroundings::Surroundings,
     store: &Store,
     inputs: &mut Inputs,
+    judged: &mut Candidates,
     fits: &mut dyn FnMut(&Record) -> Result<T, Unfit>,
     may_ask: Option<&dyn Fn(&Path) -> bool>,
 ) -> Result<Taken<T>, InterpreterError> {
@@ -240,5 +250,5 @@ fn choose_asking<T>(
         Some(may_ask) => records.asking_only(may_ask),
         None => records,
     };
-    choose::choose(request, surroundings, &records, inputs, fits)
+    choose::choose(request, surroundings, &records, inputs, judged, fits)
 }

@@ -13,10 +13,11 @@ use pexboot_core::plan::Identity;
 use pexboot_core::replay::World as _;
 
 use crate::archive::Seal;
-use crate::interpreter::{self, Record, Request, Taken};
+use crate::interpreter::{self, Candidates, Record, Request, Taken};
 use crate::launch::open::Opened;
 use crate::launch::request::request;
 use crate::launch::{Invocation, LaunchError, Report};
+use crate::launch::{advice, facts};
 use crate::pex::{Pex, StartedBy};
 use crate::pex_info::PexInfo;
 use crate::plan::{EnvChange, Input, Inputs, Value};
@@ -93,6 +94,7 @@ pub(super) fn choose(
     // What the PEX's own bootstrap does needs no wheel unpacked, and a repair tells what it has mended in order.
     let early = !invocation.repair && need.wheels;
     let (ahead, stop) = (OnceLock::new(), AtomicBool::new(false));
+    let mut judged = Candidates::default();
     let taken = std::thread::scope(|scope| {
         if early {
             let _ = std::thread::Builder::new().spawn_scoped(scope, || {
@@ -104,11 +106,19 @@ pub(super) fn choose(
                 ahead.set(unpack::ahead(pex, &certain, store, watched, &stop))
             });
         }
-        if let Some(meanwhile) = meanwhile.filter(|_| !variables.from_rc.contains("PEX_ROOT")) {
+        if let Some(meanwhile) = meanwhile.filter(|_| !variables.from_rc.contains_key("PEX_ROOT")) {
             // Where no thread can be had, it is done later.
             let _ = std::thread::Builder::new().spawn_scoped(scope, move || meanwhile(seal, store));
         }
-        let chosen = python(invocation, pex, variables, need.base, store, inputs);
+        let chosen = python(
+            invocation,
+            pex,
+            variables,
+            need.base,
+            store,
+            inputs,
+            &mut judged,
+        );
         stop.store(chosen.is_err(), Ordering::Relaxed);
         if let (true, Ok(Taken { python, .. })) = (early && need.bytecode, &chosen)
             && python.boots()
@@ -118,10 +128,9 @@ pub(super) fn choose(
             unpack::bytecode::ahead(pex, python, store);
         }
         chosen
-    })?;
-    report.say(1, &|| {
-        format!("interpreter: `{}`", taken.python.binary.display())
     });
+    facts::pythons(&judged, variables, report);
+    let taken = taken.map_err(|error| advice::with(error, invocation, pex, variables))?;
     Ok(Choice {
         interpreter: taken.python,
         runs: taken.runs,
@@ -143,6 +152,18 @@ pub(super) struct Choice {
 }
 
 impl Choice {
+    /// What someone chose who only looks.
+    #[cfg(feature = "cli")]
+    pub fn looked(taken: Taken<Vec<Selected>>, started_by: Option<StartedBy>) -> Choice {
+        Choice {
+            interpreter: taken.python,
+            runs: taken.runs,
+            started_by,
+            selected: taken.fit,
+            ahead: Vec::new(),
+        }
+    }
+
     /// The same with the wheels of PEX_PATH's members, each resolved on its own.
     ///
     /// # Errors
@@ -161,6 +182,7 @@ impl Choice {
             variables,
             store,
             mut inputs,
+            ..
         } = opened;
         let mut members = vec![Member {
             pex,
@@ -200,6 +222,19 @@ impl Choice {
 }
 
 impl Chosen<'_> {
+    /// Tells which wheels were chosen, and why the others were not.
+    ///
+    /// # Errors
+    /// When a wheel cannot be read.
+    pub fn tell_wheels(&self, report: &mut dyn Report) -> Result<(), LaunchError> {
+        let members: Vec<_> = self
+            .members
+            .iter()
+            .map(|member| (&member.pex, member.selected.as_slice()))
+            .collect();
+        Ok(facts::wheels(&members, &self.interpreter, report)?)
+    }
+
     /// The PEX that was started.
     pub fn main(&self) -> &Member {
         &self.members[0]
@@ -334,6 +369,7 @@ pub(super) fn python(
     base: bool,
     store: &Store,
     inputs: &mut Inputs,
+    judged: &mut Candidates,
 ) -> Result<Taken<Vec<Selected>>, LaunchError> {
     let started_by = pex.started_by()?;
     let boots = unpack::bytecode::boots(pex)?;
@@ -343,7 +379,7 @@ pub(super) fn python(
     };
     let ignore_errors = ignores_errors(pex, variables);
     let mut asked = Inputs::default();
-    let chosen = interpreter::choose(&request, store, inputs, &mut |record| {
+    let chosen = interpreter::choose(&request, store, inputs, judged, &mut |record| {
         select_by(pex, ignore_errors, record, &mut asked).map_err(Into::into)
     })?;
     asked
@@ -363,7 +399,7 @@ pub(super) fn options(info: &PexInfo, given: &[OsString]) -> Vec<Vec<u8>> {
     options::split(&all).options
 }
 
-fn ignores_errors(pex: &Pex, variables: &Variables) -> bool {
+pub(super) fn ignores_errors(pex: &Pex, variables: &Variables) -> bool {
     variables.ignore_errors.unwrap_or(pex.info.ignore_errors)
 }
 
@@ -378,7 +414,7 @@ pub(crate) fn select(
 }
 
 /// The same; the kernel becomes an input where a marker may look at it.
-fn select_by(
+pub(super) fn select_by(
     pex: &Pex,
     ignore_errors: bool,
     interpreter: &Record,

@@ -19,6 +19,7 @@ use sha2::{Digest, Sha256};
 use crate::archive::{Archive, safe_relative};
 use crate::interpreter::Record;
 use crate::launch::choose::{self, Choice, Hops};
+use crate::launch::fact::{About, Fact};
 use crate::launch::invocation::expand_user;
 use crate::launch::open::Opened;
 use crate::launch::{Invocation, LaunchError};
@@ -55,6 +56,15 @@ pub fn reason(pex: &Pex, variables: &Variables, mode: Mode) -> Result<Option<Str
         None
     };
     Ok(reason.map(str::to_owned))
+}
+
+/// What is told of it.
+pub fn fact(reason: &str) -> Fact {
+    Fact::new(
+        About::HandedOver,
+        reason,
+        "is left to the PEX's own bootstrap",
+    )
 }
 
 /// The same of an interpreter that the boot does not know.

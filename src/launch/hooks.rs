@@ -67,11 +67,14 @@ pub fn host(path: &Path, python: Option<&str>) -> Result<Host, LaunchError> {
     let started_by = pex.started_by()?;
     let request = request(&invocation, &pex, &variables, true, started_by);
     let ignore_errors = variables.ignore_errors.unwrap_or(pex.info.ignore_errors);
-    let Looked { chosen, not_run } = interpreter::look(&request, python, &store, &mut |record| {
+    let Looked {
+        chosen, not_run, ..
+    } = interpreter::look(&request, python, false, &store, &mut |record| {
         select(&pex, ignore_errors, record).map_err(Into::into)
     });
     let (hooks, refused) = match chosen {
-        Ok((interpreter, _)) => {
+        Ok(taken) => {
+            let interpreter = taken.python;
             let hops = Hops::of(&pex, Hops::Some);
             let options = options(&pex.info, given(&invocation, started_by, hops));
             let site = HostSite::decide(

@@ -8,6 +8,8 @@ use std::path::{Path, PathBuf};
 use crate::archive::Seal;
 use crate::boot::Scrubbed;
 use crate::interpreter::{Hook, Hooks, Record};
+use crate::launch::fact::{About, Fact};
+use crate::launch::facts::shown;
 use crate::launch::{Invocation, Report};
 use crate::plan::{Anchor, Inputs, Place, place};
 
@@ -76,19 +78,13 @@ impl HostSite {
     /// Says what was found, and what was done.
     pub fn tell(&self, report: &mut dyn Report) {
         for hook in &self.hooks.found {
-            report.say(1, &|| {
-                format!(
-                    "host hook `{}`: {}",
-                    hook.path.display(),
-                    self.outcome(hook)
-                )
-            });
+            report.fact(&|| Fact::new(About::Hook, shown(&hook.path), self.outcome(hook)));
         }
-        report.say(1, &|| {
+        report.fact(&|| {
             let flag = if self.runs {
-                "with its site"
+                "starts with its site"
             } else {
-                "with -S"
+                "starts with -S"
             };
             let why = match (self.told_by, self.hooks.first_that_matters()) {
                 (Some(by), _) => format!("{by} says so"),
@@ -97,7 +93,7 @@ impl HostSite {
                 }
                 (None, None) => "no host hook matters".to_owned(),
             };
-            format!("Python starts {flag}: {why}")
+            Fact::new(About::Start, "Python", flag).because(why)
         });
     }
 }

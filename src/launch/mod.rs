@@ -4,12 +4,17 @@
 //! The stub replays on its own and comes here (through the engine) only when no plan holds; `pexboot run` does both
 //! here, by the same code, for a bare PEX.
 
+mod advice;
 mod choose;
 mod command;
 mod console;
 mod decide;
 mod dispatch;
 mod error;
+#[cfg(feature = "cli")]
+mod explain;
+mod fact;
+mod facts;
 mod handover;
 #[cfg(feature = "cli")]
 mod hooks;
@@ -55,6 +60,9 @@ pub use console::Console;
 pub(crate) use console::complain;
 pub use error::LaunchError;
 #[cfg(feature = "cli")]
+pub use explain::{Explained, Next, explain};
+pub use fact::{About, Fact};
+#[cfg(feature = "cli")]
 pub use hooks::{Hooks, Host, host};
 pub use invocation::{Current, Invocation};
 pub use publish::Prepared;
@@ -70,6 +78,10 @@ pub trait Report {
     fn warn(&mut self, line: &str);
     /// Something that was decided, shown from this level of `PEX_VERBOSE` on.
     fn say(&mut self, level: u8, line: &dyn Fn() -> String);
+    /// Something that was found out, shown to whoever wants to know what was decided.
+    fn fact(&mut self, fact: &dyn Fn() -> Fact) {
+        self.say(1, &|| fact().to_string());
+    }
     /// Whether anything that was decided is shown at all.
     fn explains(&self) -> bool;
 }
@@ -103,7 +115,7 @@ fn prepare(
     report: &mut dyn Report,
     meanwhile: Option<&Meanwhile<'_>>,
 ) -> Result<Prepared, LaunchError> {
-    let mut opened = open::open(invocation, report)?;
+    let mut opened = open::open(invocation, Store::open, report)?;
     let elsewhere = opened.plans_elsewhere(report);
     if let Some((plan, key)) = replay::join(invocation, &opened, elsewhere.as_ref(), report)? {
         return Ok(Prepared::joined(plan, key, opened, elsewhere));
@@ -122,15 +134,16 @@ fn prepare(
     let others = decision.members;
     match way {
         Way::HandOver(reason) => {
-            report.say(1, &|| {
-                format!("{reason} is left to the PEX's own bootstrap")
-            });
+            report.fact(&|| handover::fact(&reason));
             let _step = trace::step("hand over");
             let exec = handover::exec(invocation, &choice, &mut opened)?;
             publish::publish_complete(invocation, opened, elsewhere, exec, &choice.interpreter)
         }
         Way::Zipapp(how) => {
             let mut chosen = choice.of_all(invocation, opened, others)?;
+            if report.explains() {
+                chosen.tell_wheels(report)?;
+            }
             warn_noexec(&chosen, report);
             let fetched = zipapp::fetch(&chosen, &how)?;
             let command = zipapp::command(&mut chosen, how, fetched, report)?;
@@ -138,6 +151,9 @@ fn prepare(
         }
         Way::Venv(how) => {
             let mut chosen = choice.of_all(invocation, opened, others)?;
+            if report.explains() {
+                chosen.tell_wheels(report)?;
+            }
             warn_noexec(&chosen, report);
             let fetched = venv::fetch(&chosen, report)?;
             let command = venv::command(&mut chosen, how, fetched)?;

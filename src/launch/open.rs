@@ -8,6 +8,7 @@ use pexboot_core::hex::hex;
 use pexboot_core::plan::Identity;
 
 use crate::archive::{Archive, Seal};
+use crate::launch::facts;
 use crate::launch::{Invocation, LaunchError, Report};
 use crate::pex::Pex;
 use crate::plan::{Input, Inputs, identity};
@@ -28,7 +29,12 @@ pub(super) struct Opened {
     pub store: Store,
     /// What was consulted so far.
     pub inputs: Inputs,
+    /// How the roots were opened.
+    pub by: OpenStore,
 }
+
+/// How a store is opened: [`Store::open`], or `Store::look` by someone who makes nothing.
+pub(super) type OpenStore = fn(Option<&OsStr>, &mut dyn FnMut(&str)) -> Store;
 
 /// Opens what was started.
 ///
@@ -36,6 +42,7 @@ pub(super) struct Opened {
 /// When it cannot be read or is no PEX, or a setting cannot be understood.
 pub(super) fn open(
     invocation: &Invocation,
+    by: OpenStore,
     report: &mut dyn Report,
 ) -> Result<Opened, LaunchError> {
     let mut inputs = Inputs::default();
@@ -50,14 +57,7 @@ pub(super) fn open(
     let variables = trace::timed("settings", || {
         Variables::read(&invocation.env, &invocation.pex, &mut inputs)
     })?;
-    for path in &variables.untrusted_rc {
-        report.say(1, &|| {
-            format!(
-                "`{}` is passed over: others than you and root can write to it, or to a directory above it",
-                path.display()
-            )
-        });
-    }
+    facts::settings(invocation, &variables, report);
     let fingerprint = trace::timed("fingerprint", || pex.fingerprint())?;
     report.say(1, &|| {
         format!(
@@ -66,13 +66,15 @@ pub(super) fn open(
             hex(&fingerprint)
         )
     });
-    let mut store = trace::timed("root", || open_store(&pex, &variables, report));
+    let mut store = trace::timed("root", || open_store(&pex, &variables, by, report));
     if invocation.repair {
         store.distrust();
     }
-    report.say(1, &|| format!("root: `{}`", store.root().display()));
+    let named_by = named_by(&variables);
+    facts::roots(&store, &named_by, report);
     Ok(Opened {
         seal: seal_of(&invocation.pex, &pex),
+        by,
         pex,
         identity,
         fingerprint,
@@ -87,12 +89,12 @@ impl Opened {
     /// its launch. `None` where that is the root which is unpacked to, or nothing lasts there. No root is said to be passed
     /// over twice.
     pub fn plans_elsewhere(&self, report: &mut dyn Report) -> Option<Store> {
-        if !self.variables.from_rc.contains("PEX_ROOT") {
+        if !self.variables.from_rc.contains_key("PEX_ROOT") {
             return None;
         }
         let named = self.pex.info.pex_root.as_deref().map(OsStr::new);
         let silent = self.store.has_complained();
-        let store = Store::open(named, &mut |line| match silent {
+        let store = (self.by)(named, &mut |line| match silent {
             true => {}
             false => report.warn(line),
         });
@@ -101,8 +103,24 @@ impl Opened {
 }
 
 /// The root that PEX_ROOT or PEX-INFO names, else the user's.
-pub(super) fn open_store(pex: &Pex, variables: &Variables, report: &mut dyn Report) -> Store {
-    Store::open(named(pex, variables), &mut |line| report.warn(line))
+pub(super) fn open_store(
+    pex: &Pex,
+    variables: &Variables,
+    by: OpenStore,
+    report: &mut dyn Report,
+) -> Store {
+    by(named(pex, variables), &mut |line| report.warn(line))
+}
+
+/// What names the root, where something does.
+fn named_by(variables: &Variables) -> String {
+    match &variables.root {
+        Some(_) => format!(
+            "PEX_ROOT of {} names it",
+            facts::source(variables, "PEX_ROOT")
+        ),
+        None => "PEX-INFO's `pex_root` names it".to_owned(),
+    }
 }
 
 /// PEX_ROOT of environment or rc file, else PEX-INFO's.

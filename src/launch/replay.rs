@@ -11,6 +11,7 @@ use pexboot_core::seal::Seal;
 use pexboot_core::warm::{Found, Start};
 
 use crate::archive::Archive;
+use crate::launch::fact::{About, Fact};
 use crate::launch::open::{Opened, identity_of};
 use crate::launch::plans::{now, record};
 use crate::launch::{Invocation, LaunchError, Report};
@@ -78,6 +79,13 @@ fn candidates(invocation: &Invocation, pex_root: &[u8]) -> Vec<Candidate> {
 
 /// The plan of this invocation, when there is one and every input of it still holds.
 pub(super) fn find(invocation: &Invocation, report: &mut dyn Report) -> Option<Plan> {
+    let found = found(invocation, report)?;
+    found.stamp(now());
+    Some(found.plan)
+}
+
+/// The plan of an earlier launch that holds; nothing is noted of its use.
+pub(super) fn found(invocation: &Invocation, report: &mut dyn Report) -> Option<Found> {
     let identity = identity_of(&invocation.pex).ok()?;
     let seal = Archive::seal_of(&invocation.pex).ok()?;
     let content = Content {
@@ -90,23 +98,21 @@ pub(super) fn find(invocation: &Invocation, report: &mut dyn Report) -> Option<P
         None => bare().unwrap_or_default().into_bytes(),
     };
     let roots = candidates(invocation, &pex_root);
-    let found = asked(invocation, seal.as_ref(), identity, content, |start| {
+    asked(invocation, seal.as_ref(), identity, content, |start| {
         let _step = trace::step("plans");
         let key = start.key();
         let found = start.find(&key, &roots);
         if found.is_none() && report.explains() {
             start.misses(&key, &roots, &mut |root, why| {
-                report.say(1, &|| missed(root, why));
+                report.fact(&|| missed(root, why));
             });
         }
         found
-    })?;
-    found.stamp(now());
-    Some(found.plan)
+    })
 }
 
 /// Why a plan is not replayed.
-fn missed(root: &[u8], why: Option<Broken<'_>>) -> String {
+fn missed(root: &[u8], why: Option<Broken<'_>>) -> Fact {
     let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
     let why = match why {
         None => "it is for another file of this name".to_owned(),
@@ -130,7 +136,12 @@ fn missed(root: &[u8], why: Option<Broken<'_>>) -> String {
             Input::Kernel(_) => "the kernel is another".to_owned(),
         },
     };
-    format!("a plan in `{}` does not hold: {why}", text(root))
+    Fact::new(
+        About::Plan,
+        format!("a plan in `{}`", text(root)),
+        "does not hold",
+    )
+    .because(why)
 }
 
 /// The plan that another copy of this file has: its content was checked, so this copy joins those that the plan knows.
@@ -147,18 +158,7 @@ pub(super) fn join(
         return Ok(None);
     }
     let _step = trace::step("plan of a copy");
-    let seal = opened.seal.as_ref();
-    let content = Content {
-        fingerprint: &|| Some(opened.fingerprint),
-        checked: true,
-    };
-    let pex_root = opened.pex.info.pex_root.as_deref().unwrap_or_default();
-    let roots = candidates(invocation, pex_root.as_bytes());
-    let found = asked(invocation, seal, opened.identity, content, |start| {
-        let key = start.key();
-        start.find(&key, &roots).map(|found| (found, key))
-    });
-    let Some((Found { mut plan, .. }, key)) = found else {
+    let Some((Found { mut plan, .. }, key)) = of_content(invocation, opened) else {
         return Ok(None);
     };
     report.say(1, &|| {
@@ -176,4 +176,19 @@ pub(super) fn join(
         }
     }
     Ok(Some((plan, key)))
+}
+
+/// The plan that was made for another file of the same content, if one holds, and its key.
+pub(super) fn of_content(invocation: &Invocation, opened: &Opened) -> Option<(Found, [u8; 32])> {
+    let seal = opened.seal.as_ref();
+    let content = Content {
+        fingerprint: &|| Some(opened.fingerprint),
+        checked: true,
+    };
+    let pex_root = opened.pex.info.pex_root.as_deref().unwrap_or_default();
+    let roots = candidates(invocation, pex_root.as_bytes());
+    asked(invocation, seal, opened.identity, content, |start| {
+        let key = start.key();
+        start.find(&key, &roots).map(|found| (found, key))
+    })
 }

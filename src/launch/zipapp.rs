@@ -148,56 +148,18 @@ pub(super) fn command(
         site,
         bytecode,
     } = fetched;
-    let invocation = chosen.invocation;
+    let python_path = chosen.variable("PYTHONPATH");
+    let Line { argv, site_runs } = self::line(chosen, &decision, report);
     let run = match decision.what {
         What::Run(run) => run,
         What::Script(name) => script(&name, &chosen.members, &wheels)?,
     };
-    let hermetic = decision.inherit == InheritPath::False;
-    let python_path = chosen.variable("PYTHONPATH");
-    let isolated = hermetic
-        && python_path.is_some()
-        && chosen.variables.inherit_path.unwrap_or_default() == InheritPath::False;
-
-    // With PYTHONPATH the original always starts a Python anew, by its canonical path (reference 4.6).
-    let stays = chosen.runs.clone().filter(|_| python_path.is_none());
-    let pex = &chosen.main().pex;
-    let in_place = match stays {
-        Some(_) if runs_in_place(pex) => Hops::None,
-        _ => Hops::Some,
-    };
-    let mut options = chosen.options(Hops::of(pex, in_place));
-    if isolated {
-        options.push(b"-I".to_vec());
-        host::tell_python_path(python_path.as_deref(), report);
-    }
-    let mut site_runs = true;
-    if hermetic {
-        let mut inputs = std::mem::take(&mut chosen.inputs);
-        let site = HostSite::decide(
-            invocation,
-            chosen.seal.as_ref(),
-            &chosen.interpreter,
-            &options,
-            report.explains(),
-            &mut inputs,
-        );
-        chosen.inputs = inputs;
-        site.tell(report);
-        site_runs = site.runs;
-        if !site.runs {
-            options.push(b"-S".to_vec());
-        }
-    }
     let chosen = &*chosen;
     let Chosen {
         variables,
         interpreter,
         ..
     } = chosen;
-    let python = stays.as_ref().unwrap_or(&interpreter.binary);
-    let mut argv = vec![python.clone().into_os_string().into_vec()];
-    argv.extend(options);
 
     let (bytecode, shipped) = bytecode.unzip();
     let pack = chosen.serve(&run, bytecode.is_some())?;
@@ -246,6 +208,59 @@ pub(super) fn command(
             importing,
         }),
     })
+}
+
+/// How Python itself is started.
+pub(super) struct Line {
+    /// Python and its options.
+    pub argv: Vec<Vec<u8>>,
+    /// Whether the host's `site` runs.
+    pub site_runs: bool,
+}
+
+/// How Python itself is started, and why so.
+pub(super) fn line(chosen: &mut Chosen<'_>, decision: &Decision, report: &mut dyn Report) -> Line {
+    let invocation = chosen.invocation;
+    let hermetic = decision.inherit == InheritPath::False;
+    let python_path = chosen.variable("PYTHONPATH");
+    let isolated = hermetic
+        && python_path.is_some()
+        && chosen.variables.inherit_path.unwrap_or_default() == InheritPath::False;
+
+    // With PYTHONPATH the original always starts a Python anew, by its canonical path (reference 4.6).
+    let stays = chosen.runs.clone().filter(|_| python_path.is_none());
+    let pex = &chosen.main().pex;
+    let in_place = match stays {
+        Some(_) if runs_in_place(pex) => Hops::None,
+        _ => Hops::Some,
+    };
+    let mut options = chosen.options(Hops::of(pex, in_place));
+    if isolated {
+        options.push(b"-I".to_vec());
+        host::tell_python_path(python_path.as_deref(), report);
+    }
+    let mut site_runs = true;
+    if hermetic {
+        let mut inputs = std::mem::take(&mut chosen.inputs);
+        let site = HostSite::decide(
+            invocation,
+            chosen.seal.as_ref(),
+            &chosen.interpreter,
+            &options,
+            report.explains(),
+            &mut inputs,
+        );
+        chosen.inputs = inputs;
+        site.tell(report);
+        site_runs = site.runs;
+        if !site.runs {
+            options.push(b"-S".to_vec());
+        }
+    }
+    let python = stays.as_ref().unwrap_or(&chosen.interpreter.binary);
+    let mut argv = vec![python.clone().into_os_string().into_vec()];
+    argv.extend(options);
+    Line { argv, site_runs }
 }
 
 /// Whether user code is imported from where it lies, as the original does with a loose PEX (reference 1.3): what its

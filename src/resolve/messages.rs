@@ -65,6 +65,33 @@ fn reason(distribution: &str, why: &Unusable, interpreter: &Record) -> String {
     }
 }
 
+/// The same in one line.
+pub(super) fn root_short(
+    project: &str,
+    unusable: &[(usize, Unusable)],
+    wheels: &Wheels<'_>,
+) -> String {
+    let reasons = unusable.iter();
+    let reasons = reasons.map(|(wheel, why)| format!("`{}` {}", wheels.name(*wheel), why));
+    match unusable.is_empty() {
+        true => line(format!("the PEX has no wheel of {project}")),
+        false => line(reasons.collect::<Vec<_>>().join("; ")),
+    }
+}
+
+/// Requirements that nothing satisfies, in one line.
+pub(super) fn unresolved_short(unresolved: &[Unresolved], wheels: &mut Wheels<'_>) -> String {
+    let one = |one: &Unresolved| {
+        let by = one
+            .requirers
+            .first()
+            .map(|wheel| distribution(*wheel, wheels));
+        let by = by.map_or(String::new(), |by| format!(", required by {by}"));
+        line(format!("nothing satisfies `{}`{by}", one.requirement))
+    };
+    unresolved.iter().map(one).collect::<Vec<_>>().join("; ")
+}
+
 /// Requirements that nothing satisfies.
 pub(super) fn unresolved(
     unresolved: &[Unresolved],

@@ -8,6 +8,7 @@ mod configuration;
 pub mod messages;
 mod order;
 pub mod scripts;
+mod verdicts;
 mod wheels;
 
 use std::collections::{BTreeSet, HashMap, HashSet};
@@ -21,6 +22,7 @@ use crate::pex_info::PexInfo;
 use crate::shown::line;
 
 pub use certain::certain;
+pub use verdicts::{Verdict, verdicts};
 
 /// A wheel that was selected.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -54,12 +56,16 @@ pub enum ResolveError {
     Root {
         /// The message.
         message: String,
+        /// The same in one line.
+        short: String,
     },
     /// Requirements that nothing satisfies.
     #[error("{message}")]
     Unresolved {
         /// The message.
         message: String,
+        /// The same in one line.
+        short: String,
     },
     /// PEX-INFO or METADATA cannot be understood.
     #[error("{message}")]
@@ -83,6 +89,17 @@ impl ResolveError {
         ResolveError::Bad { message }
     }
 
+    /// The verdict in one line.
+    #[must_use]
+    pub fn short(&self) -> String {
+        match self {
+            ResolveError::Root { short, .. } | ResolveError::Unresolved { short, .. } => {
+                short.clone()
+            }
+            error => line(error),
+        }
+    }
+
     fn bad_wheel(name: &str, why: &str) -> ResolveError {
         let message = line(format!(
             "wheel `{name}`: {why}; build the PEX without it or with one that is well-formed"
@@ -95,7 +112,10 @@ impl From<ResolveError> for Unfit {
     fn from(error: ResolveError) -> Unfit {
         match error {
             ResolveError::Read { .. } => Unfit::Unread(error.into()),
-            verdict => Unfit::Verdict(verdict.to_string()),
+            verdict => Unfit::Verdict {
+                short: verdict.short(),
+                message: verdict.to_string(),
+            },
         }
     }
 }
@@ -139,7 +159,8 @@ pub fn resolve(
     } = resolve;
     if !unresolved.is_empty() && !ignore_errors {
         let message = messages::unresolved(&unresolved, &mut wheels, interpreter, label);
-        return Err(ResolveError::Unresolved { message });
+        let short = messages::unresolved_short(&unresolved, &mut wheels);
+        return Err(ResolveError::Unresolved { message, short });
     }
     let mut seen = HashSet::new();
     let selected = selected.into_iter().filter(|wheel| seen.insert(*wheel));
@@ -228,7 +249,8 @@ impl Resolve<'_> {
         // Once a wheel has asked for a project in vain, the original takes it for one that is there but does not fit.
         if usable.is_empty() && !self.missing.contains(project) {
             let message = messages::root(project, &unusable, &mut self.wheels, self.interpreter);
-            return Err(ResolveError::Root { message });
+            let short = messages::root_short(project, &unusable, &self.wheels);
+            return Err(ResolveError::Root { message, short });
         }
         let mut candidates = Vec::new();
         let mut extras = BTreeSet::new();

@@ -60,6 +60,32 @@ pub(super) enum Unusable {
     Python(SpecifierSet),
 }
 
+impl std::fmt::Display for Unusable {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Unusable::Name => f.write_str("has no name of a wheel"),
+            // As the name has them: a dozen aliases say no more.
+            Unusable::Tags(tags) => {
+                let tag = tags.first().map_or("", String::as_str);
+                let mut parts = tag.splitn(3, '-');
+                let (python, abi) = (parts.next().unwrap_or_default(), parts.next());
+                let release = ["cp", "pp", "py"].iter().zip(["CPython", "PyPy", "Python"]);
+                let mut release = release.filter_map(|(prefix, name)| {
+                    let digits = python.strip_prefix(prefix)?;
+                    let (major, minor) = digits.split_at_checked(1)?;
+                    let dot = if minor.is_empty() { "" } else { "." };
+                    Some(format!("{name} {major}{dot}{minor}"))
+                });
+                let python = release.next().unwrap_or_else(|| python.to_owned());
+                let later = if abi == Some("abi3") { " or later" } else { "" };
+                let platform = parts.next().unwrap_or_default();
+                write!(f, "is for {python}{later} on {platform}")
+            }
+            Unusable::Python(specifier) => write!(f, "is for Python {specifier}"),
+        }
+    }
+}
+
 impl<'a> Wheels<'a> {
     pub(super) fn new(
         distributions: &'a [(String, String)],
@@ -167,7 +193,10 @@ impl<'a> Wheels<'a> {
         Ok(true)
     }
 
-    fn examine(&mut self, wheel: usize) -> Result<Result<Usable, Unusable>, ResolveError> {
+    pub(super) fn examine(
+        &mut self,
+        wheel: usize,
+    ) -> Result<Result<Usable, Unusable>, ResolveError> {
         let rank = match self.rank(wheel) {
             Ok(rank) => rank,
             Err(why) => return Ok(Err(why)),

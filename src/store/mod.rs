@@ -66,7 +66,8 @@ pub(crate) use manifest::Item as Listed;
 
 use error::at;
 use kind::place;
-use pexboot_core::roots::{Candidate, Kind as Origin};
+use pexboot_core::roots::Candidate;
+pub use pexboot_core::roots::Kind as Origin;
 use roots::{Refusal, Root};
 
 use pexboot_core::paths::TMP;
@@ -92,6 +93,8 @@ pub struct Store {
     passed_over: Option<(PathBuf, String)>,
     /// Whether anything was said when it was opened.
     complained: bool,
+    /// The candidates in the order in which they were looked at, up to the one that is written to.
+    judged: Vec<Judged>,
     /// Nothing is made and nothing written.
     looks: bool,
     /// The running boot.
@@ -151,6 +154,7 @@ impl Store {
             temporary: OnceLock::new(),
             passed_over,
             complained: false,
+            judged: Vec::new(),
             looks: false,
             boot: BootId::current(),
             distrust: false,
@@ -178,9 +182,11 @@ impl Store {
         let mut readable = Vec::new();
         let mut lasting = None;
         let mut passed_over = PassedOver::default();
+        let mut judged = Vec::new();
         for candidate in candidates {
             let found = open(candidate);
             let path = Path::new(OsStr::from_bytes(&candidate.path));
+            judged.push(Judged::new(candidate.kind, path, &found));
             match (candidate.kind, found) {
                 (Origin::Seed, Ok(root)) => readable.push(root.path),
                 (Origin::Seed, Err(refusal)) => {
@@ -217,6 +223,7 @@ impl Store {
         }
         Store {
             complained,
+            judged,
             ..Store::with(readable, lasting, passed_over.lead)
         }
     }
@@ -250,6 +257,22 @@ impl Store {
         self.complained
     }
 
+    /// The candidates that were looked at, in their order.
+    #[must_use]
+    pub fn judged(&self) -> &[Judged] {
+        &self.judged
+    }
+
+    /// Where a start could make a root for itself alone; for someone who only looks.
+    ///
+    /// # Errors
+    /// As [`Store::writable`], where there is no lasting root.
+    #[cfg(feature = "cli")]
+    pub fn would_be_temporary(&self) -> Result<PathBuf, StoreError> {
+        roots::temporary_place()
+            .ok_or_else(|| self.nowhere("no directory for temporary files can be written"))
+    }
+
     /// The root to write to.
     ///
     /// # Errors
@@ -267,16 +290,19 @@ impl Store {
         let made = self
             .temporary
             .get_or_init(|| roots::temporary(self.boot).map_err(|error| error.to_string()));
-        made.as_deref().map_err(|error| {
-            let (path, why) = self.passed_over.clone().unwrap_or_default();
-            StoreError::Root {
-                path,
-                why: format!(
-                    "{why}; nor can a directory for this start alone be made: {error}; set PEX_ROOT to a directory \
-                     that can be written"
-                ),
-            }
-        })
+        made.as_deref().map_err(|error| self.nowhere(error))
+    }
+
+    /// Nothing can be written anywhere.
+    fn nowhere(&self, error: &str) -> StoreError {
+        let (path, why) = self.passed_over.clone().unwrap_or_default();
+        StoreError::Root {
+            path,
+            why: format!(
+                "{why}; nor can a directory for this start alone be made: {error}; set PEX_ROOT to a directory \
+                 that can be written"
+            ),
+        }
     }
 
     /// The root of a command that is about what is kept.
@@ -341,6 +367,38 @@ impl Store {
         self.discarded
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// A candidate for a root, and what came of it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Judged {
+    /// Where it comes from.
+    pub kind: Origin,
+    /// Where it is.
+    pub path: PathBuf,
+    /// Whether it is looked into.
+    pub read: bool,
+    /// Why it is not written to; `None` for the one that is, and for a seed.
+    pub why: Option<String>,
+}
+
+impl Judged {
+    fn new(kind: Origin, path: &Path, found: &Result<Root, Refusal>) -> Judged {
+        let why = match found {
+            Ok(_) if kind == Origin::Seed => None,
+            Ok(root) => root
+                .unwritable
+                .as_ref()
+                .map(|error| format!("it cannot be written: {error}")),
+            Err(refusal) => Some(refusal.to_string()),
+        };
+        Judged {
+            kind,
+            path: path.to_owned(),
+            read: found.is_ok(),
+            why,
+        }
     }
 }
 

@@ -146,6 +146,18 @@ pub(super) fn fill(root: &Path) -> io::Result<()> {
     Ok(nix::unistd::access(&super::tmp(root), flags)?)
 }
 
+/// The first place in which [`temporary`] could make one.
+#[cfg(feature = "cli")]
+pub(super) fn temporary_place() -> Option<PathBuf> {
+    use nix::unistd::{AccessFlags, access};
+    let env = Environment::of_process();
+    let places = roots::temporary(|name| env.get(name), machine::cwd());
+    let mut places = places.iter().flatten().map(|place| path(place));
+    places.find(|place| {
+        place.is_dir() && access(place, AccessFlags::W_OK | AccessFlags::X_OK).is_ok()
+    })
+}
+
 /// A fresh directory as a root for this start alone, by its real path. One that strangers could put another in place of
 /// is the last choice: it keeps them out by its mode, but what is above it is theirs.
 pub(super) fn temporary(boot: BootId) -> io::Result<PathBuf> {

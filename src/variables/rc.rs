@@ -10,7 +10,7 @@ use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
-use super::grammar;
+use super::{Line, grammar};
 use crate::plan::{Anchor, Identity, Input, Inputs, Place};
 use crate::user;
 
@@ -21,7 +21,7 @@ pub(super) struct Places(Vec<(Place, PathBuf)>);
 #[derive(Debug, Default)]
 pub(super) struct Read {
     /// Names and values, in order; of a repeated name the last counts.
-    pub(super) values: std::collections::BTreeMap<String, OsString>,
+    pub(super) values: std::collections::BTreeMap<String, Line>,
     /// Files that are there but may not be honoured.
     pub(super) untrusted: Vec<PathBuf>,
 }
@@ -56,7 +56,18 @@ impl Places {
         for (place, path) in &self.0 {
             let (input, text) = look(place, path, &mut read.untrusted);
             inputs.add(input);
-            read.values.extend(items(&text));
+            let lines = items(&text).map(|(number, name, value)| {
+                let file = path.clone();
+                (
+                    name,
+                    Line {
+                        value,
+                        file,
+                        number,
+                    },
+                )
+            });
+            read.values.extend(lines);
         }
         read
     }
@@ -118,9 +129,12 @@ fn identity(metadata: &Metadata) -> Identity {
 
 /// The settings of an rc file: per line one `NAME=value`, blanks around the line dropped, those around the `=` kept.
 /// Lines with no or several `=`, without name or without value say nothing; nor do names that are not text.
-fn items(text: &[u8]) -> impl Iterator<Item = (String, OsString)> {
-    text.split(|&byte| byte == b'\n' || byte == b'\r')
-        .filter_map(|line| {
+fn items(text: &[u8]) -> impl Iterator<Item = (usize, String, OsString)> {
+    let mut number = 1;
+    text.split_inclusive(|&byte| byte == b'\n' || byte == b'\r')
+        .filter_map(move |line| {
+            let here = number;
+            number += usize::from(line.ends_with(b"\n"));
             let line = trim(line);
             let mut parts = line.split(|&byte| byte == b'=');
             let (name, value) = (parts.next()?, parts.next()?);
@@ -128,7 +142,7 @@ fn items(text: &[u8]) -> impl Iterator<Item = (String, OsString)> {
                 return None;
             }
             let name = std::str::from_utf8(name).ok()?;
-            Some((name.to_owned(), OsString::from_vec(value.to_vec())))
+            Some((here, name.to_owned(), OsString::from_vec(value.to_vec())))
         })
 }
 
@@ -149,6 +163,10 @@ mod tests {
         #[track_caller]
         fn check(text: &str, expected: &[(&str, &str)]) {
             let found: Vec<_> = items(text.as_bytes()).collect();
+            let found: Vec<_> = found
+                .into_iter()
+                .map(|(_, name, value)| (name, value))
+                .collect();
             let expected: Vec<_> = expected
                 .iter()
                 .map(|(name, value)| ((*name).to_owned(), OsString::from(value)))
@@ -167,9 +185,15 @@ mod tests {
     }
 
     #[test]
+    fn lines_are_counted_as_an_editor_counts_them() {
+        let numbers = items(b"\n# x\r\nA=1\r\n\nB=2").map(|(number, ..)| number);
+        assert_eq!(numbers.collect::<Vec<_>>(), [3, 5]);
+    }
+
+    #[test]
     fn a_value_may_be_any_bytes() {
         let found: Vec<_> = items(b"A=\xff\n\xff=1\n").collect();
-        assert_eq!(found, [("A".to_owned(), OsString::from_vec(vec![0xff]))]);
+        assert_eq!(found, [(1, "A".to_owned(), OsString::from_vec(vec![0xff]))]);
     }
 
     #[test]

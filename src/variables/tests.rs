@@ -227,7 +227,7 @@ fn environment_beats_the_pex_directory_beats_home_beats_the_system() {
     assert_eq!(found.script.as_deref(), Some("2"));
     assert_eq!(found.python.as_deref(), Some("3"));
     assert_eq!(found.verbose, 4);
-    let from_rc: Vec<_> = found.from_rc.iter().map(String::as_str).collect();
+    let from_rc: Vec<_> = found.from_rc.keys().map(String::as_str).collect();
     assert_eq!(from_rc, ["PEX_MODULE", "PEX_PYTHON", "PEX_SCRIPT"]);
 }
 

@@ -80,7 +80,7 @@ pub fn verify(path: &Path, cache: Option<&Store>) -> Result<Findings, VerifyErro
     let state = crate::embed::state(path)?;
     let pex = &state.pex;
     let mut findings = Findings::default();
-    if !state.intact {
+    if !state.as_sealed {
         findings.faults.push(
             "the file is not as long as its seal says: it was changed after it was embedded"
                 .to_owned(),

@@ -164,7 +164,7 @@ fn the_same_file_comes_out_every_time_and_strips_to_the_original() {
     embed(&pex.path, &at("two"), &["--compile=all"]);
     assert!(fs::read(at("one")).unwrap() == fs::read(at("two")).unwrap());
     // What was embedded before is embedded anew.
-    embed(&at("one"), &at("plain"), &[]);
+    embed(&at("one"), &at("plain"), &["--forget"]);
     embed(&pex.path, &at("two"), &[]);
     assert!(fs::read(at("plain")).unwrap() == fs::read(at("two")).unwrap());
     let stripped = Command::new(PEXBOOT)
@@ -375,7 +375,7 @@ fn every_module_is_compiled_where_that_is_asked_for_and_none_where_that_is() {
     let file = scratch.path().join("file");
     embed_says(&pex.path, &file, &["--compile=all"], "/usr/bin:/bin");
     assert_eq!(brought(&file).len(), 16);
-    let said = embed_says(&pex.path, &file, &["--no-compile"], "/usr/bin:/bin");
+    let said = embed_says(&pex.path, &file, &["--no-compile", "-q"], "/usr/bin:/bin");
     assert_eq!((brought(&file), &*said), (Vec::<String>::new(), ""));
 }
 
@@ -418,7 +418,7 @@ fn a_virtual_environment_keeps_bytecode_of_its_own() {
     let pex = sample();
     let scratch = tempfile::tempdir().unwrap();
     let file = scratch.path().join("file");
-    let said = embed_says(&pex.path, &file, &["--venv"], "/usr/bin:/bin");
+    let said = embed_says(&pex.path, &file, &["--venv", "-q"], "/usr/bin:/bin");
     assert_eq!((brought(&file), &*said), (Vec::<String>::new(), ""));
     let options = ["--venv", "--compile"];
     let output = embedding(&pex.path, &file, &options, "/usr/bin:/bin");

@@ -312,7 +312,7 @@ fn its_options_count_in_every_layout_and_are_told() {
             String::from_utf8(output.stdout).unwrap()
         };
         let check = |options: &[&str], no_site: i64, is_venv: bool| {
-            pexboot(&[&["embed"], options].concat());
+            pexboot(&[&["embed", "--forget"], options].concat());
             let run = stage.start().run();
             let state = run.state();
             assert_eq!(

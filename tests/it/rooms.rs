@@ -99,6 +99,7 @@ const ROOMS: &[(&str, &[&str])] = &[
             "pex",
             "pex_info",
             "plan",
+            "regular",
             "resolve",
             "shown",
             "site",
@@ -162,6 +163,7 @@ const ROOMS: &[(&str, &[&str])] = &[
             "launch",
             "output",
             "pack",
+            "packaging",
             "parts",
             "pex",
             "regular",
@@ -176,13 +178,16 @@ const ROOMS: &[(&str, &[&str])] = &[
 /// The files of `launch`, from the ground up: each may import those before it.
 const LAUNCH: &[&str] = &[
     "error",
+    "fact",
     "console",
     "invocation",
     "request",
     "dispatch",
     "command",
     "plans",
+    "facts",
     "open",
+    "advice",
     "choose",
     "served",
     "session",
@@ -194,6 +199,7 @@ const LAUNCH: &[&str] = &[
     "replay",
     "publish",
     "hooks",
+    "explain",
     "warm",
 ];
 

@@ -170,12 +170,19 @@ enum Paths {
     Neutral,
 }
 
+/// A refusal without the paragraph that says what to do, which the original does not have.
+fn without_advice(text: &str) -> &str {
+    let advice = text.rfind("\n\npexboot: ");
+    let advice = advice.filter(|_| text.trim_end().ends_with("` tells more"));
+    advice.map_or(text, |at| &text[..=at])
+}
+
 /// A text in which neither the machine's directory nor the names of cache directories differ.
 ///
 /// What lies in a cache is kept by its last component alone: the original and pexboot lay theirs out differently.
 fn neutral(text: &str, stage: &Stage) -> String {
     let root = stage.root();
-    let mut rest = text.replace(root.to_str().unwrap(), "[BOX]");
+    let mut rest = without_advice(text).replace(root.to_str().unwrap(), "[BOX]");
     let mut out = String::new();
     while let Some(at) = rest.find("[BOX]/home/.cache/") {
         out.push_str(&rest[..at]);

@@ -115,7 +115,7 @@ fn empty(stage: &Stage) {
 }
 
 /// Whether these tests are root; notes what is left out where they are not.
-fn root(case: &str) -> bool {
+pub fn root(case: &str) -> bool {
     if !is_root() {
         coverage::left_out(case, "root");
     }
