@@ -5,9 +5,9 @@ use std::path::PathBuf;
 use pexboot_core::seal::Options;
 
 use super::error::CliError;
+use super::targets::{self, Target};
 use super::warn;
-use crate::embed::{Bytecode, EmbedError, Parts, Scope, Wanted, embed};
-use crate::parts;
+use crate::embed::{Bytecode, EmbedError, Embedded, Scope, Wanted, embed};
 
 /// What `embed` is told.
 #[derive(Debug, clap::Args)]
@@ -18,6 +18,15 @@ pub struct Args {
     /// owner and mode stay
     #[arg(short, long, value_name = "FILE")]
     output: Option<PathBuf>,
+    /// For these machines: `x86_64-linux`, `aarch64-linux`, `host` (this one), or `auto` (those that wheels are tagged for;
+    /// this one where none is). Of several, each gets a file: `{target}` in the output's name is replaced by the machine's
+    #[arg(
+        long,
+        value_name = "TARGET,...",
+        value_delimiter = ',',
+        default_value = "host"
+    )]
+    target: Vec<Target>,
     /// Let the host's site module run, as the original bootstrap does, whatever hooks the host has
     #[arg(long, conflicts_with = "no_host_site")]
     host_site: bool,
@@ -86,24 +95,28 @@ impl Args {
 /// # Errors
 /// When that fails; the input is untouched then.
 pub fn run(args: &Args) -> Result<(), CliError> {
-    let parts = Parts {
-        stub: parts::STUB,
-        engine: parts::ENGINE,
-        engine_full_size: parts::ENGINE_SIZE,
-        engine_digest: parts::ENGINE_DIGEST,
-    };
     let options = Options {
         host_site: (args.host_site || args.no_host_site).then_some(args.host_site),
         venv: args.venv,
     };
     let bytecode = args.bytecode()?;
-    let embedded = embed(
-        &args.pex,
-        args.output.as_deref(),
-        options,
-        &bytecode,
-        &parts,
-    )?;
+    let heads = targets::heads(&args.pex, &args.target)?;
+    let outputs = targets::outputs(args.output.as_deref(), &heads)?;
+    for (head, output) in heads.iter().zip(outputs) {
+        let embedded = embed(
+            &args.pex,
+            output.as_deref(),
+            options,
+            &bytecode,
+            &head.into(),
+        )?;
+        tell(&embedded, &bytecode);
+    }
+    Ok(())
+}
+
+/// Says what bytecode a result brings.
+fn tell(embedded: &Embedded, bytecode: &Bytecode) {
     for made in &bytecode.made {
         warn(&format!(
             "`{}` brings bytecode of {} modules for `{}`, {} kB",
@@ -113,5 +126,4 @@ pub fn run(args: &Args) -> Result<(), CliError> {
             made.bytes.div_ceil(1000),
         ));
     }
-    Ok(())
 }

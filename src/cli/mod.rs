@@ -10,6 +10,7 @@ mod error;
 mod info;
 mod run;
 mod strip;
+mod targets;
 mod verify;
 mod warm;
 

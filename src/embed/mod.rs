@@ -15,6 +15,7 @@ mod directory;
 mod error;
 mod output;
 mod state;
+pub mod target;
 #[cfg(test)]
 mod tests;
 

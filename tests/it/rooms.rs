@@ -118,6 +118,7 @@ const ROOMS: &[(&str, &[&str])] = &[
             "interpreter",
             "launch",
             "output",
+            "packaging",
             "parts",
             "pex",
             "pex_info",
