@@ -33,6 +33,17 @@ fi
 exec unshare --user --map-user="$user" --map-group="$user" --root="$root" --wd="$box/work" "$@"
 "#;
 
+/// What `tests/userlands` makes by this name, unless it can't be made here.
+pub fn tools(name: &str) -> Option<PathBuf> {
+    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/userlands");
+    let made = Command::new(script).arg(name).stdin(Stdio::null()).output();
+    let Some(made) = made.ok().filter(|made| made.status.success()) else {
+        coverage::left_out(name, "Debian's packages, by apt (tests/userlands)");
+        return None;
+    };
+    Some(String::from_utf8(made.stdout).unwrap().trim().into())
+}
+
 /// A root file system.
 struct Userland {
     name: &'static str,
@@ -42,17 +53,8 @@ struct Userland {
 impl Userland {
     /// The one that `tests/userlands` knows by this name, unless it can't be made or entered here.
     fn find(name: &'static str) -> Option<Userland> {
-        let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/userlands");
-        let made = Command::new(script).arg(name).stdin(Stdio::null()).output();
-        let made = made.ok().filter(|made| made.status.success());
-        let Some(made) = made else {
-            coverage::left_out(name, "Debian's packages, by apt (tests/userlands)");
-            return None;
-        };
-        let userland = Userland {
-            name,
-            root: String::from_utf8(made.stdout).unwrap().trim().into(),
-        };
+        let root = tools(name)?;
+        let userland = Userland { name, root };
         let scratch = tempfile::tempdir().unwrap();
         fs::create_dir(scratch.path().join("work")).unwrap();
         let mut command = Command::new("unshare");
