@@ -5,6 +5,9 @@
 //! the engine's own build ends up here.
 
 #[cfg(feature = "cli")]
+#[path = "build/maker.rs"]
+mod maker;
+#[cfg(feature = "cli")]
 #[path = "build/parts.rs"]
 mod parts;
 

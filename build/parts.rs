@@ -4,43 +4,20 @@
 //! their own there; then the same workspace is put together of all three.
 
 use std::error::Error;
-use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
-use std::process::Command;
 use std::{env, fs};
 
 use object::{Object as _, ObjectSection as _};
 use pexboot_core::seal;
 use sha2::{Digest, Sha256};
 
-/// What is passed on of the variables that cargo gives a build script, or that steer cargo. The parts must not depend on
-/// how the command line is built; but where packages come from and who links is the machine's matter.
-const KEPT: &[&str] = &[
-    "CARGO_HOME",
-    "CARGO_MAKEFLAGS",
-    "RUSTUP_HOME",
-    "RUSTUP_TOOLCHAIN",
-];
-const KEPT_PREFIXES: &[&str] = &[
-    "CARGO_HTTP_",
-    "CARGO_NET_",
-    "CARGO_REGISTR",
-    "CARGO_SOURCE_",
-];
-const DROPPED: &[&str] = &[
-    "TARGET",
-    "HOST",
-    "PROFILE",
-    "OPT_LEVEL",
-    "DEBUG",
-    "NUM_JOBS",
-    "OUT_DIR",
-    "MAKEFLAGS",
-];
-const DROPPED_PREFIXES: &[&str] = &["CARGO", "RUST", "CLIPPY_"];
+use crate::maker::Maker;
 
-/// A directory with finished parts, `pexboot-stub` and `pexboot-engine`, that are used instead of building any.
+/// A directory with finished parts that are used instead of building any: `pexboot-stub` and `pexboot-engine` for the
+/// machine that this is built for, and in `x86_64-linux` or `aarch64-linux` below it for each (`cross` makes these).
 const READY: &str = "PEXBOOT_PARTS";
+/// The machines that there are heads for.
+const HEADS: [&str; 2] = ["x86_64-linux", "aarch64-linux"];
 
 pub fn build() -> Result<(), Box<dyn Error>> {
     for path in ["src", "core", "stub", "Cargo.toml", "Cargo.lock"] {
@@ -51,141 +28,97 @@ pub fn build() -> Result<(), Box<dyn Error>> {
     }
     println!("cargo::rerun-if-env-changed={READY}");
     let out = PathBuf::from(variable("OUT_DIR")?);
-    let (stub, engine) = match env::var_os(READY) {
-        Some(ready) => {
-            let ready = PathBuf::from(ready);
-            (ready.join("pexboot-stub"), ready.join("pexboot-engine"))
-        }
-        None => (build_stub(&out)?, build_engine(&out)?),
-    };
+    let target = variable("TARGET")?;
+    let own = format!("{}-linux", target.split('-').next().unwrap_or_default());
+    let ready = env::var_os(READY).map(PathBuf::from);
 
-    let stub = read(&stub)?;
-    let engine = without_unwinding(read(&engine)?)?;
-    let seal_offset = seal::offset(&stub)
-        .ok_or_else(|| format!("the stub has no note in `{}`", seal::NOTE_SECTION))?;
-    write(&out.join("stub"), &stub)?;
-    write(&out.join("engine.lz4"), &packed(&engine)?)?;
-    let digest: [u8; 32] = Sha256::digest(&engine).into();
+    let mut heads = vec![Head::new(
+        &own,
+        &own_parts(&out, target, &own, ready.as_deref())?,
+    )?];
+    for name in HEADS.into_iter().filter(|name| *name != own) {
+        if let Some(parts) = ready.as_ref().and_then(|ready| parts_in(&ready.join(name))) {
+            heads.push(Head::new(name, &parts)?);
+        }
+    }
+    let list: Result<String, _> = heads.iter().map(|head| head.write(&out)).collect();
+    let count = heads.len();
     let constants = format!(
-        "/// Bytes of the engine decompressed.\n\
-         pub const ENGINE_SIZE: u64 = {size};\n\
-         /// SHA-256 of the engine decompressed.\n\
-         pub const ENGINE_DIGEST: [u8; 32] = {digest:?};\n\
-         /// Where the seal stands in [`STUB`].\n\
-         pub const SEAL_OFFSET: usize = {seal_offset};\n",
-        size = engine.len(),
+        "/// The heads that the command carries, its own machine's first.\n\
+         pub const HEADS: [Head; {count}] = [\n{}];\n",
+        list?
     );
     write(&out.join("parts.rs"), constants.as_bytes())
 }
 
-/// Without a libc, so any target's standard library (of which it uses `core` and `alloc`) will do.
-fn build_stub(out: &Path) -> Result<PathBuf, Box<dyn Error>> {
-    let target = variable("TARGET")?;
-    let mut flags = vec![
-        // Small before fast, even more so than the profile has it: what is called once or twice stays a call.
-        "-C",
-        "llvm-args=-inline-threshold=0",
-        // A warm start hashes less than a kilobyte: asking the processor what it can do would take longer than that.
-        "--cfg",
-        "sha2_256_backend=\"soft\"",
-        "--cfg",
-        "sha2_backend_soft=\"compact\"",
-    ];
-    if target.ends_with("-musl") {
-        // Else rustc adds musl's start files by itself.
-        flags.extend(["-C", "link-self-contained=no"]);
-    }
-    let arguments = [
-        "-p",
-        "pexboot-stub",
-        "--features",
-        "start",
-        "--bin",
-        "pexboot-stub",
-    ];
-    cargo(out, &target, "pexboot-stub", &arguments, &flags)
-}
-
-/// Static, so that it runs on any Linux: with musl where that can be had, else with the glibc of the build.
-fn build_engine(out: &Path) -> Result<PathBuf, Box<dyn Error>> {
-    let target = variable("TARGET")?;
-    let musl = target.replace("-linux-gnu", "-linux-musl");
-    let target = if installed(&musl)? { musl } else { target };
-    let arguments = [
-        "-p",
-        "pexboot",
-        "--no-default-features",
-        "--features",
-        "engine",
-        "--bin",
-        "pexboot-engine",
-    ];
-    cargo(out, &target, "pexboot-engine", &arguments, &[])
-}
-
-/// Runs a cargo of our own; the result is the path of the binary it built.
-fn cargo(
+/// The parts for the machine that the command line itself is built for: finished ones, else built here.
+fn own_parts(
     out: &Path,
-    target: &str,
-    binary: &str,
-    arguments: &[&str],
-    flags: &[&str],
-) -> Result<PathBuf, Box<dyn Error>> {
-    if !["x86_64-unknown-linux", "aarch64-unknown-linux"]
-        .iter()
-        .any(|t| target.starts_with(t))
-    {
-        return Err(
-            format!("no stub for `{target}`: pexboot runs on Linux, x86_64 and aarch64").into(),
-        );
+    target: String,
+    own: &str,
+    ready: Option<&Path>,
+) -> Result<[PathBuf; 2], Box<dyn Error>> {
+    let finished = ready.and_then(|ready| parts_in(ready).or_else(|| parts_in(&ready.join(own))));
+    if let Some(finished) = finished {
+        return Ok(finished);
     }
-    let workspace = workspace(out)?;
-    let directory = target_root(out).join("parts").join(binary);
+    let maker = Maker {
+        cargo: variable("CARGO")?.into(),
+        rustc: variable("RUSTC")?.into(),
+        workspace: workspace(out)?,
+        directory: target_root(out).join("parts"),
+        target,
+    };
+    Ok([maker.stub()?, maker.engine()?])
+}
 
-    let mut all: Vec<String> = [
-        "-C",
-        "target-feature=+crt-static",
-        "-C",
-        "relocation-model=static",
-    ]
-    .map(Into::into)
-    .into();
-    all.extend(flags.iter().map(ToString::to_string));
-    // No path of the building machine ends up in the parts.
-    all.push(format!(
-        "--remap-path-prefix={}=/pexboot",
-        workspace.display()
-    ));
-    if let Some(home) = cargo_home() {
-        all.push(format!("--remap-path-prefix={}=/cargo", home.display()));
+/// Stub and engine that lie finished in a directory.
+fn parts_in(directory: &Path) -> Option<[PathBuf; 2]> {
+    let parts = ["pexboot-stub", "pexboot-engine"].map(|name| directory.join(name));
+    for part in &parts {
+        println!("cargo::rerun-if-changed={}", part.display());
+    }
+    parts.iter().all(|part| part.is_file()).then_some(parts)
+}
+
+/// A stub and its engine.
+struct Head {
+    name: String,
+    stub: Vec<u8>,
+    engine: Vec<u8>,
+}
+
+impl Head {
+    fn new(name: &str, [stub, engine]: &[PathBuf; 2]) -> Result<Head, Box<dyn Error>> {
+        Ok(Head {
+            name: name.to_owned(),
+            stub: read(stub)?,
+            engine: without_unwinding(read(engine)?)?,
+        })
     }
 
-    let mut command = Command::new(variable("CARGO")?);
-    for (name, _) in env::vars_os().filter(|(name, _)| dropped(name)) {
-        command.env_remove(name);
+    /// Writes its bytes to `out`; gives the Rust that says what it is.
+    fn write(&self, out: &Path) -> Result<String, Box<dyn Error>> {
+        let name = &self.name;
+        let seal_offset = seal::offset(&self.stub)
+            .ok_or_else(|| format!("the stub has no note in `{}`", seal::NOTE_SECTION))?;
+        write(&out.join(format!("stub-{name}")), &self.stub)?;
+        write(
+            &out.join(format!("engine-{name}.lz4")),
+            &packed(&self.engine)?,
+        )?;
+        let digest: [u8; 32] = Sha256::digest(&self.engine).into();
+        Ok(format!(
+            "    Head {{\n        \
+             target: \"{name}\",\n        \
+             stub: include_bytes!(concat!(env!(\"OUT_DIR\"), \"/stub-{name}\")),\n        \
+             engine: include_bytes!(concat!(env!(\"OUT_DIR\"), \"/engine-{name}.lz4\")),\n        \
+             engine_size: {size},\n        \
+             engine_digest: {digest:?},\n        \
+             seal_offset: {seal_offset},\n    }},\n",
+            size = self.engine.len(),
+        ))
     }
-    let status = command
-        .env("CARGO_ENCODED_RUSTFLAGS", all.join("\x1f"))
-        .env("RUSTC", variable("RUSTC")?)
-        .args([
-            "build",
-            "--quiet",
-            "--locked",
-            "--profile",
-            "part",
-            "--target",
-            target,
-        ])
-        .args(arguments)
-        .arg("--target-dir")
-        .arg(&directory)
-        .current_dir(workspace)
-        .status()
-        .map_err(|error| format!("cargo can't be run for `{binary}`: {error}"))?;
-    if !status.success() {
-        return Err(format!("building `{binary}` for `{target}` failed ({status})").into());
-    }
-    Ok(directory.join(target).join("part").join(binary))
 }
 
 /// The workspace: where this package is, or, out of a registry, one put together of the three packages.
@@ -233,40 +166,12 @@ fn copy(from: &Path, to: &Path) -> Result<(), Box<dyn Error>> {
     Ok(())
 }
 
-fn dropped(name: &OsStr) -> bool {
-    let Some(name) = name.to_str() else {
-        return false;
-    };
-    let linker = name.starts_with("CARGO_TARGET_") && name.ends_with("_LINKER");
-    let kept = linker || KEPT.contains(&name) || KEPT_PREFIXES.iter().any(|p| name.starts_with(p));
-    !kept && (DROPPED.contains(&name) || DROPPED_PREFIXES.iter().any(|p| name.starts_with(p)))
-}
-
 /// The target directory, which all profiles share, so that the parts are built once; else this build's own directory.
 fn target_root(out: &Path) -> PathBuf {
     let root = out
         .ancestors()
         .find(|directory| directory.join("CACHEDIR.TAG").is_file());
     root.unwrap_or(out).to_path_buf()
-}
-
-fn cargo_home() -> Option<PathBuf> {
-    env::var_os("CARGO_HOME")
-        .map(PathBuf::from)
-        .or_else(|| Some(PathBuf::from(env::var_os("HOME")?).join(".cargo")))
-}
-
-/// Whether rustc has a standard library for `target`.
-fn installed(target: &str) -> Result<bool, Box<dyn Error>> {
-    let output = Command::new(variable("RUSTC")?)
-        .args(["--print", "sysroot"])
-        .output()?;
-    let sysroot = PathBuf::from(String::from_utf8(output.stdout)?.trim_end());
-    Ok(sysroot
-        .join("lib/rustlib")
-        .join(target)
-        .join("lib")
-        .is_dir())
 }
 
 /// The engine without the tables that say how to unwind its stack, which take an eighth of it: it aborts where it panics. They

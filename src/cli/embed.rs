@@ -10,6 +10,7 @@ use super::each::{Input, STDIN, each};
 use super::error::CliError;
 use super::json::document;
 use super::surprise::surprises;
+use super::targets::{self, Target};
 use super::warn;
 use crate::embed::{
     Bytecode, Choice, EmbedError, Embedded, Parts, Remembered, Run, Scope, Wanted, embed,
@@ -17,7 +18,7 @@ use crate::embed::{
 };
 use crate::exit::ExitCode;
 use crate::output::stdout;
-use crate::parts;
+use crate::parts::OWN;
 use crate::pex::Pex;
 use crate::shown;
 
@@ -50,6 +51,15 @@ pub struct Args {
     /// Print one JSON object for each PEX
     #[arg(long)]
     json: bool,
+    /// For these machines: `x86_64-linux`, `aarch64-linux`, `host` (this one), or `auto` (those that wheels are tagged for;
+    /// this one where none is). Of several, each gets a file: `{target}` in the output's name is replaced by the machine's
+    #[arg(
+        long,
+        value_name = "TARGET,...",
+        value_delimiter = ',',
+        default_value = "host"
+    )]
+    target: Vec<Target>,
     /// Let the host's site module run, as the original bootstrap does, whatever hooks the host has
     #[arg(long, conflicts_with = "no_host_site")]
     host_site: bool,
@@ -98,6 +108,14 @@ struct Settled {
     choice: Choice,
     /// The options that an earlier embedding had, and that count again.
     kept: Vec<String>,
+}
+
+/// What is told of a result.
+struct Told<'a> {
+    bytecode: &'a Bytecode,
+    settled: &'a Settled,
+    surprises: &'a [String],
+    target: &'static str,
 }
 
 impl Args {
@@ -158,12 +176,11 @@ impl Args {
     }
 
     fn embed(&self, file: &Input) -> Result<ExitCode, CliError> {
-        let parts = Parts {
-            stub: parts::STUB,
-            engine: parts::ENGINE,
-            engine_full_size: parts::ENGINE_SIZE,
-            engine_digest: parts::ENGINE_DIGEST,
-        };
+        let heads = targets::heads(&file.path, &self.target)?;
+        let stdout_named = Path::new(STDIN);
+        let output = self.output.as_deref();
+        let output = output.or_else(|| file.is_stdin().then_some(stdout_named));
+        let outputs = targets::outputs(output, &heads)?;
         let settled = self.settle(remembered(&file.path)?);
         if !settled.kept.is_empty() && !self.check && !self.quiet {
             warn(&format!(
@@ -177,23 +194,33 @@ impl Args {
                 args: self.args.clone(),
                 python: self.python.first().cloned(),
             }
-            .imports(&file.path, settled.options, &parts, &mut warn)?,
+            .imports(&file.path, settled.options, &Parts::from(&OWN), &mut warn)?,
             false => Vec::new(),
         };
         let bytecode = bytecode(file, &settled, recorded)?;
         if self.check {
-            let changes = would_change(&file.path, settled.options, &bytecode, &parts)?;
+            // One: several would have one name.
+            let mut changes = false;
+            for head in &heads {
+                changes |= would_change(&file.path, settled.options, &bytecode, &head.into())?;
+            }
             return Ok(self.checked(file, changes));
         }
-        let stdout_named = Path::new(STDIN);
-        let output = self.output.as_deref();
-        let output = output.or_else(|| file.is_stdin().then_some(stdout_named));
         let surprises = surprises(&Pex::open(&file.path)?);
         for surprise in &surprises {
             warn(&format!("`{}` {surprise}", file.shown(&file.path)));
         }
-        let embedded = embed(&file.path, output, settled.options, &bytecode, &parts)?;
-        self.tell(file, &embedded, &bytecode, &settled, &surprises);
+        for (head, output) in heads.iter().zip(outputs) {
+            let output = output.as_deref();
+            let embedded = embed(&file.path, output, settled.options, &bytecode, &head.into())?;
+            let told = Told {
+                bytecode: &bytecode,
+                settled: &settled,
+                surprises: &surprises,
+                target: head.target,
+            };
+            self.tell(file, output, &embedded, &told);
+        }
         Ok(ExitCode::Success)
     }
 
@@ -213,16 +240,15 @@ impl Args {
         ExitCode::Refused
     }
 
-    fn tell(
-        &self,
-        file: &Input,
-        embedded: &Embedded,
-        bytecode: &Bytecode,
-        settled: &Settled,
-        surprises: &[String],
-    ) {
+    fn tell(&self, file: &Input, output: Option<&Path>, embedded: &Embedded, told: &Told<'_>) {
+        let Told {
+            bytecode,
+            settled,
+            surprises,
+            target,
+        } = told;
         // By the name that the user knows.
-        let named = self.output.as_deref().unwrap_or(&file.path);
+        let named = output.unwrap_or(&file.path);
         let path = file.shown(named);
         if self.json {
             let made = bytecode.made.iter().map(|made| {
@@ -232,6 +258,7 @@ impl Args {
                 "path": path,
                 "fingerprint": pexboot_core::hex::hex(&embedded.seal.fingerprint),
                 "size": embedded.seal.file_size,
+                "target": target,
                 "host_site": settled.options.host_site,
                 "venv": settled.options.venv,
                 "compile": settled.choice.text(),

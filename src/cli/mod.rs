@@ -19,6 +19,7 @@ mod run;
 mod sbom;
 mod strip;
 mod surprise;
+mod targets;
 mod verify;
 mod warm;
 

@@ -105,9 +105,43 @@ pub enum EmbedError {
         /// What is wrong.
         what: String,
     },
+    /// It has no wheel of a project for the machine that it is to be embedded for.
+    #[error("`{}` has no wheel for {target} of what it requires, only {}; build it for that platform as well (pex --platform, --complete-platform)", path.display(), listed(wheels))]
+    NoWheel {
+        /// The PEX.
+        path: PathBuf,
+        /// The machine.
+        target: &'static str,
+        /// The wheels that there are of the project.
+        wheels: Vec<String>,
+    },
+    /// This command cannot embed for a machine.
+    #[error(
+        "this pexboot carries no head for {target}, only for {carried}; build one that carries both: `./cross` in the sources, then `PEXBOOT_PARTS=$PWD/target/cross cargo build --release`, or embed on such a machine"
+    )]
+    NoHead {
+        /// The machine.
+        target: &'static str,
+        /// Those that it can.
+        carried: String,
+    },
+    /// Several results would have one name.
+    #[error(
+        "{count} targets need an output each; put `{{target}}` into its name: --output 'app-{{target}}.pex'"
+    )]
+    OneName {
+        /// How many targets there are.
+        count: usize,
+    },
     /// The stub that came with this executable has no seal.
     #[error("this pexboot carries a stub without a seal; install it anew")]
     Stub,
+}
+
+/// Names as they stand in a sentence.
+fn listed(names: &[String]) -> String {
+    let quoted: Vec<String> = names.iter().map(|name| format!("`{name}`")).collect();
+    quoted.join(", ")
 }
 
 /// What else can be done where a stream was meant.
@@ -136,11 +170,14 @@ impl EmbedError {
             | EmbedError::Changed { .. }
             | EmbedError::Compile { .. }
             | EmbedError::Record { .. }
+            | EmbedError::NoWheel { .. }
             | EmbedError::PexRoot { .. }
             | EmbedError::Starter { .. } => ExitCode::BadFile,
             EmbedError::DirectoryOutput { .. }
             | EmbedError::DirectoryBytecode { .. }
             | EmbedError::VenvBytecode { .. }
+            | EmbedError::NoHead { .. }
+            | EmbedError::OneName { .. }
             | EmbedError::Terminal => ExitCode::Usage,
             EmbedError::Check { .. } | EmbedError::Stub => ExitCode::Internal,
         }

@@ -17,6 +17,7 @@ mod output;
 mod recorded;
 mod sections;
 mod state;
+pub mod target;
 #[cfg(test)]
 mod tests;
 

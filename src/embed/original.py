@@ -20,7 +20,20 @@ def start(path, argv, env, options, error):
             copy(file, HEAD, lambda data: write(fd, data))
         os.execve("/proc/self/fd/%d" % fd, argv, dict(env, _PEXBOOT_FILE=here))
     except (AttributeError, OSError) as second:
+        if error.errno == errno.ENOEXEC:
+            installed(path, argv, env)
         bootstrap(path, argv[1:], options, "it cannot be executed (%s; %s)" % (error, second))
+
+
+def installed(path, argv, env):
+    """Another machine's head: an installed pexboot has an engine for this one. Comes back where there is none."""
+    for directory in os.environ.get("PATH", "").split(":"):
+        program = os.path.join(directory, "pexboot")
+        if directory[:1] == "/":
+            try:
+                os.execve(program, [program, "run", path] + argv[1:], env)
+            except OSError:
+                pass
 
 
 def bootstrap(path, args, options, reason):

@@ -42,5 +42,6 @@ mod surroundings;
 mod tidy;
 mod trace;
 mod trust;
+mod userlands;
 mod warm;
 mod warnings;

@@ -121,6 +121,7 @@ const ROOMS: &[(&str, &[&str])] = &[
             "launch",
             "output",
             "pack",
+            "packaging",
             "parts",
             "pex",
             "pex_info",

@@ -46,6 +46,47 @@ fn the_parts_stay_small() {
     assert!(both <= 1_500_000, "stub and engine: {both} bytes");
 }
 
+/// Kernels for aarch64 have pages of 4, 16 or 64 KiB: what is mapped with other rights must not share one of the largest.
+#[test]
+fn segments_for_aarch64_fit_its_largest_pages() {
+    const PT_LOAD: u32 = 1;
+    for head in parts::HEADS
+        .iter()
+        .filter(|head| head.target == "aarch64-linux")
+    {
+        let mut engine = vec![0; usize::try_from(head.engine_size).unwrap()];
+        libdeflater::Decompressor::new()
+            .deflate_decompress(head.engine, &mut engine)
+            .unwrap();
+        for elf in [head.stub, &engine] {
+            let mut ends_before = 0;
+            for at in loads(elf) {
+                let [offset, address, memory, align] =
+                    [8, 16, 40, 48].map(|field| number(elf, at + field));
+                assert_eq!(align, 0x1_0000);
+                assert_eq!(offset % align, address % align);
+                assert!(address / align >= ends_before);
+                ends_before = (address + memory).div_ceil(align);
+            }
+        }
+        assert!(head.stub.len() <= 56_000, "stub: {} bytes", head.stub.len());
+        let both = head.stub.len() + head.engine.len();
+        assert!(both <= 1_500_000, "stub and engine: {both} bytes");
+    }
+    fn number(elf: &[u8], at: usize) -> u64 {
+        u64::from_le_bytes(elf[at..at + 8].try_into().unwrap())
+    }
+    /// Where the headers of segments that are mapped stand (elf(5), 64 bits).
+    fn loads(elf: &[u8]) -> Vec<usize> {
+        let table = usize::try_from(number(elf, 32)).unwrap();
+        let count = usize::from(u16::from_le_bytes([elf[56], elf[57]]));
+        let headers = (0..count).map(|index| table + index * 56);
+        headers
+            .filter(|&at| elf[at..at + 4] == PT_LOAD.to_le_bytes())
+            .collect()
+    }
+}
+
 #[test]
 fn no_path_of_the_building_machine_is_in_the_stub() {
     let workspace = env!("CARGO_MANIFEST_DIR").as_bytes();

@@ -8,6 +8,7 @@ mod appendix;
 mod containers;
 mod damage;
 mod faults;
+mod filesystems;
 mod hostile;
 mod kills;
 mod machines;

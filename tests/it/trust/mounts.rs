@@ -7,7 +7,7 @@ use super::*;
 
 /// Runs a script in a mount namespace, `$0` being the machine's directory, with HOME there; what it wrote.
 #[track_caller]
-fn isolated(stage: &Stage, script: &str) -> Outcome {
+pub fn isolated(stage: &Stage, script: &str) -> Outcome {
     let start = stage
         .start()
         .program("/bin/sh")
