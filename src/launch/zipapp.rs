@@ -26,6 +26,13 @@ pub(super) struct Decision {
     inject: bool,
 }
 
+impl Decision {
+    /// Whether anything runs: a Python that goes on by itself needs no bytecode that came with the PEX.
+    pub fn runs(&self) -> bool {
+        !matches!(self.what, What::Run(Run::Import))
+    }
+}
+
 /// What is to run.
 enum What {
     /// This.
@@ -56,6 +63,26 @@ pub(super) fn decide(
     })
 }
 
+/// The same for a Python that goes on by itself.
+///
+/// # Errors
+/// When it would have to go on in a virtual environment: that is left to the original.
+pub(super) fn for_import(
+    info: &PexInfo,
+    variables: &Variables,
+    inherit: InheritPath,
+) -> Result<Decision, LaunchError> {
+    if variables.venv.unwrap_or(info.venv) {
+        let why = "a virtual environment is left to the PEX's own `__pex__`";
+        return Err(LaunchError::Refused(why.to_owned()));
+    }
+    Ok(Decision {
+        inherit,
+        what: What::Run(Run::Import),
+        inject: false,
+    })
+}
+
 /// What was brought into the store for it.
 pub(super) struct Fetched {
     wheels: Vec<Unpacked>,
@@ -77,7 +104,10 @@ pub(super) fn fetch(chosen: &Chosen<'_>, decision: &Decision) -> Result<Fetched,
     let mut wheels = chosen.wheels()?;
     let (main, store) = (chosen.main(), &chosen.store);
     let step = trace::step("code");
-    let mut shipped = Shipped::find(&main.pex, &chosen.interpreter)?;
+    let mut shipped = match decision.runs() {
+        true => Shipped::find(&main.pex, &chosen.interpreter)?,
+        false => None,
+    };
     if let Some(shipped) = &mut shipped {
         // The wheels of the PEX that was started come first.
         for wheel in wheels.iter().take(main.selected.len()) {
@@ -178,7 +208,7 @@ pub(super) fn command(
         host::tell_python_path(invocation, report);
     }
     let mut site_runs = true;
-    if hermetic {
+    if hermetic && run != Run::Import {
         let mut inputs = std::mem::take(&mut chosen.inputs);
         let site = HostSite::decide(
             invocation,
@@ -204,6 +234,10 @@ pub(super) fn command(
     let python = stays.as_ref().unwrap_or(&interpreter.binary);
     let mut argv = vec![python.clone().into_os_string().into_vec()];
     argv.extend(options);
+    if run == Run::Import {
+        // Nothing is executed: the Python that has asked is told where its boot lies.
+        argv = vec![Vec::new()];
+    }
 
     let (bytecode, shipped) = bytecode.unzip();
     let pack = chosen.serve(&run, bytecode.is_some())?;
