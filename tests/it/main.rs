@@ -17,6 +17,7 @@ mod checklist;
 mod cookbook;
 mod embedding;
 mod environment;
+mod examples;
 mod fixtures;
 mod handover;
 mod harness;
