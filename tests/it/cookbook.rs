@@ -1,4 +1,4 @@
-//! The recipes of docs/cookbook.md, run as they are written there, as far as the machine lets them.
+//! The recipes of docs/cookbook.md and of some stories, run as they are written there, as far as the machine lets them.
 //!
 //! A container is a mount namespace in which the image's directories are read-only, and an account that the image does
 //! not know.
@@ -11,7 +11,11 @@ use crate::harness::{PEXBOOT, Stage, Way, coverage, is_root};
 
 /// The lines of the first fenced block of this language below a heading.
 fn block(heading: &str, language: &str) -> Vec<String> {
-    let text = include_str!("../../docs/cookbook.md");
+    block_of(include_str!("../../docs/cookbook.md"), heading, language)
+}
+
+/// The same of another page.
+fn block_of(text: &str, heading: &str, language: &str) -> Vec<String> {
     let (_, section) = text
         .split_once(&format!("\n## {heading}\n"))
         .expect("the heading");
@@ -168,7 +172,8 @@ fn the_line_of_the_crontab_runs() {
     stage.write("etc/curator.yml", "config");
     stage.write("etc/curator-actions.yml", "actions");
 
-    let lines = block("cron", "console");
+    let page = include_str!("../../examples/curator/README.md");
+    let lines = block_of(page, "cron", "console");
     let entry = lines
         .iter()
         .skip_while(|line| *line != "$ crontab -l")

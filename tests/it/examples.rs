@@ -71,6 +71,16 @@ fn py_files() {
     assert_eq!(answers, 1 + lambda, "{told}");
 }
 
+#[test]
+fn curator() {
+    if !embeds() {
+        return;
+    }
+    let mut command = run("curator", &App::curator().build());
+    // The pinned one is of the release before.
+    tells(command.env("EXAMPLE_ES", "8.19.0"));
+}
+
 /// Each story has a page, a command and a place in the command that runs all, and README names it.
 #[test]
 fn every_story_is_told() {
