@@ -64,7 +64,8 @@ fn a_container_starts_from_what_its_image_holds() {
     if !is_root() {
         return coverage::left_out("the container of the cookbook", "root");
     }
-    let recipe = block("Containers", "dockerfile");
+    let recipe = include_str!("../../examples/kubernetes/Dockerfile").lines();
+    let recipe: Vec<String> = recipe.map(str::to_owned).collect();
     let filling = instruction(&recipe, "RUN")
         .into_iter()
         .find(|line| line.contains("pexboot "));
@@ -107,7 +108,8 @@ fn a_platforms_pex_and_a_users_pex_run_together() {
     let stage = Stage::named(Way::Embedded, &Pex::app("job", text).build(), "job.pex");
     std::fs::create_dir_all(stage.path("opt/platform")).unwrap();
     stage.place(&platform, &stage.path("opt/platform/env.pex"));
-    let recipe = block("A platform's PEX and a user's PEX", "console");
+    let page = include_str!("../../examples/platform/README.md");
+    let recipe = block_of(page, "PEX_PATH", "console");
     let command = recipe[0].strip_prefix("$ ").expect("a command");
     let command = command.replace("/opt/", &format!("{}/opt/", stage.root().display()));
     let output = output_of(&stage, Command::new("sh").args(["-c", &command]));

@@ -5,7 +5,7 @@ use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-use crate::fixtures::{App, Built};
+use crate::fixtures::{App, Built, Pex};
 use crate::harness::{PEXBOOT, long, ways};
 
 /// The directory of a story.
@@ -26,7 +26,7 @@ fn run(name: &str, pex: &Built) -> Command {
             "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
         )
         .env("LANG", "C.UTF-8")
-        .env("HOME", std::env::var_os("HOME").unwrap_or_default())
+        .env("HOME", env!("CARGO_TARGET_TMPDIR"))
         .env("PEXBOOT", PEXBOOT)
         .env("EXAMPLE_PEX", &pex.path)
         .stdin(Stdio::null());
@@ -79,6 +79,42 @@ fn curator() {
     let mut command = run("curator", &App::curator().build());
     // The pinned one is of the release before.
     tells(command.env("EXAMPLE_ES", "8.19.0"));
+}
+
+#[test]
+fn kubernetes() {
+    if !embeds() {
+        return;
+    }
+    let options = ["cowsay", "-e", "service:main"];
+    let told = tells(&mut run(
+        "kubernetes",
+        &with_sources("cowsay", "kubernetes", &options),
+    ));
+    if crate::harness::is_root() {
+        assert!(told.contains("writes: 0\n"), "{told}");
+    }
+}
+
+#[test]
+fn platform() {
+    if !embeds() {
+        return;
+    }
+    let mut command = run("platform", &App::new("cowsay", &["cowsay"]).build());
+    let source = std::fs::read_to_string(place("platform").join("src/job.py")).unwrap();
+    let job = Pex::empty("platform-job")
+        .source("job.py", &source)
+        .entry("job:main");
+    command.env("EXAMPLE_JOB", &job.build().path);
+    if long() {
+        command.env("SPARK_HOME", crate::fixtures::spark_home());
+    }
+    let told = tells(&mut command);
+    assert!(
+        told.contains("\nFailed to determine project name and version\n"),
+        "{told}"
+    );
 }
 
 /// Each story has a page, a command and a place in the command that runs all, and README names it.

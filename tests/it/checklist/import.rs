@@ -60,10 +60,7 @@ fn item_141_a_python_takes_the_packages_of_a_pex() {
                     .run();
                 // The wheels of a normal start, and no second tree of them.
                 let printed = &run.ok().stdout;
-                assert!(
-                    printed.contains("app.pex/__pex__/__init__.py "),
-                    "{run}"
-                );
+                assert!(printed.contains("app.pex/__pex__/__init__.py "), "{run}");
                 assert!(printed.contains("/pexboot/v2/"), "{run}");
                 assert!(!stage.home().join(".cache/pex").exists(), "{run}");
                 let files = stage.cached_files();
