@@ -61,11 +61,7 @@ fn py_files() {
         return;
     }
     let pex = with_sources("cowsay", "py-files", &["cowsay"]);
-    let mut command = run("py-files", &pex);
-    if long() {
-        command.env("SPARK_HOME", crate::fixtures::spark_home());
-    }
-    let told = tells(&mut command);
+    let told = tells(&mut run("py-files", &pex));
     let answers = told.lines().filter(|line| *line == "200").count();
     let lambda = if crate::harness::is_root() { 4 } else { 0 };
     assert_eq!(answers, 1 + lambda, "{told}");
@@ -107,9 +103,6 @@ fn platform() {
         .source("job.py", &source)
         .entry("job:main");
     command.env("EXAMPLE_JOB", &job.build().path);
-    if long() {
-        command.env("SPARK_HOME", crate::fixtures::spark_home());
-    }
     let told = tells(&mut command);
     assert!(
         told.contains("\nFailed to determine project name and version\n"),
