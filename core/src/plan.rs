@@ -141,7 +141,7 @@ pub enum Input {
 /// What is executed.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Exec {
-    /// Absolute path of the program.
+    /// Absolute path of the program; empty where `argv` is an [answer](crate::replay::Command::answer).
     pub program: Vec<u8>,
     /// `argv` up to where the user's arguments follow.
     pub argv: Vec<Vec<u8>>,

@@ -52,6 +52,18 @@ pub struct Command {
     pub env: Vec<Vec<u8>>,
 }
 
+impl Command {
+    /// What is written to standard output instead of executing anything, where the plan has no program: a Python that
+    /// runs already has asked (`import __pex__`). Each item of `argv` ends with a zero byte.
+    #[must_use]
+    pub fn answer(&self) -> Option<Vec<u8>> {
+        let ended = |item: &Vec<u8>| [item.as_slice(), b"\0"].concat();
+        self.program
+            .is_empty()
+            .then(|| self.argv.iter().flat_map(ended).collect())
+    }
+}
+
 /// Variables by which our own processes talk to each other; none of them is ever passed on.
 pub const PRIVATE: &[&[u8]] = &[
     b"_PEXBOOT",

@@ -68,9 +68,8 @@ def _boot():
         for name in [name for name in environ if name.startswith("PEX_")]:
             undo[name] = environ.pop(name)
     if data["extra"]:
-        undo["PYTHONPATH"] = inherited = environ.get("PYTHONPATH")
-        children = data["extra"] if data["inherit"] == "false" or not inherited else [inherited] + data["extra"]
-        environ["PYTHONPATH"] = ":".join(children)
+        undo["PYTHONPATH"] = environ.get("PYTHONPATH")
+        _extend_children(data, environ)
     for name, value in data["inject_env"]:
         environ.setdefault(name, value)
     for name, resource in data["bind"]:
@@ -133,6 +132,13 @@ def _told(note):
     this is the first start of its launch, and P."""
     letters, slash, path = note.partition("/")
     return "m" in letters, "f" in letters, slash + path
+
+
+def _extend_children(data, environ):
+    """Lets children have PEX_EXTRA_SYS_PATH on their path."""
+    inherited = environ.get("PYTHONPATH")
+    children = data["extra"] if data["inherit"] == "false" or not inherited else [inherited] + data["extra"]
+    environ["PYTHONPATH"] = ":".join(children)
 
 
 def _again(os, environ, here):
@@ -304,7 +310,8 @@ def _settle_path(sys, data, here, environ):
         sys.path_importer_cache[entry] = None
     code, extra, site = data["code"], data["extra"], data["site"]
     inherit = data["inherit"]
-    if data["scrubbed"] and not sys.flags.no_site:
+    imports = data["run"][0] == "import"
+    if data["scrubbed"] and (imports or not sys.flags.no_site):
         own = _scrub(sys, path, *data["scrubbed"])
         if inherit == "false":
             path = [entry for entry in path if own(entry)]
@@ -315,7 +322,7 @@ def _settle_path(sys, data, here, environ):
         return
     # As they are written, and where Python was told to ignore the variable as well. site has made them absolute.
     inherited = []
-    for entry in environ["PYTHONPATH"].split(":") if "PYTHONPATH" in environ else ():
+    for entry in environ["PYTHONPATH"].split(":") if "PYTHONPATH" in environ and not imports else ():
         for found in (entry, _absolute(entry)):
             if found in path:
                 path.remove(found)
@@ -689,9 +696,10 @@ def _traced(source):
     return space["trace"](_boot, began)
 
 
-_trace = __import__("posix").environ.get(b"_PEXBOOT_TRACE")
 # One expression, so that tracebacks show one line of ours, and without sys.exit where nothing was returned, so that
 # `python -i` stays quiet. What is done at the end is held by nothing but the `with`.
-_ready = _traced(_trace) if _trace else _boot()
-with _ready[0]:
-    (lambda env, result: result is None or "PYTHONINSPECT" in env or __import__("sys").exit(result))(_ready[2], _leave()())
+if __name__ == "__main__":
+    _trace = __import__("posix").environ.get(b"_PEXBOOT_TRACE")
+    _ready = _traced(_trace) if _trace else _boot()
+    with _ready[0]:
+        (lambda env, result: result is None or "PYTHONINSPECT" in env or __import__("sys").exit(result))(_ready[2], _leave()())

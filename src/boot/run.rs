@@ -15,6 +15,8 @@ pub enum Run {
     Script(String, PathBuf),
     /// Whatever the arguments say, as `python` itself would.
     Interpreter,
+    /// Nothing: a Python that runs already has imported `__pex__`.
+    Import,
 }
 
 impl Run {
@@ -26,6 +28,7 @@ impl Run {
             Run::Call(module, attrs) => ("call", Py::str(module), Py::strs(attrs)),
             Run::Script(name, path) => ("script", Py::str(name), Py::path(path)),
             Run::Interpreter => ("repl", Py::None, Py::None),
+            Run::Import => ("import", Py::None, Py::None),
         };
         Py::List(vec![Py::str(kind), what, rest])
     }

@@ -39,6 +39,13 @@ def runs_another(options):
 
 
 def start(path):
+    if os.path.isdir(path):
+        # This file was unzipped: its head is gone.
+        rest = {}
+        with open(os.path.join(path, "__pex__original.py")) as file:
+            exec(file.read(), rest)
+        rest["unzipped"](path, True)
+        return
     python, args = options(path)
     if runs_another(python):
         rest = {}

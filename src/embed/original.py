@@ -15,10 +15,7 @@ def start(path, argv, env, options, error):
     here = os.path.join(os.getcwd(), path)
     try:
         # Not inherited: the kernel has loaded it by the time it closes.
-        fd = memory("pexboot")
-        with open(path, "rb") as file:
-            copy(file, HEAD, lambda data: write(fd, data))
-        os.execve("/proc/self/fd/%d" % fd, argv, dict(env, _PEXBOOT_FILE=here))
+        os.execve("/proc/self/fd/%d" % head(path), argv, dict(env, _PEXBOOT_FILE=here))
     except (AttributeError, OSError) as second:
         if error.errno == errno.ENOEXEC:
             installed(path, argv, env)
@@ -36,6 +33,14 @@ def installed(path, argv, env):
                 pass
 
 
+def head(path):
+    """The head of `path` as a memory file that can be executed."""
+    fd = memory("pexboot")
+    with open(path, "rb") as file:
+        copy(file, HEAD, lambda data: write(fd, data))
+    return fd
+
+
 def bootstrap(path, args, options, reason):
     """Starts the archive by its own bootstrap. Does not return."""
     if os.environ.get("PEX_VERBOSE", "0") != "0":
@@ -51,6 +56,24 @@ def bootstrap(path, args, options, reason):
     if directory is None:
         os.execve(sys.executable, argv, env)
     wait(os.spawnve(os.P_NOWAIT, sys.executable, argv, env), directory)
+
+
+def unzipped(directory, execute):
+    """Does what the original's `__main__.py` or, without `execute`, its `__pex__` does in a directory that this file was
+    unzipped to."""
+    os.environ["PEX"] = os.path.realpath(directory)
+    sys.path.insert(0, os.path.join(os.path.abspath(directory), ".bootstrap"))
+    from pex.pex_bootstrapper import bootstrap_pex
+    from pex.pex_info import PexInfo
+
+    info = PexInfo.from_pex(directory)
+    if getattr(info, "deps_are_wheel_files", False):
+        from pex.layout import ensure_installed
+
+        directory = ensure_installed(pex=directory, pex_root=info.pex_root, pex_hash=info.pex_hash) or directory
+    result = bootstrap_pex(directory, execute=execute)
+    if execute and "PYTHONINSPECT" not in os.environ:
+        sys.exit(0 if type(result).__name__ == "Globals" else result)
 
 
 def wait(child, directory):

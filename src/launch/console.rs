@@ -13,6 +13,13 @@ pub(crate) fn complain(message: &str) {
     let _ = std::io::stderr().write_all(format!("{}\n", shown::lines(message)).as_bytes());
 }
 
+/// Answers a Python that has asked, and ends the process. An answer that is cut short is none to it.
+pub(crate) fn answer(answer: &[u8]) -> ! {
+    let mut out = std::io::stdout();
+    let told = out.write_all(answer).and_then(|()| out.flush());
+    std::process::exit(i32::from(told.is_err()))
+}
+
 /// Lines on stderr, each with the name of this program; what was decided with the time since the start.
 #[derive(Debug)]
 pub struct Console {

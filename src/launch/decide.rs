@@ -49,6 +49,16 @@ pub(super) fn decide(
         None | Some(InheritPath::False) => info.inherit_path,
         Some(inherit) => inherit,
     };
+    if invocation.importer().is_some() {
+        variables.check(Mode::Zipapp)?;
+        let way = Way::Zipapp(zipapp::for_import(info, variables, inherit)?);
+        let members = members(invocation, opened)?;
+        return Ok(Decision {
+            way,
+            base: false,
+            members,
+        });
+    }
     let mode = venv::mode(info, variables, invocation, opened.seal.as_ref())?;
     if mode == Mode::Zipapp {
         // A virtual environment looks at the environment alone (launch/venv.rs).

@@ -184,11 +184,14 @@ fn has_flag(options: &[Vec<u8>], letters: &[u8]) -> bool {
     })
 }
 
-/// The home in which Python looks for the user's own packages, where nothing else names a place.
+/// The home in which Python looks for the user's own packages, where nothing else names a place. Everything lies below `/`,
+/// which a container gives accounts that it does not know: that is no home to find anything by.
 fn home(invocation: &Invocation) -> Option<&Path> {
     let other = invocation.variable("PYTHONUSERBASE");
     let home = invocation.variable("HOME").map(Path::new);
-    home.filter(|home| home.is_absolute() && other.is_none_or(|value| value.is_empty()))
+    home.filter(|home| {
+        home.is_absolute() && home.parent().is_some() && other.is_none_or(|value| value.is_empty())
+    })
 }
 
 fn watch(path: &Path, home: Option<&Path>, inputs: &mut Inputs) {

@@ -41,6 +41,8 @@ pub struct Current {
     pub python: PathBuf,
     /// The options it was started with.
     pub options: Vec<OsString>,
+    /// It goes on itself: it imports `__pex__`, and asks where everything lies.
+    pub imports: bool,
 }
 
 impl Invocation {
@@ -71,6 +73,12 @@ impl Invocation {
             args,
             env,
         })
+    }
+
+    /// The Python that imports `__pex__`, where that is what is asked for.
+    #[must_use]
+    pub fn importer(&self) -> Option<&Current> {
+        self.current.as_ref().filter(|current| current.imports)
     }
 
     /// The value of an environment variable.
@@ -114,14 +122,22 @@ pub(super) fn expand_user(path: &str) -> PathBuf {
 }
 
 impl Current {
-    /// Reads what an embedded `__main__.py` puts into `_PEXBOOT_CURRENT`: the executable, then each option behind a
-    /// unit separator.
+    /// Reads what an embedded file's Python half puts into `_PEXBOOT_CURRENT`: the executable, then each option, or
+    /// `import __pex__`, behind a unit separator.
     fn parse(value: &OsStr) -> Current {
         let mut parts = value.as_bytes().split(|byte| *byte == 0x1F);
         let part = |bytes: &[u8]| OsString::from_vec(bytes.to_vec());
+        let python = PathBuf::from(part(parts.next().unwrap_or_default()));
+        let imports = parts.clone().eq([b"import __pex__"]);
+        let options = if imports {
+            Vec::new()
+        } else {
+            parts.map(part).collect()
+        };
         Current {
-            python: PathBuf::from(part(parts.next().unwrap_or_default())),
-            options: parts.map(part).collect(),
+            python,
+            options,
+            imports,
         }
     }
 }

@@ -124,7 +124,7 @@ fn prepare(
     let need = choose::Need {
         base: decision.base,
         wheels: decision.way.is_native(),
-        bytecode: matches!(decision.way, Way::Zipapp(_)),
+        bytecode: matches!(&decision.way, Way::Zipapp(how) if how.runs()),
     };
     let choice = choose::choose(invocation, &mut opened, need, meanwhile, report)?;
     let way = match handover::too_old(&choice.interpreter) {
@@ -337,6 +337,9 @@ fn execute(command: &Command) -> Result<Infallible, LaunchError> {
 }
 
 fn replace(command: &Command) -> Result<Infallible, LaunchError> {
+    if let Some(answer) = command.answer() {
+        console::answer(&answer);
+    }
     let strings = |items: &[Vec<u8>]| -> Result<Vec<CString>, LaunchError> {
         items
             .iter()

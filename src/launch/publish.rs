@@ -144,7 +144,10 @@ pub(super) fn publish(
         note.mends = seal.is_some() && !invocation.repair;
         let name = boot_name(invocation.name(), &interpreter);
         // PyPy knows bytecode by the name of a file alone, and a file in memory has none without /proc.
-        let in_memory = interpreter.implementation == "cpython" && Path::new(HELD).is_dir();
+        // Another process cannot read there.
+        let told = draft.exec.program.is_empty();
+        let in_memory =
+            interpreter.implementation == "cpython" && Path::new(HELD).is_dir() && !told;
         if store.lasting().is_none() && !in_memory {
             store.writable()?;
             boot.data.temporary = store.temporary().map(Into::into);

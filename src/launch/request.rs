@@ -13,6 +13,14 @@ pub(super) fn request<'a>(
     base: bool,
     started_by: Option<&'a StartedBy>,
 ) -> Request<'a> {
+    if let Some(importer) = invocation.importer() {
+        // This one or none, whatever the PEX says of Pythons: it runs already.
+        return Request {
+            current: Some(&importer.python),
+            python: importer.python.to_str(),
+            ..Request::default()
+        };
+    }
     Request {
         started_by,
         current: invocation

@@ -17,6 +17,9 @@ impl Chosen<'_> {
         let (major, minor, _) = self.interpreter.version;
         let cpython = self.interpreter.implementation == "cpython" && (major, minor) >= (3, 8);
         let packs = *run != Run::Interpreter;
+        if *run == Run::Import {
+            return Ok(None);
+        }
         if !cpython || !(packs || shipped) {
             return Ok(None);
         }

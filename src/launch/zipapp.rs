@@ -25,6 +25,13 @@ pub(super) struct Decision {
     inject: bool,
 }
 
+impl Decision {
+    /// Whether anything runs: a Python that goes on by itself needs no bytecode that came with the PEX.
+    pub fn runs(&self) -> bool {
+        !matches!(self.what, What::Run(Run::Import))
+    }
+}
+
 /// What is to run.
 enum What {
     /// This.
@@ -55,6 +62,26 @@ pub(super) fn decide(
     })
 }
 
+/// The same for a Python that goes on by itself.
+///
+/// # Errors
+/// When it would have to go on in a virtual environment: that is left to the original.
+pub(super) fn for_import(
+    info: &PexInfo,
+    variables: &Variables,
+    inherit: InheritPath,
+) -> Result<Decision, LaunchError> {
+    if variables.venv.unwrap_or(info.venv) {
+        let why = "a virtual environment is left to the PEX's own `__pex__`";
+        return Err(LaunchError::Refused(why.to_owned()));
+    }
+    Ok(Decision {
+        inherit,
+        what: What::Run(Run::Import),
+        inject: false,
+    })
+}
+
 /// What was brought into the store for it.
 pub(super) struct Fetched {
     wheels: Vec<Unpacked>,
@@ -76,7 +103,10 @@ pub(super) fn fetch(chosen: &Chosen<'_>, decision: &Decision) -> Result<Fetched,
     let mut wheels = chosen.wheels()?;
     let (main, store) = (chosen.main(), &chosen.store);
     let step = trace::step("code");
-    let mut shipped = Shipped::find(&main.pex, &chosen.interpreter)?;
+    let mut shipped = match decision.runs() {
+        true => Shipped::find(&main.pex, &chosen.interpreter)?,
+        false => None,
+    };
     if let Some(shipped) = &mut shipped {
         // The wheels of the PEX that was started come first.
         for wheel in wheels.iter().take(main.selected.len()) {
@@ -149,11 +179,18 @@ pub(super) fn command(
         bytecode,
     } = fetched;
     let python_path = chosen.variable("PYTHONPATH");
-    let Line { argv, site_runs } = self::line(chosen, &decision, report);
+    let Line {
+        mut argv,
+        site_runs,
+    } = self::line(chosen, &decision, report);
     let run = match decision.what {
         What::Run(run) => run,
         What::Script(name) => script(&name, &chosen.members, &wheels)?,
     };
+    if run == Run::Import {
+        // Nothing is executed: the Python that has asked is told where its boot lies.
+        argv = vec![Vec::new()];
+    }
     let chosen = &*chosen;
     let Chosen {
         variables,
@@ -240,7 +277,7 @@ pub(super) fn line(chosen: &mut Chosen<'_>, decision: &Decision, report: &mut dy
         host::tell_python_path(python_path.as_deref(), report);
     }
     let mut site_runs = true;
-    if hermetic {
+    if hermetic && !matches!(decision.what, What::Run(Run::Import)) {
         let mut inputs = std::mem::take(&mut chosen.inputs);
         let site = HostSite::decide(
             invocation,

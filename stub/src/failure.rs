@@ -5,7 +5,7 @@ use alloc::vec::Vec;
 use pexboot_core::paths::decimal;
 use rustix::io::Errno;
 
-use crate::{stderr, system};
+use crate::{stdio, system};
 
 /// Exit codes of the stub: those of the top package's `exit.rs` that it can meet, by the same numbers.
 #[derive(Clone, Copy)]
@@ -46,7 +46,7 @@ impl Failure {
     /// Says so and ends the process.
     pub fn end(self) -> ! {
         // One write, so that lines of several processes do not mix.
-        stderr::complain(&[b"pexboot: ", self.text.as_slice(), b"\n"].concat());
+        stdio::complain(&[b"pexboot: ", self.text.as_slice(), b"\n"].concat());
         system::exit(self.code as u8)
     }
 }

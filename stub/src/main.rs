@@ -6,7 +6,7 @@
 //! this launch says whether another start is making one; it goes to the engine. No directory is read, no descriptor is
 //! left to the application, and the engine is written only where no memory file can be executed.
 //!
-//! Unsafe code is in [`entry`], [`system`], [`stderr`] and [`memory`] alone.
+//! Unsafe code is in [`entry`], [`system`], [`stdio`] and [`memory`] alone.
 
 #![no_std]
 #![no_main]
@@ -21,7 +21,7 @@ mod failure;
 mod file;
 mod memory;
 mod rights;
-mod stderr;
+mod stdio;
 mod system;
 mod turn;
 mod warm;

@@ -14,7 +14,7 @@ use core::ptr::{self, null_mut};
 use rustix::mm::{MapFlags, ProtFlags, mmap_anonymous};
 
 use crate::failure::Code;
-use crate::{stderr, system};
+use crate::{stdio, system};
 
 /// Bytes to begin with; pages that are not touched cost nothing.
 const FIRST: usize = 256 << 10;
@@ -71,7 +71,7 @@ fn map(size: usize) -> *mut u8 {
         Ok(start) => start.cast(),
         // Whoever asked for memory cannot say so without any.
         Err(_) => {
-            stderr::complain(
+            stdio::complain(
                 b"pexboot: out of memory; raise the limit (`ulimit -v`) or free some\n",
             );
             system::exit(Code::Io as u8)

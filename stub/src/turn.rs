@@ -16,7 +16,7 @@ use rustix::fs::{FlockOperation, Mode, OFlags, Timespec};
 use rustix::io::{Errno, FdFlags};
 
 use crate::directory::made;
-use crate::stderr;
+use crate::stdio;
 use crate::system::Clock;
 use pexboot_core::machine::{self, c};
 
@@ -160,7 +160,7 @@ impl Wait {
         }
         if waited >= SILENCE && !self.told {
             self.told = true;
-            stderr::tell(
+            stdio::tell(
                 &[
                     b"pexboot: waiting for another start to finish (`".as_slice(),
                     &self.lock,

@@ -9,6 +9,7 @@ use pexboot_core::warm::{Found, Start};
 
 use crate::entry::Process;
 use crate::file::File;
+use crate::stdio;
 use crate::system::{self, Clock};
 
 /// This start, as plans are chosen by it; `None` where nothing can be seen of the file.
@@ -34,6 +35,10 @@ pub fn execute(found: &Found, start: &Start<'_>) {
     let [now, _] = Clock::Realtime.now();
     found.stamp(now);
     let command = command(&found.plan.exec, start.launch);
+    if let Some(answer) = command.answer() {
+        stdio::answer(&answer);
+        system::exit(0);
+    }
     let _ = system::execute(
         &command.program,
         &slices(&command.argv),

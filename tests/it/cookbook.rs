@@ -1,4 +1,4 @@
-//! The recipes of docs/cookbook.md, run as they are written there, as far as the machine lets them.
+//! The recipes of docs/cookbook.md and of some stories, run as they are written there, as far as the machine lets them.
 //!
 //! A container is a mount namespace in which the image's directories are read-only, and an account that the image does
 //! not know.
@@ -11,7 +11,11 @@ use crate::harness::{PEXBOOT, Stage, Way, coverage, is_root};
 
 /// The lines of the first fenced block of this language below a heading.
 fn block(heading: &str, language: &str) -> Vec<String> {
-    let text = include_str!("../../docs/cookbook.md");
+    block_of(include_str!("../../docs/cookbook.md"), heading, language)
+}
+
+/// The same of another page.
+fn block_of(text: &str, heading: &str, language: &str) -> Vec<String> {
     let (_, section) = text
         .split_once(&format!("\n## {heading}\n"))
         .expect("the heading");
@@ -60,7 +64,8 @@ fn a_container_starts_from_what_its_image_holds() {
     if !is_root() {
         return coverage::left_out("the container of the cookbook", "root");
     }
-    let recipe = block("Containers", "dockerfile");
+    let recipe = include_str!("../../examples/kubernetes/Dockerfile").lines();
+    let recipe: Vec<String> = recipe.map(str::to_owned).collect();
     let filling = instruction(&recipe, "RUN")
         .into_iter()
         .find(|line| line.contains("pexboot "));
@@ -103,7 +108,8 @@ fn a_platforms_pex_and_a_users_pex_run_together() {
     let stage = Stage::named(Way::Embedded, &Pex::app("job", text).build(), "job.pex");
     std::fs::create_dir_all(stage.path("opt/platform")).unwrap();
     stage.place(&platform, &stage.path("opt/platform/env.pex"));
-    let recipe = block("A platform's PEX and a user's PEX", "console");
+    let page = include_str!("../../examples/platform/README.md");
+    let recipe = block_of(page, "PEX_PATH", "console");
     let command = recipe[0].strip_prefix("$ ").expect("a command");
     let command = command.replace("/opt/", &format!("{}/opt/", stage.root().display()));
     let output = output_of(&stage, Command::new("sh").args(["-c", &command]));
@@ -168,7 +174,8 @@ fn the_line_of_the_crontab_runs() {
     stage.write("etc/curator.yml", "config");
     stage.write("etc/curator-actions.yml", "actions");
 
-    let lines = block("cron", "console");
+    let page = include_str!("../../examples/curator/README.md");
+    let lines = block_of(page, "cron", "console");
     let entry = lines
         .iter()
         .skip_while(|line| *line != "$ crontab -l")

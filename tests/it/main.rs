@@ -19,6 +19,7 @@ mod cookbook;
 mod crossed;
 mod embedding;
 mod environment;
+mod examples;
 mod explain;
 mod fixtures;
 mod handover;

@@ -454,3 +454,15 @@ fn a_command_is_the_plan_filled_in() {
         }
     );
 }
+
+#[test]
+fn a_plan_without_a_program_is_an_answer() {
+    let mut exec = Exec {
+        argv: vec![b"".to_vec(), b"/seed/launch/app".to_vec()],
+        ..Exec::default()
+    };
+    let answer = |exec: &Exec| command(exec, launch(&[])).answer();
+    assert_eq!(answer(&exec), Some(b"\0/seed/launch/app\0".to_vec()));
+    exec.program = b"/bin/python".to_vec();
+    assert_eq!(answer(&exec), None);
+}

@@ -10,6 +10,7 @@ mod execution;
 mod format;
 mod host;
 mod hosts;
+mod import;
 mod interpreter;
 mod resolution;
 mod started;

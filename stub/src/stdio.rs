@@ -10,6 +10,12 @@ pub fn complain(text: &[u8]) {
     let _ = rustix::io::write(stderr, text);
 }
 
+/// Writes to standard output, where a Python reads that has asked. An answer that is cut short is none.
+pub fn answer(text: &[u8]) {
+    // SAFETY: as in `complain`.
+    let _ = rustix::io::write(unsafe { rustix::stdio::stdout() }, text);
+}
+
 /// Writes to stderr where that is a terminal.
 pub fn tell(text: &[u8]) {
     // SAFETY: as in `complain`.

@@ -1,0 +1,134 @@
+//! The stories under `examples/`: each is one command, and this runs it. The small form belongs to every run, the full one
+//! to the long tier.
+
+use std::ffi::OsStr;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+use crate::fixtures::{App, Built, Pex};
+use crate::harness::{PEXBOOT, long, ways};
+
+/// The directory of a story.
+fn place(name: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("examples")
+        .join(name)
+}
+
+/// The command of a story, with its PEX built already.
+fn run(name: &str, pex: &Built) -> Command {
+    let mut command = Command::new(place(name).join("run"));
+    command
+        .args((!long()).then_some("--small"))
+        .env_clear()
+        .env(
+            "PATH",
+            "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
+        )
+        .env("LANG", "C.UTF-8")
+        .env("HOME", env!("CARGO_TARGET_TMPDIR"))
+        .env("PEXBOOT", PEXBOOT)
+        .env("EXAMPLE_PEX", &pex.path)
+        .stdin(Stdio::null());
+    command
+}
+
+/// Runs the story and gives what it printed.
+#[track_caller]
+fn tells(command: &mut Command) -> String {
+    let output = command.output().unwrap();
+    let told = String::from_utf8_lossy(&output.stdout).into_owned();
+    let log = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{told}\n{log}");
+    told
+}
+
+/// An application of a lock with the story's own sources.
+fn with_sources(app: &'static str, story: &str, options: &[&str]) -> Built {
+    let sources = place(story).join("src");
+    let own = ["-D", sources.to_str().unwrap()];
+    App::new(app, &[options, &own].concat()).build()
+}
+
+/// Whether there is anything embedded to run.
+fn embeds() -> bool {
+    ways().len() > 1
+}
+
+#[test]
+fn py_files() {
+    if !embeds() {
+        return;
+    }
+    let pex = with_sources("cowsay", "py-files", &["cowsay"]);
+    let told = tells(&mut run("py-files", &pex));
+    let answers = told.lines().filter(|line| *line == "200").count();
+    let lambda = if crate::harness::is_root() { 4 } else { 0 };
+    assert_eq!(answers, 1 + lambda, "{told}");
+}
+
+#[test]
+fn curator() {
+    if !embeds() {
+        return;
+    }
+    let mut command = run("curator", &App::curator().build());
+    // The pinned one is of the release before.
+    tells(command.env("EXAMPLE_ES", "8.19.0"));
+}
+
+#[test]
+fn kubernetes() {
+    if !embeds() {
+        return;
+    }
+    let options = ["cowsay", "-e", "service:main"];
+    let told = tells(&mut run(
+        "kubernetes",
+        &with_sources("cowsay", "kubernetes", &options),
+    ));
+    if crate::harness::is_root() {
+        assert!(told.contains("writes: 0\n"), "{told}");
+    }
+}
+
+#[test]
+fn platform() {
+    if !embeds() {
+        return;
+    }
+    let mut command = run("platform", &App::new("cowsay", &["cowsay"]).build());
+    let source = std::fs::read_to_string(place("platform").join("src/job.py")).unwrap();
+    let job = Pex::empty("platform-job")
+        .source("job.py", &source)
+        .entry("job:main");
+    command.env("EXAMPLE_JOB", &job.build().path);
+    let told = tells(&mut command);
+    assert!(
+        told.contains("\nFailed to determine project name and version\n"),
+        "{told}"
+    );
+}
+
+/// Each story has a page, a command and a place in the command that runs all, and README names it.
+#[test]
+fn every_story_is_told() {
+    let readme = include_str!("../../README.md");
+    let all = std::fs::read_to_string(place("run-all")).unwrap();
+    for entry in std::fs::read_dir(place("")).unwrap().flatten() {
+        if entry.path().is_dir() {
+            let name = entry.file_name();
+            let page = entry.path().join("README.md");
+            assert!(
+                page.is_file() && entry.path().join("run").is_file(),
+                "{name:?}"
+            );
+            let name = Path::new(OsStr::new(&name)).display().to_string();
+            assert!(
+                readme.contains(&format!("examples/{name}")),
+                "README: {name}"
+            );
+            assert!(all.contains(&name), "run-all: {name}");
+        }
+    }
+}
