@@ -6,10 +6,10 @@ use crate::launch::{Invocation, LaunchError};
 use crate::packaging::names::WheelName;
 use crate::pex::Pex;
 use crate::shown::line;
-use crate::store::StoreError;
 use crate::variables::Variables;
 
 /// What to do about a refusal, a line for each way out; nothing where its own message says it.
+#[cfg(feature = "cli")]
 pub(super) fn advice(
     error: &LaunchError,
     invocation: &Invocation,
@@ -18,7 +18,7 @@ pub(super) fn advice(
 ) -> Vec<String> {
     match error {
         LaunchError::Interpreter(InterpreterError::None { .. }) => no_python(pex, variables),
-        LaunchError::Store(StoreError::Root { .. }) => vec![
+        LaunchError::Store(crate::store::StoreError::Root { .. }) => vec![
             "set PEX_ROOT to a directory that can be written".to_owned(),
             format!(
                 "or fill a root as its owner, `pexboot warm --root DIR {}`, and set PEXBOOT_SEEDS=DIR/pexboot",

@@ -1,4 +1,4 @@
-//! Items 141-147: `import __pex__`, by which a Python that runs already takes a PEX's packages (reference 6.9).
+//! Items 128-147: `import __pex__`, by which a Python that runs already takes a PEX's packages (reference 6.9).
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
@@ -43,9 +43,9 @@ fn on_each_native(item: impl Fn()) {
 }
 
 #[test]
-fn item_141_a_python_takes_the_packages_of_a_pex() {
+fn item_128_a_python_takes_the_packages_of_a_pex() {
     on_each(|| {
-        let pex = library("item141").build();
+        let pex = library("item128").build();
         let code = "import os, sys\nimport __pex__\nimport dep, mine, pkg.handler, json\n\
                     print(dep.WHO, mine.WHO, pkg.handler.handle(1), os.environ['PEX'], sys.argv, 'PEXBOOT' in str(sorted(os.environ)))";
         runs(&pex, code).agrees().ok().says("");
@@ -74,9 +74,9 @@ fn item_141_a_python_takes_the_packages_of_a_pex() {
 }
 
 #[test]
-fn item_142_modules_go_by_the_name_of_the_pex_as_well() {
+fn item_129_modules_go_by_the_name_of_the_pex_as_well() {
     on_each_native(|| {
-        let pex = library("item142").build();
+        let pex = library("item129").build();
         let code = "import sys\nfrom __pex__ import dep\nimport __pex__.pkg.handler as handler\nimport pkg.handler\n\
                     print(dep.__name__, dep.__spec__.name, handler is pkg.handler, sys.modules['__pex__.dep'] is dep)\n\
                     try:\n    import __pex__.nothing\nexcept ImportError as error:\n    print(error)\n\
@@ -86,9 +86,9 @@ fn item_142_modules_go_by_the_name_of_the_pex_as_well() {
 }
 
 #[test]
-fn item_143_what_the_host_has_is_taken_away_unless_it_is_inherited() {
+fn item_130_what_the_host_has_is_taken_away_unless_it_is_inherited() {
     on_each_native(|| {
-        let pex = library("item143").build();
+        let pex = library("item130").build();
         let code = "import sys, hosted\nimport __pex__, dep\nprint(dep.WHO, 'hosted' in sys.modules)\n\
                     try:\n    import hosted\n    print('found', hosted.WHO)\nexcept ImportError:\n    print('gone')\n\
                     place = sys.path.index\nprint(sorted(entry for entry in sys.path if 'hosted-there' in entry) and \
@@ -124,10 +124,10 @@ fn item_143_what_the_host_has_is_taken_away_unless_it_is_inherited() {
 }
 
 #[test]
-fn item_144_no_interpreter_is_chosen_and_none_is_refused_but_by_its_wheels() {
+fn item_131_no_interpreter_is_chosen_and_none_is_refused_but_by_its_wheels() {
     on_each_native(|| {
         let other =
-            library("item144").info("interpreter_constraints", serde_json::json!(["==2.7.*"]));
+            library("item131").info("interpreter_constraints", serde_json::json!(["==2.7.*"]));
         let (major, minor, _) = subject().version;
         runs(
             &other.build(),
@@ -136,7 +136,7 @@ fn item_144_no_interpreter_is_chosen_and_none_is_refused_but_by_its_wheels() {
         .agrees()
         .ok()
         .prints(&format!("pex ({major}, {minor})"));
-        let unfit = Pex::empty("item144-unfit")
+        let unfit = Pex::empty("item131-unfit")
             .dep(Wheel::new("native", "1.0").tag("cp27-cp27m-win32"))
             .build();
         let code = "try:\n    import __pex__\nexcept BaseException as error:\n    print(type(error).__name__, 'native' in str(error))\n";
@@ -146,9 +146,9 @@ fn item_144_no_interpreter_is_chosen_and_none_is_refused_but_by_its_wheels() {
 }
 
 #[test]
-fn item_145_a_second_import_changes_nothing() {
+fn item_132_a_second_import_changes_nothing() {
     on_each_native(|| {
-        let pex = library("item145").build();
+        let pex = library("item132").build();
         let code = "import sys, __pex__\nbefore = list(sys.path)\nimport __pex__\nprint(before == sys.path)\n\
                     import subprocess\nprint(subprocess.call([sys.executable, '-c', 'import __pex__, dep; print(dep.WHO)']))\n";
         runs(&pex, code).agrees().ok().says("");
@@ -156,9 +156,9 @@ fn item_145_a_second_import_changes_nothing() {
 }
 
 #[test]
-fn item_146_without_an_answer_the_original_does_it() {
+fn item_133_without_an_answer_the_original_does_it() {
     on_each_native(|| {
-        let pex = library("item146");
+        let pex = library("item133");
         let code = "import __pex__, dep, mine; print(dep.WHO, mine.WHO)";
         // An environment; a root in which a file stands where the launches would be; a file that may not be executed.
         for pex in [pex.clone().venv().build(), pex.build()] {
@@ -174,10 +174,10 @@ fn item_146_without_an_answer_the_original_does_it() {
 }
 
 #[test]
-fn item_147_a_file_that_was_unzipped_is_a_pex_all_the_same() {
+fn item_134_a_file_that_was_unzipped_is_a_pex_all_the_same() {
     on_each_native(|| {
         let app = "import sys, dep\ndef main():\n    print(dep.WHO, sys.argv[1:])\n    return 3\n";
-        let pex = Pex::app("item147", app)
+        let pex = Pex::app("item134", app)
             .source("pkg/__init__.py", "")
             .source(
                 "pkg/handler.py",
