@@ -198,6 +198,20 @@ pub(super) fn fetch(chosen: &Chosen<'_>, report: &mut dyn Report) -> Result<Fetc
     Ok(Fetched { venv, needs })
 }
 
+/// An option of Python without `-S`, alone or among letters that share a dash: the packages of a virtual environment are
+/// brought by `site`.
+fn without_no_site(option: Vec<u8>) -> Option<Vec<u8>> {
+    if !option.starts_with(b"-") || option.starts_with(b"--") {
+        return Some(option);
+    }
+    // What follows these letters is theirs.
+    let end = option.iter().position(|letter| b"WX".contains(letter));
+    let (flags, value) = option.split_at(end.unwrap_or(option.len()));
+    let kept = flags.iter().filter(|letter| **letter != b'S').chain(value);
+    let kept: Vec<u8> = kept.copied().collect();
+    (kept.len() > 1).then_some(kept)
+}
+
 /// How the application is started.
 ///
 /// # Errors
@@ -227,7 +241,12 @@ pub(super) fn command(
     };
 
     let mut argv = vec![venv.python.clone().into_os_string().into_vec()];
-    argv.extend(chosen.options(Hops::of(&main.pex, Hops::Some)));
+    let options = chosen.options(Hops::of(&main.pex, Hops::Some));
+    match main.pex.layout {
+        Layout::Zipapp => argv.extend(options),
+        // From a directory the original comes to the environment by another Python, without this one.
+        _ => argv.extend(options.into_iter().filter_map(without_no_site)),
+    }
     // The session that PYTHONINSPECT asks for opens where Python is not isolated from that: the original starts it so.
     if info.venv_hermetic_scripts && !inspects {
         argv.push(b"-I".to_vec());
@@ -378,7 +397,7 @@ mod tests {
 
     use pexboot_core::seal::Options;
 
-    use super::{Run, Seal, Target, bin_path, entry_point, mode, target};
+    use super::{Run, Seal, Target, bin_path, entry_point, mode, target, without_no_site};
     use crate::launch::Invocation;
     use crate::pex_info::{BinPath, PexInfo};
     use crate::plan::Inputs;
@@ -400,6 +419,21 @@ mod tests {
             current: None,
             repair: false,
             first: false,
+        }
+    }
+
+    #[test]
+    fn an_environment_is_never_without_site() {
+        for (given, kept) in [
+            ("-S", None),
+            ("-sSE", Some("-sE")),
+            ("-OWS", Some("-OWS")),
+            ("-SXS=1", Some("-XS=1")),
+            ("--check-hash-based-pycs", Some("--check-hash-based-pycs")),
+            ("SSS", Some("SSS")),
+        ] {
+            let found = without_no_site(given.into());
+            assert_eq!(found, kept.map(|kept| kept.as_bytes().to_vec()), "{given}");
         }
     }
 
