@@ -9,11 +9,11 @@ use std::time::{Duration, SystemTime};
 use serde_json::{Value, json};
 
 use super::error::CliError;
-use super::json::document;
+use super::json;
 use super::warn;
 use crate::output::stdout;
 use crate::pex::Pex;
-use crate::shown::{self, line};
+use crate::shown::line;
 use crate::store::Store;
 use crate::store::upkeep::{Entry, Limits, Pruned};
 use crate::variables::Variables;
@@ -138,7 +138,7 @@ pub fn run(args: &Args) -> Result<(), CliError> {
     if args.json {
         let mut value = value;
         value["root"] = json!(store.kept()?.to_string_lossy());
-        stdout::print(&(shown::json(&document(value)) + "\n"));
+        stdout::print(&json::text(value));
     } else {
         stdout::print(&text);
     }

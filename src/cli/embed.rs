@@ -8,7 +8,7 @@ use serde_json::json;
 
 use super::each::{Input, STDIN, each};
 use super::error::CliError;
-use super::json::document;
+use super::json;
 use super::surprise::surprises;
 use super::targets::{self, Target};
 use super::warn;
@@ -20,7 +20,6 @@ use crate::exit::ExitCode;
 use crate::output::stdout;
 use crate::parts::OWN;
 use crate::pex::Pex;
-use crate::shown;
 
 /// What `embed` is told.
 #[derive(Debug, clap::Args)]
@@ -227,8 +226,8 @@ impl Args {
     fn checked(&self, file: &Input, changes: bool) -> ExitCode {
         let path = file.shown(&file.path);
         if self.json {
-            let value = document(json!({ "path": path, "embedded_so": !changes }));
-            stdout::print(&(shown::json(&value) + "\n"));
+            let value = json!({ "path": path, "embedded_so": !changes });
+            stdout::print(&json::text(value));
         }
         if !changes {
             return ExitCode::Success;
@@ -254,7 +253,7 @@ impl Args {
             let made = bytecode.made.iter().map(|made| {
                 json!({ "python": made.python.to_string_lossy(), "modules": made.modules, "size": made.bytes })
             });
-            let value = document(json!({
+            let value = json!({
                 "path": path,
                 "fingerprint": pexboot_core::hex::hex(&embedded.seal.fingerprint),
                 "size": embedded.seal.file_size,
@@ -265,8 +264,8 @@ impl Args {
                 "kept": settled.kept,
                 "bytecode": made.collect::<Vec<_>>(),
                 "warnings": surprises,
-            }));
-            stdout::print(&(shown::json(&value) + "\n"));
+            });
+            stdout::print(&json::text(value));
         } else if !self.quiet {
             let mut text = format!("`{path}` is embedded");
             for made in &bytecode.made {

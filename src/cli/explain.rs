@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use serde_json::{Map, Value, json};
 
 use super::error::CliError;
-use super::json::document;
+use super::json;
 use crate::embed::{State, state};
 use crate::exit::ExitCode;
 use crate::launch::{About, Explained, Fact, Invocation, LaunchError, Next, explain};
@@ -58,7 +58,7 @@ pub fn run(args: &Args) -> Result<ExitCode, CliError> {
         told: &told,
     };
     stdout::print(&match args.json {
-        true => shown::json(&report.json()) + "\n",
+        true => json::text(report.json()),
         false => report.text(),
     });
     Ok(match told.refused {
@@ -181,7 +181,7 @@ impl Report<'_> {
             .iter()
             .map(|word| String::from_utf8_lossy(word))
             .collect();
-        document(json!({
+        json!({
             "path": self.pex.to_string_lossy(),
             "starts": told.refused.is_none(),
             "next_start": match told.next {
@@ -198,7 +198,7 @@ impl Report<'_> {
             "warnings": told.warnings,
             "refusal": told.refused.as_ref().map(ToString::to_string),
             "do": told.advice,
-        }))
+        })
     }
 }
 

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use super::each::{Input, each};
 use super::error::CliError;
-use super::json::document;
+use super::json;
 use crate::embed::{State, state};
 use crate::exit::ExitCode;
 use crate::launch::{self, Host, Invocation, host};
@@ -52,7 +52,7 @@ fn tell(args: &Args, file: &Input) -> Result<ExitCode, CliError> {
     });
     let facts = Facts::of(state, host)?;
     stdout::print(&file.named_so(&if args.json {
-        shown::json(&document(facts.json())) + "\n"
+        json::text(facts.json())
     } else {
         facts.text(args.modules)
     }));

@@ -5,10 +5,10 @@ use std::path::{Path, PathBuf};
 use serde_json::json;
 
 use super::error::CliError;
-use super::json::document;
+use super::json;
 use crate::launch::{Invocation, Next, explain};
 use crate::output::stdout;
-use crate::shown::{self, line};
+use crate::shown::line;
 
 /// What `path` is told.
 #[derive(Debug, clap::Args)]
@@ -65,12 +65,12 @@ pub fn run(args: &Args) -> Result<(), CliError> {
     let text = |path: &Path| path.to_string_lossy().into_owned();
     if args.json {
         let list = |paths: &[PathBuf]| paths.iter().map(|path| text(path)).collect::<Vec<_>>();
-        let value = document(json!({
+        let value = json!({
             "python": python.first().map(|python| text(python)),
             "code": list(&told.code),
             "site": list(&told.site),
-        }));
-        stdout::print(&(shown::json(&value) + "\n"));
+        });
+        stdout::print(&json::text(value));
         return Ok(());
     }
     for (what, label, paths) in all {

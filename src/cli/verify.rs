@@ -6,10 +6,10 @@ use serde_json::json;
 
 use super::each::{Input, each};
 use super::error::CliError;
-use super::json::document;
+use super::json;
 use crate::exit::ExitCode;
 use crate::output::stdout;
-use crate::shown::{self, line};
+use crate::shown::line;
 use crate::store::Store;
 use crate::verify::{VerifyError, verify};
 
@@ -60,7 +60,7 @@ fn check(args: &Args, file: &Input) -> Result<ExitCode, CliError> {
             .faults
             .iter()
             .map(|fault| file.named_so(&fault.to_string()));
-        let value = document(json!({
+        let value = json!({
             "path": file.shown(&file.path),
             "whole": found.faults.is_empty(),
             "faults": faults.collect::<Vec<_>>(),
@@ -69,8 +69,8 @@ fn check(args: &Args, file: &Input) -> Result<ExitCode, CliError> {
             "hashes": found.hashes,
             "unpromised": found.unpromised,
             "cached": args.cache.then_some(found.cached),
-        }));
-        stdout::print(&(shown::json(&value) + "\n"));
+        });
+        stdout::print(&json::text(value));
         return Ok(code);
     }
     // Of several it must be said which.

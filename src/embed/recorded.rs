@@ -4,7 +4,7 @@
 //! what it has imported. So what counts is what a start of pexboot's imports, and nothing of the user's cache is touched.
 
 use std::ffi::OsString;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::{Command, Stdio};
 
 use pexboot_core::seal::Options;
@@ -12,6 +12,7 @@ use pexboot_core::seal::Options;
 use super::{Bytecode, EmbedError, Parts, embed};
 use crate::pack::Pack;
 use crate::pex::{Layout, Pex};
+use crate::store::{Kind, place};
 
 /// A run whose imports are recorded.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -44,12 +45,12 @@ impl Run {
         if pex.layout != Layout::Zipapp {
             return Err(EmbedError::DirectoryBytecode { path: pex.path });
         }
-        let place = tempfile::tempdir().map_err(|error| failed(error.to_string()))?;
+        let aside = tempfile::tempdir().map_err(|error| failed(error.to_string()))?;
         let name = input.file_name().unwrap_or("app".as_ref());
         // A directory of its own: the file may have any name.
-        let program = place.path().join("file").join(name);
-        let root = place.path().join("root");
-        for directory in [program.parent().unwrap_or(place.path()), &root] {
+        let program = aside.path().join("file").join(name);
+        let root = aside.path().join("root");
+        for directory in [program.parent().unwrap_or(aside.path()), &root] {
             std::fs::create_dir(directory).map_err(|error| failed(error.to_string()))?;
         }
         embed(input, Some(&program), options, &Bytecode::default(), parts)?;
@@ -73,9 +74,10 @@ impl Run {
                 "`{path}` ended with {status} while it was recorded; what it imported until then counts"
             ));
         }
-        let packs = packs(&root);
-        let names = packs.iter().filter_map(|pack| Pack::read(pack));
-        let names: Vec<String> = names
+        let launches = std::fs::read_dir(place(&root.join("pexboot"), Kind::Launches, ""));
+        let launches = launches.into_iter().flatten().flatten();
+        let packs = launches.filter_map(|launch| Pack::read(&launch.path().join("pack")));
+        let names: Vec<String> = packs
             .flat_map(|pack| pack.modules)
             .map(|(name, _)| name)
             .collect();
@@ -87,28 +89,4 @@ impl Run {
         }
         Ok(names)
     }
-}
-
-/// The launch packs in a root.
-fn packs(root: &Path) -> Vec<PathBuf> {
-    let (mut found, mut ahead) = (Vec::new(), vec![root.to_owned()]);
-    while let Some(directory) = ahead.pop() {
-        for entry in std::fs::read_dir(&directory)
-            .into_iter()
-            .flatten()
-            .flatten()
-        {
-            let kind = entry.file_type();
-            if kind.as_ref().is_ok_and(std::fs::FileType::is_dir) {
-                ahead.push(entry.path());
-            } else if entry.file_name() == "pack"
-                && directory
-                    .parent()
-                    .is_some_and(|above| above.ends_with("launches"))
-            {
-                found.push(entry.path());
-            }
-        }
-    }
-    found
 }

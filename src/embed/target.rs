@@ -26,11 +26,8 @@ pub fn asked_for(pex: &Pex) -> Vec<&'static str> {
     TARGETS.into_iter().filter(|target| asks(target)).collect()
 }
 
-/// Refuses a PEX that needs a project of which it has wheels, but none for `target`.
-///
-/// # Errors
-/// When there is such a project, or METADATA cannot be read.
-pub fn check(pex: &Pex, target: &'static str) -> Result<(), EmbedError> {
+/// The wheels of each project, by its normalised name.
+fn projects(pex: &Pex) -> BTreeMap<String, Vec<&str>> {
     let mut projects: BTreeMap<String, Vec<&str>> = BTreeMap::new();
     for (name, _) in &pex.info.distributions {
         if let Some(wheel) = WheelName::parse(name) {
@@ -38,6 +35,23 @@ pub fn check(pex: &Pex, target: &'static str) -> Result<(), EmbedError> {
             wheels.push(name);
         }
     }
+    projects
+}
+
+/// The projects of which the PEX has wheels, but none for `target`.
+#[must_use]
+pub fn lacking(pex: &Pex, target: &str) -> Vec<String> {
+    let projects = projects(pex).into_iter();
+    let lacking = projects.filter(|(_, wheels)| !wheels.iter().any(|wheel| fits(wheel, target)));
+    lacking.map(|(project, _)| project).collect()
+}
+
+/// Refuses a PEX that needs a project of which it has wheels, but none for `target`.
+///
+/// # Errors
+/// When there is such a project, or METADATA cannot be read.
+pub fn check(pex: &Pex, target: &'static str) -> Result<(), EmbedError> {
+    let projects = projects(pex);
     let roots = pex.info.requirements.iter();
     let roots = roots.filter_map(|text| Requirement::parse(text).ok());
     let mut ahead: Vec<String> = roots.filter(is_for_all).map(|r| r.project).collect();

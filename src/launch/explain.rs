@@ -19,7 +19,7 @@ use crate::launch::{Invocation, LaunchError, Report, advice, facts, handover, re
 use crate::pex::Layout;
 use crate::plan::Inputs;
 use crate::regular;
-use crate::store::{FORMAT, Kind, Store};
+use crate::store::{Kind, Store, place};
 
 /// What a start would do.
 #[derive(Debug, Default)]
@@ -205,10 +205,7 @@ fn prepare(
             for member in chosen.members.iter().rev() {
                 code.push(match member.pex.layout {
                     Layout::Loose => member.pex.path.clone(),
-                    _ => root
-                        .join(FORMAT)
-                        .join(Kind::Code.directory())
-                        .join(hex(&member.fingerprint)),
+                    _ => place(&root, Kind::Code, &hex(&member.fingerprint)),
                 });
             }
             let wheels = chosen
@@ -260,7 +257,7 @@ fn path(chosen: &Chosen<'_>, told: &Explained) -> Vec<PathBuf> {
 
 /// A directory of that kind which a first start makes.
 fn made(root: &Path, kind: Kind) -> PathBuf {
-    root.join(FORMAT).join(kind.directory()).join("...")
+    place(root, kind, "...")
 }
 
 /// The packages of a virtual environment.

@@ -72,6 +72,6 @@ pub const WITH_MANIFEST: [Kind; 7] = [
 ];
 
 /// Where an entry belongs.
-pub(super) fn place(root: &Path, kind: Kind, name: &str) -> PathBuf {
+pub fn place(root: &Path, kind: Kind, name: &str) -> PathBuf {
     root.join(FORMAT).join(kind.directory()).join(name)
 }

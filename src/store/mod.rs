@@ -53,7 +53,7 @@ use std::sync::{Mutex, Once, OnceLock, PoisonError};
 
 pub use boot_id::BootId;
 pub use error::StoreError;
-pub use kind::{Kind, WITH_MANIFEST};
+pub use kind::{Kind, WITH_MANIFEST, place};
 pub use launches::LAUNCH_FILES;
 pub use lock::Inherited;
 pub use manifest::CACHE;
@@ -65,7 +65,6 @@ pub(crate) use beat::lasts;
 pub(crate) use manifest::Item as Listed;
 
 use error::at;
-use kind::place;
 use pexboot_core::roots::Candidate;
 pub use pexboot_core::roots::Kind as Origin;
 use roots::{Refusal, Root};

@@ -337,9 +337,7 @@ impl<'a, W: Witness + Send> Work<'a, W> {
             state.witness = Some(witness);
             state.seen += count;
             state.held -= weight;
-            state
-                .spare
-                .extend(used.into_iter().filter(Buffer::is_worth_keeping));
+            state.spare.append(&mut used);
             state.spare_less();
             self.tell(&state);
         }
