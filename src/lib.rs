@@ -33,6 +33,7 @@ pub mod fuzzing;
 mod hashing;
 pub mod interpreter;
 pub mod launch;
+mod lexical;
 pub mod output;
 #[cfg(feature = "cli")]
 pub mod pack;

@@ -34,7 +34,7 @@ def _boot():
 
     # Where Python was started with -S: what the host's site would have set up, without running any of its hooks.
     import os
-    if sys.flags.no_site:
+    if data["for_site"]:
         import site
 
         site.setquit()
@@ -93,7 +93,10 @@ def _boot():
     if kind == "repl" and len(sys.argv) > 1:
         kind = "interpreter"
     sys.argv[0] = environ["PEX"] + data["argv0"] if venv else data["argv0"] or pex
-    sys.argv[1:1] = inject_args
+    # What an interpreter is given decides where they go.
+    given = sys.argv[1:]
+    if kind not in ("interpreter", "repl"):
+        sys.argv[1:1] = inject_args
 
     try:
         for sitedir, line in data["import_lines"]:
@@ -105,7 +108,7 @@ def _boot():
         elif kind == "script":
             function = _script(what, attrs)
         elif kind == "interpreter":
-            function = _interpreter(sys, os, venv)
+            function = _interpreter(sys, os, venv, inject_args)
         else:
             function = _repl(data, pex)
     except (ImportError, OSError, EOFError, ValueError) as error:
@@ -115,7 +118,7 @@ def _boot():
                     environ.pop(name, None)
                 else:
                     environ[name] = value
-            _repair(os, pex, sys.argv[1 + len(inject_args):])
+            _repair(os, pex, given)
         raise
     finally:
         if first:
@@ -564,7 +567,7 @@ def _script(name, path):
     return run
 
 
-def _interpreter(sys, os, venv):
+def _interpreter(sys, os, venv, inject_args):
     """Runs what `python` would have run with these arguments (reference 6.10)."""
     inspects = ("PYTHONINSPECT",) if sys.flags.inspect else os.environ
     if "PYTHONINSPECT" in inspects:
@@ -580,7 +583,7 @@ def _interpreter(sys, os, venv):
     if args[0] == "-c":
         return _execute("-c <cmd>", args[1], ["-c"] + args[2:], venv)
     if args[0] == "-m":
-        sys.argv[:] = args[1:]
+        sys.argv[:] = args[1:2] + inject_args + args[2:]
         module, _, attrs = args[1].partition(":")
         # In a virtual environment an entry point will do.
         return _callable(sys, module, attrs.split("."), venv) if venv and attrs else _module(args[1], inspects)

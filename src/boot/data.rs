@@ -9,6 +9,8 @@ use super::{Py, Run};
 pub struct Data {
     /// How `sys.path` is settled.
     pub path: SysPath,
+    /// Whether the boot does what the host's `site` would have done, which does not run.
+    pub for_site: bool,
     /// `PEX_EXTRA_SYS_PATH`, for children and in zipapp mode.
     pub extra: Vec<String>,
     /// Import lines of `.pth` files, and lines that call what `.start` files name: the directory that they see as
@@ -143,6 +145,7 @@ impl Data {
             Py::List(vec![Py::path(directory), Py::str(line)])
         };
         items.extend([
+            ("for_site", Py::Bool(self.for_site)),
             ("extra", Py::strs(&self.extra)),
             (
                 "import_lines",

@@ -1,9 +1,11 @@
 //! Paths of Python binaries: their canonical form, their names, and whether they can be run.
 
 use std::fs;
-use std::path::{Component, Path, PathBuf};
+use std::path::{Path, PathBuf};
 
 use nix::unistd::{AccessFlags, access};
+
+use crate::lexical::normal;
 
 /// The canonical path of a Python: links resolved, but for the link that leads out of a virtual environment, whose
 /// meaning would be lost (reference 4.2). A path that cannot be resolved is only made absolute.
@@ -17,17 +19,7 @@ pub(super) fn canonical(path: &Path) -> PathBuf {
 /// The path from the root, without `.` and `..` components, no link followed.
 pub(super) fn absolute(path: &Path) -> PathBuf {
     let path = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
-    let mut plain = PathBuf::new();
-    for component in path.components() {
-        match component {
-            Component::CurDir => {}
-            Component::ParentDir => {
-                plain.pop();
-            }
-            other => plain.push(other),
-        }
-    }
-    plain
+    normal(&path)
 }
 
 /// For a link in the `bin` of a virtual environment: the last path within that `bin`.

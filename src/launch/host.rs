@@ -174,7 +174,7 @@ fn told(invocation: &Invocation, seal: Option<&Seal>) -> Option<(bool, &'static 
 }
 
 /// Whether one of these letters is among Python's options.
-fn has_flag(options: &[Vec<u8>], letters: &[u8]) -> bool {
+pub(super) fn has_flag(options: &[Vec<u8>], letters: &[u8]) -> bool {
     options.iter().any(|option| match option.as_slice() {
         [b'-', flags @ ..] if !flags.starts_with(b"-") => {
             let flags = flags.iter().take_while(|flag| !b"cmWX".contains(flag));

@@ -26,6 +26,7 @@ impl Chosen<'_> {
                 false => Vec::new(),
             },
             temporary: self.store.temporary().map(Into::into),
+            for_site: false,
             extra: Vec::new(),
             import_lines: Vec::new(),
             main: PathBuf::new(),

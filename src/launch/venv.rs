@@ -100,7 +100,8 @@ fn target(info: &PexInfo, invocation: &Invocation) -> Result<(Target, bool), Lau
     };
     Ok(match entry.filter(|entry| !entry.is_empty()) {
         Some(entry) => (Target::Boot(entry_point(entry)), found.is_none()),
-        None => (Target::Boot(Run::Interpreter), false),
+        // Before the arguments of `-m`, the original's one way from an interpreter's arguments to an entry point.
+        None => (Target::Boot(Run::Interpreter), found.is_none()),
     })
 }
 

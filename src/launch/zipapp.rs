@@ -1,14 +1,15 @@
 //! Zipapp mode: the base interpreter, with user code and the site of the wheels on `sys.path`.
 
 use std::os::unix::ffi::OsStringExt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use crate::boot::{Data, Py, Run, SysPath};
 use crate::launch::choose::{Chosen, Hops, Member};
 use crate::launch::command::{Boot, Command};
 use crate::launch::dispatch::{self, Target};
-use crate::launch::host::{self, HostSite};
+use crate::launch::host::{self, HostSite, has_flag};
 use crate::launch::{LaunchError, Report};
+use crate::lexical;
 use crate::pex::{Layout, Pex};
 use crate::pex_info::{InheritPath, PexInfo};
 use crate::resolve::{self, Selected};
@@ -117,7 +118,7 @@ pub(super) fn fetch(chosen: &Chosen<'_>, decision: &Decision) -> Result<Fetched,
     let mut unpacked = Vec::new();
     for (index, member) in chosen.members.iter().enumerate() {
         if runs_in_place(&member.pex) {
-            code.insert(0, member.pex.path.clone());
+            code.insert(0, in_place(&member.pex.path));
             continue;
         }
         let directory = unpack::code(&member.pex, &member.fingerprint, store)?;
@@ -182,6 +183,7 @@ pub(super) fn command(
     let Line {
         mut argv,
         site_runs,
+        for_site,
     } = self::line(chosen, &decision, report);
     let run = match decision.what {
         What::Run(run) => run,
@@ -234,6 +236,7 @@ pub(super) fn command(
         needs,
         boot: Some(Boot {
             data: Data {
+                for_site,
                 extra: variables.extra_sys_path.clone(),
                 import_lines: site.import_lines,
                 main: main.unwrap_or_default(),
@@ -253,6 +256,8 @@ pub(super) struct Line {
     pub argv: Vec<Vec<u8>>,
     /// Whether the host's `site` runs.
     pub site_runs: bool,
+    /// Whether the boot stands in for it: not where whoever started the PEX asked for none, either.
+    pub for_site: bool,
 }
 
 /// How Python itself is started, and why so.
@@ -276,7 +281,7 @@ pub(super) fn line(chosen: &mut Chosen<'_>, decision: &Decision, report: &mut dy
         options.push(b"-I".to_vec());
         host::tell_python_path(python_path.as_deref(), report);
     }
-    let mut site_runs = true;
+    let (mut site_runs, mut for_site) = (true, false);
     if hermetic && !matches!(decision.what, What::Run(Run::Import)) {
         let mut inputs = std::mem::take(&mut chosen.inputs);
         let site = HostSite::decide(
@@ -291,13 +296,18 @@ pub(super) fn line(chosen: &mut Chosen<'_>, decision: &Decision, report: &mut dy
         site.tell(report);
         site_runs = site.runs;
         if !site.runs {
+            for_site = !has_flag(&options, b"S");
             options.push(b"-S".to_vec());
         }
     }
     let python = stays.as_ref().unwrap_or(&chosen.interpreter.binary);
     let mut argv = vec![python.clone().into_os_string().into_vec()];
     argv.extend(options);
-    Line { argv, site_runs }
+    Line {
+        argv,
+        site_runs,
+        for_site,
+    }
 }
 
 /// Whether user code is imported from where it lies, as the original does with a loose PEX (reference 1.3): what its
@@ -305,6 +315,16 @@ pub(super) fn line(chosen: &mut Chosen<'_>, decision: &Decision, report: &mut dy
 fn runs_in_place(pex: &Pex) -> bool {
     let installs = pex.info.deps_are_wheel_files && !pex.info.distributions.is_empty();
     pex.layout == Layout::Loose && !installs
+}
+
+/// The directory of a PEX as `os.path.abspath` names it, in which the original imports its user code; as it was named where
+/// a link is on the way to a `..`, and the text alone would lead elsewhere.
+fn in_place(path: &Path) -> PathBuf {
+    let normal = lexical::normal(path);
+    match (normal.canonicalize(), path.canonicalize()) {
+        (Ok(normal_real), Ok(real)) if normal_real == real => normal,
+        _ => path.to_owned(),
+    }
 }
 
 /// The script of that name: console and gui scripts of the selected wheels, then files (reference 6.2).

@@ -6,6 +6,8 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
+use crate::lexical::normal;
+
 /// The first Python that reads `.start` files.
 const STARTS: (u32, u32) = (3, 15);
 /// The first Python that passes import lines over.
@@ -96,19 +98,4 @@ fn call(entry_point: &str) -> String {
         })
         .collect();
     format!("import pkgutil; pkgutil.resolve_name('{name}', strict=True)()")
-}
-
-/// The path without `.` and `..`, as `os.path.abspath` has it.
-fn normal(path: &Path) -> PathBuf {
-    let mut normal = PathBuf::new();
-    for component in path.components() {
-        match component {
-            std::path::Component::ParentDir => {
-                normal.pop();
-            }
-            std::path::Component::CurDir => {}
-            other => normal.push(other),
-        }
-    }
-    normal
 }

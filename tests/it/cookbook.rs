@@ -261,7 +261,7 @@ fn a_tracer_in_the_pex_starts_before_the_application() {
     .dep(starts)
     .dep(traced)
     .build();
-    for &way in crate::harness::ways() {
+    for &way in crate::harness::stated() {
         let stage = Stage::new(way, &pex);
         // What a tracer's own command does reaches it in neither way.
         stage.write(

@@ -8,7 +8,7 @@ use std::path::Path;
 use serde_json::json;
 
 use crate::fixtures::{App, Built, PYTHON, Pex, Wheel, sources};
-use crate::harness::{Case, Stage, Way, coverage, is_root, pythons, ways};
+use crate::harness::{Case, Stage, Way, coverage, is_root, pythons, stated, ways};
 
 /// Prints what the application of a handed-over start must still find, each line marked.
 const APP: &str = "import os, sys, dep\ndef main():\n    \
@@ -76,7 +76,7 @@ fn a_profiled_start_is_the_same_start() {
     assert!(outcome.exits(3).stdout.contains("[BOX]/work/app.pex"));
     // That there was a profiler at all.
     case("PEX_PROFILE", "1").holds(|run| assert!(run.stdout.contains("function calls"), "{run}"));
-    for &way in ways() {
+    for &way in stated() {
         let stage = Stage::new(way, &pex);
         let run = stage.start().env("PEX_PROFILE_FILENAME", "stats.out").run();
         run.exits(3);

@@ -6,7 +6,7 @@ use std::process::Command;
 use serde_json::json;
 
 use crate::fixtures::{PYTHON, Pex, Wheel};
-use crate::harness::{Case, Outcome, Stage, Way, pythons, ways};
+use crate::harness::{Case, Outcome, Stage, Way, long_tier, pythons, ways};
 
 /// Prints what options change; a file that starts with this line can be skipped by one.
 const REPORT: &str = "import sys; f = sys.flags; print(sys.argv, [getattr(f, n, None) for n in 'debug optimize \
@@ -145,6 +145,8 @@ fn python_does(stage: &Stage, args: &[&str]) -> (Option<i32>, String) {
 #[test]
 fn every_option_of_python_does_what_it_does_to_python() {
     let pex = |name: &str| Pex::empty(name).dep(Wheel::new("dep", "1.0"));
+    // In an environment against the original, two starts each, in the long tier.
+    let in_venv = long_tier("options of Python in a virtual environment, against the original");
     for (venv, pex) in [
         (false, pex("options").build()),
         (true, pex("options-venv").venv().build()),
@@ -164,7 +166,7 @@ fn every_option_of_python_does_what_it_does_to_python() {
                 oracle => *oracle,
             };
             for stage in &stages {
-                if stage.way == Way::Original {
+                if stage.way == Way::Original || venv && oracle == Original && !in_venv {
                     continue;
                 }
                 let found = run(stage);
@@ -320,5 +322,23 @@ fn a_session_follows_where_python_is_asked_to_inspect() {
     for pex in [interpreter.clone().build(), interpreter.venv().build()] {
         let case = Case::new(&pex).args(["-i", "-c", "x = 5"]);
         case.stdin("print(x)\n").agrees().ok().prints("5");
+    }
+}
+
+/// What `site` provides beside paths is there where the launcher alone leaves `site` out, and not where the user does.
+#[test]
+fn exit_is_there_unless_the_user_wants_no_site() {
+    let app = "import builtins\ndef main():\n    print(hasattr(builtins, 'exit'))\n";
+    let pex = Pex::app("without-site", app).build();
+    for (option, there) in [
+        ("-S", "False"),
+        ("-SO", "False"),
+        ("-s", "True"),
+        ("-WS", "True"),
+    ] {
+        let python = pythons::debian().path.clone();
+        let case = Case::new(&pex)
+            .with(move |start, _| start.before([python.as_os_str(), option.as_ref()]));
+        case.ignore_stderr().agrees().ok().prints(there);
     }
 }

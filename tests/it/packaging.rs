@@ -1,7 +1,7 @@
 //! What wheels say of themselves, where the original reads it in its own way: real PEXes, run both ways.
 
 use crate::fixtures::{Pex, Wheel};
-use crate::harness::{Case, Stage, Way, ways};
+use crate::harness::{Case, Stage, Way, stated};
 
 /// A line that is no entry point, in whatever group, is refused by the original too, which says so by a traceback.
 #[test]
@@ -13,7 +13,7 @@ fn an_entry_points_txt_that_cannot_be_read_ends_the_start() {
         .dep(broken)
         .info("deps_are_wheel_files", true);
     for pex in [pex.build(), pex.venv().build()] {
-        for &way in ways() {
+        for &way in stated() {
             let run = Stage::new(way, &pex).start().run();
             assert_eq!(run.stdout, "", "{run}");
             match way {

@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 /// Each room, from the ground up, and the rooms that it may import. (Everything may use `pexboot_core`.)
 const ROOMS: &[(&str, &[&str])] = &[
     ("exit", &[]),
+    ("lexical", &[]),
     ("regular", &[]),
     ("shown", &[]),
     ("output", &[]),
@@ -21,7 +22,7 @@ const ROOMS: &[(&str, &[&str])] = &[
     ("bench", &["shown"]),
     ("trace", &["output", "shown"]),
     ("archive", &["exit", "regular", "trace"]),
-    ("store", &["exit", "regular", "user"]),
+    ("store", &["exit", "lexical", "regular", "user"]),
     ("boot", &["pex_info"]),
     ("variables", &["pex_info", "plan", "user"]),
     (
@@ -41,6 +42,7 @@ const ROOMS: &[(&str, &[&str])] = &[
         &[
             "boot",
             "hashing",
+            "lexical",
             "packaging",
             "pex",
             "pex_info",
@@ -73,7 +75,10 @@ const ROOMS: &[(&str, &[&str])] = &[
             "trace",
         ],
     ),
-    ("site", &["packaging", "regular", "store", "unpack"]),
+    (
+        "site",
+        &["lexical", "packaging", "regular", "store", "unpack"],
+    ),
     (
         "venv",
         &[
@@ -95,6 +100,7 @@ const ROOMS: &[(&str, &[&str])] = &[
             "boot",
             "exit",
             "interpreter",
+            "lexical",
             "packaging",
             "pex",
             "pex_info",

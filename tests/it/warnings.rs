@@ -4,7 +4,7 @@
 use serde_json::json;
 
 use crate::fixtures::{Pex, Wheel};
-use crate::harness::{Stage, Way, ways};
+use crate::harness::{Stage, Way, stated};
 
 /// A situation, and what the original makes of it.
 struct Situation {
@@ -111,7 +111,7 @@ fn situations() -> Vec<Situation> {
 fn the_original_warns_where_an_embedded_pex_does_not() {
     for situation in situations() {
         let built = situation.pex.build();
-        for &way in ways() {
+        for &way in stated() {
             let told = |emit: Option<&str>| {
                 let stage = Stage::new(way, &built);
                 let start = stage.start();

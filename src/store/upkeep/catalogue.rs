@@ -9,10 +9,12 @@ use std::ffi::{OsStr, OsString};
 use std::fs::{DirEntry, Metadata};
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::MetadataExt;
-use std::path::{Component, Path, PathBuf};
+use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
 use pexboot_core::plan::{Input, Plan, Plans};
+
+use crate::lexical::normal;
 
 use super::super::{FORMAT, Kind, Store, StoreError, manifest, place};
 
@@ -179,7 +181,8 @@ impl Catalogue {
                 && let Ok(target) = std::fs::read_link(path)
                 && let Some(parent) = path.parent()
             {
-                targets.push(resolved(&parent.join(target)));
+                // The links of a site lead from real directories.
+                targets.push(normal(&parent.join(target)));
             }
         };
         walk(&path, &mut note);
@@ -310,19 +313,4 @@ fn references(plan: &Plan) -> Vec<PathBuf> {
         .chain(plan.exec.argv.iter().map(|text| path(text)))
         .chain([path(&plan.exec.program)])
         .collect()
-}
-
-/// The path without `.` and `..`, by its text alone: the links of a site lead from real directories.
-fn resolved(path: &Path) -> PathBuf {
-    let mut result = PathBuf::new();
-    for part in path.components() {
-        match part {
-            Component::ParentDir => {
-                result.pop();
-            }
-            Component::CurDir => {}
-            other => result.push(other),
-        }
-    }
-    result
 }

@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 use crate::fixtures::{Pex, Wheel};
 use crate::harness::subject::{no_oracle, on_each, subject};
-use crate::harness::{Stage, Way, coverage, is_root, ways};
+use crate::harness::{Stage, Way, coverage, is_root, stated};
 
 /// A PEX whose unpacking takes a while: some hundred files.
 fn many_files(name: &str) -> Pex {
@@ -32,7 +32,7 @@ fn many_files(name: &str) -> Pex {
 fn item_93_eight_cold_starts_at_once() {
     on_each(|| {
         let pex = many_files("item93").build();
-        for &way in ways() {
+        for &way in stated() {
             let stage = Stage::new(way, &pex);
             thread::scope(|scope| {
                 let runs: Vec<_> = (0..8)
@@ -59,7 +59,7 @@ fn item_93_eight_cold_starts_at_once() {
 fn item_94_a_start_killed_while_unpacking_does_no_harm() {
     on_each(|| {
         let pex = many_files("item94").build();
-        for &way in ways() {
+        for &way in stated() {
             // Killed as soon as so many files are there: at the beginning, in the middle, towards the end.
             for files in [1, 60, 300] {
                 let stage = Stage::new(way, &pex);
@@ -118,7 +118,7 @@ fn lets_in(become_another: &[&str], python: &Path) -> bool {
 fn item_95_an_unwritable_root_is_passed_over_with_a_warning() {
     on_each(|| {
         let pex = Pex::app("item95", "def main():\n    print('ran')\n    return 5\n").build();
-        for &way in ways() {
+        for &way in stated() {
             let stage = Stage::new(way, &pex);
             let locked = stage.path("locked");
             fs::create_dir(&locked).unwrap();
@@ -150,7 +150,7 @@ fn item_95_an_unwritable_root_is_passed_over_with_a_warning() {
 fn item_96_the_root_expands_a_tilde_and_follows_xdg() {
     on_each(|| {
         let pex = Pex::probe("item96").dep(Wheel::new("dep", "1.0")).build();
-        for &way in ways() {
+        for &way in stated() {
             let stage = Stage::new(way, &pex);
             stage.start().env("PEX_ROOT", "~/x").run().ok();
             assert!(
@@ -182,7 +182,7 @@ fn item_97_the_environments_root_beats_the_built_in_one() {
             .dep(Wheel::new("dep", "1.0"))
             .info("pex_root", "~/built")
             .build();
-        for &way in ways() {
+        for &way in stated() {
             let stage = Stage::new(way, &pex);
             stage.start().run().ok();
             assert!(stage.path("home/built").exists(), "{way:?}");
@@ -211,7 +211,7 @@ fn item_98_a_shared_wheel_is_stored_once() {
                 .build()
         };
         let (one, other) = (pex("item98a"), pex("item98b"));
-        for &way in ways() {
+        for &way in stated() {
             let stage = Stage::new(way, &one);
             stage.place(&other, &stage.path("work/other.pex"));
             stage.start().run().ok();

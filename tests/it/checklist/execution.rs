@@ -11,7 +11,7 @@ use serde_json::json;
 
 use crate::fixtures::{Pex, Wheel, sources};
 use crate::harness::subject::{on_each, subject};
-use crate::harness::{Case, Stage, Way, ways};
+use crate::harness::{Case, Stage, Way, stated};
 
 /// A module that prints its name and its arguments.
 const SAYS: &str = "import sys\ndef main():\n    print(__name__, sys.argv[1:])\n\
@@ -83,7 +83,7 @@ fn item_65_a_module_entry_is_main() {
 fn item_66_through_a_symlink_argv0_is_the_link_and_pex_the_file() {
     on_each(|| {
         let pex = called("item66").build();
-        for &way in ways() {
+        for &way in stated() {
             let stage = Stage::new(way, &pex);
             let link = stage.path("work/link");
             symlink("app.pex", &link).unwrap();
@@ -110,7 +110,7 @@ fn item_67_signals_reach_the_process_that_was_started() {
     on_each(|| {
         let app = "import os, signal\ndef main():\n    print(os.getpid(), flush=True)\n    signal.pause()\n";
         let pex = Pex::app("item67", app).build();
-        for &way in ways() {
+        for &way in stated() {
             let stage = Stage::new(way, &pex);
             let mut child = stage
                 .start()
@@ -267,6 +267,31 @@ fn item_73_injected_arguments_are_formatted() {
         case.agrees()
             .ok()
             .prints("app ['--x', 'the value', '{y}', '', 'user']");
+        // Of what an interpreter is given, a module is an entry point to a virtual environment alone.
+        let shows = "import sys\nprint(sys.argv[1:])\n";
+        let pex = || {
+            Pex::empty("item73-m")
+                .source("shown.py", shows)
+                .info("inject_args", json!(["{pex.env.VALUE}"]))
+        };
+        for (pex, prints) in [(pex(), "['user']"), (pex().venv(), "['x', 'user']")] {
+            let pex = pex.build();
+            let case = || Case::new(&pex).env("VALUE", "x");
+            case()
+                .args(["-m", "shown", "user"])
+                .agrees()
+                .ok()
+                .prints(prints);
+            case()
+                .args(["-c", shows, "user"])
+                .agrees()
+                .ok()
+                .prints("['user']");
+            let asked = case()
+                .env("PEX_INTERPRETER", "1")
+                .args(["-m", "shown", "user"]);
+            asked.agrees().ok().prints("['user']");
+        }
     });
 }
 
@@ -346,7 +371,7 @@ fn item_77_pex_variables_do_not_reach_the_application() {
 fn item_78_pex_names_the_file_whatever_the_caller_set() {
     on_each(|| {
         let pex = Pex::probe("item78").build();
-        for &way in ways() {
+        for &way in stated() {
             let stage = Stage::new(way, &pex);
             let run = stage.start().env("PEX", "junk").run();
             assert_eq!(

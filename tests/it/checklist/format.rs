@@ -2,10 +2,11 @@
 
 use std::collections::BTreeMap;
 use std::fs;
+use std::os::unix::fs::symlink;
 
 use crate::fixtures::{Built, Pex, Wheel, files_below, legacy};
-use crate::harness::subject::on_each;
-use crate::harness::{Case, Stage, Way, ways};
+use crate::harness::subject::{no_oracle, on_each};
+use crate::harness::{Case, Stage, Way, stated};
 
 /// An application that prints mode and text of the files beside it.
 const LISTS_ITSELF: &str = r#"
@@ -21,7 +22,7 @@ def main():
 
 /// Runs a PEX that neither way may start; `embed` may refuse it as well.
 fn check_unusable(pex: &Built) {
-    for &way in ways() {
+    for &way in stated() {
         match Stage::attempt(way, pex, "app.pex") {
             Ok(stage) => {
                 stage.start().run().refused();
@@ -128,7 +129,7 @@ fn item_07_nothing_is_written_outside_the_cache() {
             .edit_entry("../../../../../../../escaped_far", "x", 0o100_644, false)
             .edit_entry("/escaped_root", "x", 0o100_644, false)
             .build();
-        for &way in ways() {
+        for &way in stated() {
             // Refusing such a file is as good as defusing it.
             let Ok(stage) = Stage::attempt(way, &pex, "app.pex") else {
                 continue;
@@ -282,7 +283,7 @@ fn item_11_a_wheel_file_unpacks_to_the_tree_of_the_preinstalled_wheel() {
             );
             tree
         };
-        for &way in ways() {
+        for &way in stated() {
             let (mut preinstalled, mut installed) = (tree(way, false), tree(way, true));
             // Names the fingerprint, which is of the file in one and of the tree in the other.
             for layout in [&mut preinstalled, &mut installed] {
@@ -323,7 +324,7 @@ fn item_13_a_loose_layout_runs_in_place() {
             .dep(Wheel::new("dep", "1.0"))
             .layout("loose")
             .build();
-        for &way in ways() {
+        for &way in stated() {
             let stage = Stage::new(way, &pex);
             let state = stage.start().run().state();
             let file = state.text("/main/__file__");
@@ -331,6 +332,31 @@ fn item_13_a_loose_layout_runs_in_place() {
                 file.starts_with(stage.root().join("work/app.pex").to_str().unwrap()),
                 "{way:?}: {file}"
             );
+        }
+        // As text, unless a link makes that lead elsewhere.
+        for (link, path) in [
+            ("work", "../link/app.pex/pex"),
+            ("work/deep", "../link/../app.pex/pex"),
+        ] {
+            for &way in stated() {
+                let stage = Stage::new(way, &pex);
+                stage.write("work/deep/file", "");
+                symlink(link, stage.path("link")).unwrap();
+                let run = stage.start().cwd(stage.path("home")).program(path).run();
+                if way == Way::Original && link != "work" {
+                    no_oracle("the text leads it to where nothing is");
+                    continue;
+                }
+                let state = run.state();
+                let file = state.text("/main/__file__");
+                let named = if link == "work" {
+                    "link/app.pex/"
+                } else {
+                    "home/../link/../app.pex/"
+                };
+                let expected = stage.root().join(named);
+                assert!(file.starts_with(expected.to_str().unwrap()), "{file}");
+            }
         }
     });
 }

@@ -7,7 +7,7 @@ use crate::fixtures::{Built, Pex, Wheel, sid_python};
 use crate::harness::host::Host;
 use crate::harness::pythons::debian;
 use crate::harness::subject::{no_oracle, on_each, subject};
-use crate::harness::{Case, Stage, Start, Way, long, ways};
+use crate::harness::{Case, Stage, Start, Way, long, stated, ways};
 
 /// Says which `dep` it has, and whether `pack` is the PEX's whole one.
 const WHO: &str = "import sys, os
@@ -193,7 +193,7 @@ fn item_108_the_hooks_of_a_user_are_the_users_own() {
         let built = Pex::app("item108", HOOKED).build();
         for name in ["hook.pth", "usercustomize.py"] {
             for (variable, said) in [("", "x"), ("PYTHONNOUSERSITE", "None")] {
-                for &way in ways() {
+                for &way in stated() {
                     let stage = Stage::with_hooks(way, &built);
                     let site = format!("home/.local/lib/{}/site-packages", subject().name());
                     stage.write(&format!("{site}/{name}"), MARK);

@@ -5,7 +5,7 @@ use std::process::Command;
 
 use crate::fixtures::{App, Pex, Wheel};
 use crate::harness::subject::{about_each, no_oracle, on_each, subject};
-use crate::harness::{Case, Outcome, PEXBOOT, Stage, Way, coverage, is_root, ways};
+use crate::harness::{Case, Outcome, PEXBOOT, Stage, Way, coverage, is_root, stated, ways};
 
 /// What a start was told by, in which both ways agree.
 const WHO: &str = "import os, sys, cowsay; print(sys.argv[0], os.environ['PEX'], cowsay.__name__)";
@@ -61,7 +61,7 @@ fn item_114_a_loose_directory_with_a_shell_script_is_started_by_its_pex() {
             let pex = App::new("cowsay", &["cowsay"]).with(&options);
             let built = pex.build_in(&stage.path(layout));
             // The first start of the original comes by way of `./`, which it keeps.
-            for &way in ways() {
+            for &way in stated() {
                 let stage = Stage::new(way, &built);
                 for _ in 0..2 {
                     let run = stage.start().env("PEX_PYTHON", &python).run();
@@ -99,7 +99,7 @@ fn item_115_no_device_is_needed() {
         let pex = |name| Pex::app(name, text).dep(Wheel::new("dep", "1.0"));
         let expected = "dep 1.0 a\ndep 1.0 b\ndep 1.0 a\ndep 1.0 b";
         for pex in [pex("item115").build(), pex("item115v").venv().build()] {
-            for &way in ways() {
+            for &way in stated() {
                 if way == Way::Original && subject().implementation == "pypy" {
                     no_oracle("its bootstrap asks `os.urandom`, which is a device to PyPy");
                     continue;

@@ -5,7 +5,7 @@ use std::os::unix::fs::PermissionsExt as _;
 
 use crate::fixtures::{Built, Pex, Wheel};
 use crate::harness::subject::{no_oracle, on_each, subject};
-use crate::harness::{Case, Outcome, Stage, Way, long, ways};
+use crate::harness::{Case, Outcome, Stage, Way, long, stated, ways};
 
 /// A library: one wheel and two modules of its own.
 fn library(name: &str) -> Pex {
@@ -186,7 +186,7 @@ fn item_134_a_file_that_was_unzipped_is_a_pex_all_the_same() {
             .dep(Wheel::empty("dep", "1.0").file("dep/__init__.py", "WHO = 'pex'\n"));
         no_oracle("unzipping is done to both, and what is unzipped is the original's");
         for pex in [pex.clone().build(), pex.venv().build()] {
-            for &way in ways() {
+            for &way in stated() {
                 let stage = Stage::new(way, &pex);
                 let task = stage.path("task");
                 let unzip =

@@ -5,7 +5,7 @@ use serde_json::json;
 use crate::fixtures::{Pex, Wheel};
 use crate::harness::pythons::{Python, other};
 use crate::harness::subject::{no_oracle, on_each, subject};
-use crate::harness::{Case, Stage, Way, ways};
+use crate::harness::{Case, Stage, Way, stated};
 
 /// The probe as a venv PEX with a dependency and a package of its own.
 fn probe(name: &str) -> Pex {
@@ -19,7 +19,7 @@ fn probe(name: &str) -> Pex {
 fn item_85_a_venv_pex_runs_isolated_in_its_venv() {
     on_each(|| {
         let pex = probe("item85").build();
-        for &way in ways() {
+        for &way in stated() {
             let stage = Stage::new(way, &pex);
             for _ in 0..2 {
                 let run = stage.start().env("PROBE_IMPORT", "dep,own.mine").run();
@@ -171,7 +171,7 @@ fn item_92_constraints_decide_how_many_venvs_there_are() {
             };
             [run(subject()), run(other)]
         };
-        for &way in ways() {
+        for &way in stated() {
             let [first, second] = versions(way, probe("item92"));
             assert_ne!(first, second, "{way:?}");
             let constrained = probe("item92").info("interpreter_constraints", json!([">=3.8"]));

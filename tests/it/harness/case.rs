@@ -3,7 +3,7 @@
 use std::ffi::{OsStr, OsString};
 use std::path::PathBuf;
 
-use super::{Outcome, Stage, Start, Way, long, pythons, subject, ways};
+use super::{Outcome, Stage, Start, Way, long, pythons, stated, subject, ways};
 use crate::fixtures::Built;
 
 /// How many starts follow each other on one machine: the first is cold, the second warm. The original
@@ -92,11 +92,11 @@ impl<'p> Case<'p> {
         self
     }
 
-    /// Runs the case and holds every outcome, of each way, cold and warm, against `expect`.
+    /// Runs the case and holds every outcome, of each way ([`stated`]), cold and warm, against `expect`.
     #[track_caller]
     pub fn holds(&self, expect: impl Fn(&Outcome)) {
         for python in self.pythons() {
-            for &way in ways() {
+            for &way in stated() {
                 self.outcomes(way, python, Paths::AsTheyAre)
                     .iter()
                     .for_each(&expect);
