@@ -5,21 +5,21 @@
 //! end, and nothing that only Python can.
 //!
 //! ```text
-//!   0  16  "pexboot pack 1\n\0"
+//!   0  16  "pexboot pack 2\n\0"
 //!  16   4  magic number of the Python's bytecode
 //!  20   4  length of the head (all numbers little-endian)
 //!  24   8  length of the file
 //!  32   8  where the names begin
 //!  40   8  SipHash of the head (`_imp.source_hash(0, head)`)
-//!  48      the head, marshalled: finder, what the pack was made under, blocks, directories
-//!          the blocks: marshalled code objects
+//!  48      the head, marshalled: finder, what the pack was made under, blocks, directories, where other blocks lie
+//!          the blocks: marshalled code objects, but for those that came with the PEX, which stay where they are
 //!          the names: SIZE " " NAME "\n" for each module
 //! ```
 
 use std::io::{Read as _, Seek as _, SeekFrom};
 use std::path::Path;
 
-const MAGIC: &[u8; 16] = b"pexboot pack 1\n\0";
+const MAGIC: &[u8; 16] = b"pexboot pack 2\n\0";
 /// Bytes in front of the head.
 const HEADER: u64 = 48;
 /// Most bytes of names that are read.
@@ -69,7 +69,7 @@ mod tests {
     use super::Pack;
 
     fn pack(names: &str) -> Vec<u8> {
-        let mut bytes = b"pexboot pack 1\n\0MAGI".to_vec();
+        let mut bytes = b"pexboot pack 2\n\0MAGI".to_vec();
         bytes.extend(4_u32.to_le_bytes());
         bytes.extend((48 + 4 + 3 + names.len() as u64).to_le_bytes());
         bytes.extend((48 + 4 + 3_u64).to_le_bytes());

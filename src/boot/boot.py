@@ -197,7 +197,7 @@ def _pack(sys, here, parts, environ, first):
         head = start[48:base]
         from _imp import source_hash
 
-        magic = b"pexboot pack 1\n\0" + sys.modules["_frozen_importlib_external"].MAGIC_NUMBER
+        magic = b"pexboot pack 2\n\0" + sys.modules["_frozen_importlib_external"].MAGIC_NUMBER
         size = int.from_bytes(start[24:32], "little")
         if start[:20] != magic or size != status.st_size or source_hash(0, head) != start[40:48]:
             raise ValueError
@@ -224,14 +224,13 @@ def _pack(sys, here, parts, environ, first):
             finder = loads(file.read())
         exec(finder, space)
         facts = space["facts"]()
-        code = space["install"](shipped, None, None, b"", 0, facts, "", [], {}) if shipped else None
-        # With bytecode that was brought the first start of a plan compiles nothing, and leaves the pack to the next.
-        if not packs or facts is None or shipped and first or not posix.access(here, posix.W_OK):
+        place = space["install"](shipped, None, None, b"", 0, facts, "", [], {}, None) if shipped else None
+        if not packs or facts is None or not posix.access(here, posix.W_OK):
             return None
         more = {"__name__": "pexboot"}
         with open(kept + "/recorder", "rb") as file:
             exec(loads(file.read()), more)
-        return more["Recorder"](here, finder, space, code, damaged, not first)
+        return more["Recorder"](here, finder, space, place, damaged, not first)
     except Exception:
         return None
 

@@ -35,11 +35,12 @@ def facts():
     return (sys.version, sys.implementation.cache_tag, flags.optimize, repr(sorted(sys._xoptions.items())))
 
 
-def install(shipped, path, identity, first, base, made_under, suffix, blocks, directories):
+def install(shipped, path, identity, first, base, made_under, suffix, blocks, directories, brought_from):
     """Lets the path entries of `directories` be served from the pack at `path`.
 
     `first` is the beginning of the file, `base` where the blocks begin, `suffix` how the names of bytecode files end;
-    `shipped` the file that tells of bytecode which came with the PEX, or None. Gives a function that gives such bytecode.
+    `shipped` the file that tells of bytecode which came with the PEX, or None; `brought_from` path and size of the file of
+    such bytecode in which blocks lie that are not the pack's own. Gives a function that tells where such bytecode lies.
     """
     if made_under is None or made_under != facts():
         return None
@@ -47,21 +48,22 @@ def install(shipped, path, identity, first, base, made_under, suffix, blocks, di
     hooks = list(sys.path_hooks)
     finders = sys.path_importer_cache
     held = {}
-    if blocks and base + blocks[0][1] <= len(first):
+    if blocks and blocks[0][3] and base + blocks[0][1] <= len(first):
         held[0] = memoryview(first)[base:]
 
     def body(number, at, length):
-        """Modules lie in blocks, in the order of their import, so that few reads serve many and none is kept for long."""
+        """Modules lie in blocks, so that few reads serve many."""
         block = blocks[number]
         data = held.get(number)
         if data is None:
-            fd = open(path, O_RDONLY | O_CLOEXEC)
+            own = block[3]
+            fd = open(path if own else brought_from[0], O_RDONLY | O_CLOEXEC)
             try:
                 found = fstat(fd)
-                # Replaced meanwhile, it has other modules in other places.
-                if (found.st_ino, found.st_size) != identity:
+                # A pack that was replaced meanwhile has other modules in other places.
+                if (found.st_ino, found.st_size) != identity if own else found.st_size != brought_from[1]:
                     raise OSError
-                data = pread(fd, block[1], base + block[0])
+                data = pread(fd, block[1], base + block[0] if own else block[0])
             finally:
                 close(fd)
             if len(held) >= HELD_MAX:
@@ -88,8 +90,9 @@ def install(shipped, path, identity, first, base, made_under, suffix, blocks, di
         except (OSError, EOFError, LookupError, TypeError, ValueError):
             brought[:] = None, (), {}, 0
 
-    def brought_code(file):
-        """The marshalled code of the module in that file; None where none was brought."""
+    def brought_place(file):
+        """Where the marshalled code of the module in that file lies: the file that holds it, start and length; None where
+        none was brought."""
         if shipped is None:
             return None
         if not brought:
@@ -98,9 +101,15 @@ def install(shipped, path, identity, first, base, made_under, suffix, blocks, di
         # A source that is newer was edited.
         if place is None or stat(file).st_mtime_ns > brought[3]:
             return None
-        fd = open(brought[0], O_RDONLY | O_CLOEXEC)
+        return (brought[0],) + place
+
+    def brought_code(file):
+        place = brought_place(file)
+        if place is None:
+            return None
+        fd = open(place[0], O_RDONLY | O_CLOEXEC)
         try:
-            return pread(fd, place[1], place[0])
+            return pread(fd, place[2], place[1])
         finally:
             close(fd)
 
@@ -223,4 +232,4 @@ def install(shipped, path, identity, first, base, made_under, suffix, blocks, di
         # An entry without a finder is empty.
         if entry in directories or home and entry.startswith(home) and finders.get(entry, True):
             offer(entry)
-    return brought_code
+    return brought_place

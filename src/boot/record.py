@@ -26,7 +26,7 @@ from posix import (
 from time import time
 
 external = sys.modules["_frozen_importlib_external"]
-MAGIC = b"pexboot pack 1\n\0" + external.MAGIC_NUMBER
+MAGIC = b"pexboot pack 2\n\0" + external.MAGIC_NUMBER
 # No pack grows beyond this, and no directory with more names than this is kept as a list.
 SIZE_MAX, NAMES_MAX = 64 << 20, 4096
 # Modules are put together to blocks of about this many bytes, which are read at once.
@@ -55,10 +55,10 @@ class Recorder(object):
     """Makes the pack of the launch at `here` when it is left as a context; `damaged` is the inode
     of one to replace, `late` whether it is made as soon as the entry point is imported, and again in the end."""
 
-    def __init__(self, here, finder, space, brought_code, damaged, late):
+    def __init__(self, here, finder, space, brought_place, damaged, late):
         self.finder = finder
         self.facts = space["facts"]()
-        self.brought_code = brought_code
+        self.brought_place = brought_place
         self.here = here
         self.damaged = damaged
         home = here.rpartition("/")[0].rpartition("/")[0]
@@ -137,8 +137,10 @@ class Recorder(object):
     def pieces(self):
         """The file: header, head, modules, and their names for people."""
         directories, bodies, names, at = {}, [], [], 0
-        # Start, length and number of modules of each block; a module lies within one.
-        blocks = [[0, 0, 0]]
+        # Start, length and number of modules of each block, and whether it is in the pack; a module lies within one.
+        blocks = [[0, 0, 0, True]]
+        # Modules whose code came with the PEX: it is not written a second time.
+        brought, brought_from = [], None
         for name, module in list(sys.modules.items()):
             if name in self.before:
                 continue
@@ -148,13 +150,18 @@ class Recorder(object):
                 continue
             if found is None or at > SIZE_MAX:
                 continue
-            directory, end, mtime, size, body, package = found
+            directory, end, mtime, size, body, place, package = found
             if directory not in directories:
                 directories[directory] = (self.unchanged(directory), None, {})
             if directories[directory][0] is None:
                 continue
+            if place:
+                brought_from = place[0]
+                brought.append((place[1], place[2], directory, name, (end, mtime, size), package))
+                names.append("%d %s\n" % (place[2], name))
+                continue
             if blocks[-1][1] and body and blocks[-1][1] + len(body) > BLOCK:
-                blocks.append([at, 0, 0])
+                blocks.append([at, 0, 0, True])
             block = blocks[-1]
             where = len(blocks) - 1, at - block[0]
             directories[directory][2][name] = (end, mtime, size) + where + (package, len(body))
@@ -163,6 +170,15 @@ class Recorder(object):
             block[2] += bool(body)
             names.append("%d %s\n" % (len(body), name))
             at += len(body)
+        for start, length, directory, name, known, package in sorted(brought):
+            block = blocks[-1]
+            if block[3] or start + length - block[0] > BLOCK:
+                block = [start, 0, 0, False]
+                blocks.append(block)
+            block[1] = start + length - block[0]
+            block[2] += 1
+            directories[directory][2][name] = known + (len(blocks) - 1, start - block[0], package, length)
+        brought_from = brought_from and (brought_from, stat(brought_from).st_size)
         for entry in sys.path:
             if type(sys.path_importer_cache.get(entry)) is self.kinds[2] and entry[:1] == "/":
                 mtime = self.unchanged(entry)
@@ -171,7 +187,7 @@ class Recorder(object):
                     stems = frozenset([name.partition(".")[0] for name in listed])
                     directories[entry] = (mtime, stems, directories.get(entry, (None, None, {}))[2])
         directories = {path: found for path, found in directories.items() if found[0] is not None}
-        head = dumps((self.finder, self.facts, self.suffix, blocks, directories))
+        head = dumps((self.finder, self.facts, self.suffix, blocks, directories, brought_from))
         names = "".join(names).encode("utf-8", "surrogateescape")
         start = len(MAGIC) + 28
         sizes = [(len(head), 4), (start + len(head) + at + len(names), 8), (start + len(head) + at, 8)]
@@ -207,24 +223,25 @@ class Recorder(object):
             return None
         end = base[len(stem) :]
         if type(loader) is extension:
-            return (directory, end, None, None, b"", package) if end in extension_suffixes() else None
+            return (directory, end, None, None, b"", None, package) if end in extension_suffixes() else None
         if type(loader) is not source or end != ".py":
             return None
         if spec.cached != inner + "/__pycache__/" + stem + self.suffix:
             return None
         status = stat(file)
-        data, start = self.brought_code and self.brought_code(file), 0
-        if data is None:
-            data, start = self.compiled(spec.cached, status), 16
+        place = self.brought_place and self.brought_place(file)
+        if place:
+            return directory, end, status.st_mtime_ns, status.st_size, b"", place, package
+        data = self.compiled(spec.cached, status)
         if data is None:
             return None
-        body = memoryview(data)[start:]
+        body = memoryview(data)[16:]
         if file.encode("utf-8", "surrogateescape") not in data:
             # Compiled somewhere else: an import would put this name into each code object.
             code = loads(body)
             _fix_co_filename(code, file)
             body = dumps(code)
-        return directory, end, status.st_mtime_ns, status.st_size, body, package
+        return directory, end, status.st_mtime_ns, status.st_size, body, None, package
 
     def compiled(self, path, status):
         """What is in a .pyc, if it is that of a source with this status."""

@@ -90,6 +90,40 @@ fn a_first_start_compiles_nothing() {
     assert_eq!(sites(&stage), sites(&plain));
 }
 
+/// A first start leaves a launch pack, which says where the bytecode lies that came with the file: it is not written again.
+#[test]
+fn the_pack_of_a_first_start_copies_nothing_that_came_with_the_file() {
+    let large = format!("word = '{}'\n", "large ".repeat(20_000));
+    let app = "import large, sys\ndef main():\n    print(large.word[:5], large.__spec__.loader.__dict__.keys() == {'name', 'path'})\n";
+    let wheel = Wheel::empty("large", "1.0").file("large.py", &large);
+    let pex = Pex::app("bytecode-large", app).dep(wheel).build();
+    let stage = Stage::new(Way::Embedded, &pex);
+    embed(&pex.path, &stage.pex, &[]);
+    stage.start().run().ok().prints("large True");
+    let pack = super::pack::the_pack(&stage);
+    let holds = |file: &Path| {
+        let bytes = fs::read(file).unwrap();
+        bytes.windows(12).any(|window| window == b"large large ")
+    };
+    let brought = stage.home().join(".cache").join(&bytecode(&stage).1[0]);
+    assert!(!holds(&pack) && holds(&brought));
+    // Not the source, but for its status, and not the finder's own data.
+    let log = stage.path("trace");
+    let words = ["/usr/bin/strace", "-f", "-e", "trace=openat,open", "-o"];
+    let words = words.into_iter().chain([log.to_str().unwrap()]);
+    let run = stage.start().before(words).run();
+    run.ok().prints("large True");
+    let text = fs::read_to_string(&log).unwrap();
+    assert!(text.contains("/modules\""), "{text}");
+    assert!(
+        !text.contains("/large.py\"") && !text.contains("/shipped\""),
+        "{text}"
+    );
+    // Where it is gone or cut short, the source serves.
+    fs::write(&brought, "").unwrap();
+    stage.start().run().ok().prints("large True");
+}
+
 /// The boot came compiled with the file: Python was not asked for it, and no other file gets it.
 #[test]
 fn a_boot_that_came_with_the_file_serves_that_file() {

@@ -52,7 +52,8 @@ fn packs(stage: &Stage) -> Vec<PathBuf> {
         .collect()
 }
 
-fn the_pack(stage: &Stage) -> PathBuf {
+/// The one that there is.
+pub fn the_pack(stage: &Stage) -> PathBuf {
     let found = packs(stage);
     assert_eq!(found.len(), 1, "{found:?}");
     found.into_iter().next().unwrap()
