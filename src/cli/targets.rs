@@ -25,17 +25,24 @@ pub enum Target {
     Host,
 }
 
-/// The heads that are asked for, each once.
+/// The heads that are asked for, each once; where none is, one for the target of an earlier embedding or this machine.
 ///
 /// # Errors
 /// When the command does not carry one, or the PEX has no wheels for it.
-pub fn heads(pex: &Path, asked: &[Target]) -> Result<Vec<Head>, EmbedError> {
+pub fn heads(
+    pex: &Path,
+    asked: &[Target],
+    before: Option<&'static str>,
+) -> Result<Vec<Head>, EmbedError> {
+    let mut targets: Vec<&'static str> = match asked {
+        [] => vec![before.unwrap_or(OWN.target)],
+        _ => Vec::new(),
+    };
     // What has always been embedded for this machine still is, whatever wheels it has: not all that runs is required.
-    if asked == [Target::Host] {
+    if asked == [Target::Host] || targets == [OWN.target] {
         return Ok(vec![OWN]);
     }
     let pex = Pex::open(pex)?;
-    let mut targets: Vec<&'static str> = Vec::new();
     for asked in asked {
         let more = match asked {
             Target::X86_64 => vec![target::TARGETS[0]],

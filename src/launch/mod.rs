@@ -27,6 +27,8 @@ mod replay;
 mod request;
 mod served;
 mod session;
+#[cfg(feature = "cli")]
+mod standalone;
 mod venv;
 #[cfg(feature = "cli")]
 mod warm;
@@ -66,6 +68,8 @@ pub use fact::{About, Fact};
 pub use hooks::{Hooks, Host, host};
 pub use invocation::{Current, Invocation};
 pub use publish::Prepared;
+#[cfg(feature = "cli")]
+pub use standalone::{Standalone, standalone};
 #[cfg(feature = "cli")]
 pub use warm::warm;
 

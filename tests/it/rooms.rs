@@ -197,6 +197,7 @@ const LAUNCH: &[&str] = &[
     "zipapp",
     "venv",
     "decide",
+    "standalone",
     "replay",
     "publish",
     "hooks",

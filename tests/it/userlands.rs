@@ -286,6 +286,47 @@ fn what_lacks_a_wheel_for_a_machine_is_not_embedded_for_it() {
 }
 
 #[test]
+fn a_target_is_remembered_and_warned_of_by_its_own_wheels() {
+    if !has_both("a target that is remembered") {
+        return;
+    }
+    let [own, other] = [HEADS[0], HEADS[1]].map(|head| head.target);
+    let machine = own.trim_end_matches("-linux");
+    let marked = format!("dep ; platform_machine == '{machine}'");
+    let stage = Stage::new(
+        Way::Original,
+        &native("targets-marked", &[machine], &marked),
+    );
+    let embedded = |options: &[&str]| {
+        let start = stage.start().program(PEXBOOT).args(["embed", "app.pex"]);
+        start
+            .args(["--no-compile", "--no-host-site"])
+            .args(options)
+            .run()
+    };
+    let lacks = "has no wheel of dep for Linux on";
+    let first = embedded(&["--target", other]);
+    first
+        .ok()
+        .says(&format!("{lacks} {}", other.trim_end_matches("-linux")));
+    let again = embedded(&["--json"]);
+    again.ok().says(&format!("keeps --target={other}"));
+    let told: serde_json::Value = serde_json::from_str(&again.stdout).unwrap();
+    assert_eq!(told["target"], other);
+    assert_eq!(told["kept"][0], format!("--target={other}"));
+    embedded(&["--check"]).ok();
+    let back = embedded(&["--forget"]);
+    assert!(
+        !back.ok().stderr.contains("keeps") && !back.stderr.contains(lacks),
+        "{back}"
+    );
+    embedded(&["--check", "--target", other]).exits(1);
+    embedded(&["--check", "--target", "host"]).ok();
+    // The host's own is nothing to speak of.
+    assert!(!embedded(&[]).ok().stderr.contains("--target"));
+}
+
+#[test]
 fn auto_embeds_for_the_machines_of_the_wheels() {
     let of = |pex: &Built| {
         let stage = Stage::new(Way::Original, pex);
