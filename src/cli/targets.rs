@@ -3,7 +3,7 @@
 use std::os::unix::ffi::{OsStrExt as _, OsStringExt as _};
 use std::path::{Path, PathBuf};
 
-use crate::embed::{EmbedError, Parts, target};
+use crate::embed::{EmbedError, target};
 use crate::parts::{HEADS, Head, OWN};
 use crate::pex::Pex;
 
@@ -98,15 +98,4 @@ fn filled_in(output: &Path, target: &str) -> PathBuf {
         }
     }
     std::ffi::OsString::from_vec(name).into()
-}
-
-impl From<&Head> for Parts<'static> {
-    fn from(head: &Head) -> Parts<'static> {
-        Parts {
-            stub: head.stub,
-            engine: head.engine,
-            engine_full_size: head.engine_size,
-            engine_digest: head.engine_digest,
-        }
-    }
 }

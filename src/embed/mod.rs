@@ -66,6 +66,17 @@ pub struct Parts<'a> {
     pub engine_digest: [u8; 32],
 }
 
+impl From<&crate::parts::Head> for Parts<'static> {
+    fn from(head: &crate::parts::Head) -> Parts<'static> {
+        Parts {
+            stub: head.stub,
+            engine: head.engine,
+            engine_full_size: head.engine_size,
+            engine_digest: head.engine_digest,
+        }
+    }
+}
+
 /// What was written.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Embedded {

@@ -22,6 +22,7 @@ mod embedding;
 mod environment;
 mod examples;
 mod explain;
+mod face;
 mod fixtures;
 mod handover;
 mod harness;

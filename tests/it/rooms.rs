@@ -155,6 +155,10 @@ const ROOMS: &[(&str, &[&str])] = &[
         &["archive", "interpreter", "packaging", "pex", "pex_info"],
     ),
     (
+        "face",
+        &["embed", "exit", "launch", "parts", "pex", "verify"],
+    ),
+    (
         "cli",
         &[
             "archive",
@@ -172,6 +176,23 @@ const ROOMS: &[(&str, &[&str])] = &[
             "store",
             "variables",
             "verify",
+        ],
+    ),
+    (
+        "internals",
+        &[
+            "archive",
+            "bench",
+            "boot",
+            "cli",
+            "interpreter",
+            "launch",
+            "parts",
+            "pex",
+            "pex_info",
+            "resolve",
+            "store",
+            "unpack",
         ],
     ),
 ];

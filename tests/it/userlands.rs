@@ -8,7 +8,7 @@ use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-use pexboot::parts::HEADS;
+use pexboot::internals::parts::HEADS;
 
 use crate::fixtures::{App, Built, Pex, Wheel, numpy_for_both};
 use crate::harness::{Outcome, PEXBOOT, Stage, Start, Way, coverage, long, long_tier, ways};

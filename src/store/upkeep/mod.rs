@@ -10,5 +10,5 @@ mod prune;
 #[cfg(test)]
 mod tests;
 
-pub use catalogue::{Application, Catalogue, Entry};
+pub use catalogue::Entry;
 pub use prune::{Limits, Pruned};

@@ -5,7 +5,8 @@ use std::time::{Duration, SystemTime};
 
 use pexboot_core::plan::{Anchor, Exec, Input, Place, Plan, encode};
 
-use super::{Catalogue, Limits, Pruned};
+use super::catalogue::Catalogue;
+use super::{Limits, Pruned};
 use crate::store::{Kind, Store, Tree};
 
 const DAY: Duration = Duration::from_secs(86_400);
