@@ -18,6 +18,7 @@ mod checklist;
 mod command_line;
 mod cookbook;
 mod crossed;
+mod documents;
 mod embedding;
 mod environment;
 mod examples;
