@@ -14,7 +14,7 @@ use nix::libc;
 #[allow(unsafe_code)]
 #[unsafe(no_mangle)]
 pub extern "C" fn main(_argc: i32, _argv: *const *const u8) -> i32 {
-    pexboot::launch::engine(inherited)
+    pexboot::internals::launch::engine(inherited)
 }
 
 /// The descriptor of that number, where this program was started with one. To be called before anything is opened.

@@ -1,4 +1,8 @@
-//! The life of a launch.
+//! Starts PEX files natively: what the command `pexboot` does, for Rust programs. Start with [`embed`]; the reverse is
+//! [`strip`]. [`inspect`] and [`verify`] look at a file, [`plan`] tells what a start of it would do. The versions of this
+//! interface are those of the command.
+//!
+//! # The life of a launch
 //!
 //! ```text
 //! ./app.pex ARGS
@@ -18,40 +22,52 @@
 //! Only `store` creates or removes anything under a root; only `launch` execs; only `interpreter` ever runs a Python to
 //! ask it something; only the entry points print.
 
-pub mod archive;
+// What an engine or a fuzzer leaves unused, the command line has a use for.
+#![cfg_attr(not(feature = "cli"), allow(dead_code, unused_imports))]
+
+mod archive;
 #[cfg(feature = "cli")]
-pub mod bench;
-pub mod boot;
+mod bench;
+mod boot;
 #[cfg(feature = "cli")]
-pub mod cli;
+mod cli;
 #[cfg(feature = "cli")]
-pub mod embed;
-pub mod exit;
+mod embed;
+mod exit;
+#[cfg(feature = "cli")]
+mod face;
 #[cfg(any(feature = "cli", feature = "fuzzing"))]
 #[doc(hidden)]
 pub mod fuzzing;
 mod hashing;
-pub mod interpreter;
-pub mod launch;
+#[doc(hidden)]
+pub mod internals;
+mod interpreter;
+mod launch;
 mod lexical;
-pub mod output;
+mod output;
 #[cfg(feature = "cli")]
-pub mod pack;
-pub mod packaging;
+mod pack;
+mod packaging;
 #[cfg(feature = "cli")]
-pub mod parts;
-pub mod pex;
-pub mod pex_info;
-pub mod plan;
+mod parts;
+mod pex;
+mod pex_info;
+mod plan;
 mod regular;
-pub mod resolve;
-pub mod shown;
-pub mod site;
-pub mod store;
-pub mod trace;
-pub mod unpack;
-pub mod user;
-pub mod variables;
-pub mod venv;
+mod resolve;
+mod shown;
+mod site;
+mod store;
+mod trace;
+mod unpack;
+mod user;
+mod variables;
+mod venv;
 #[cfg(feature = "cli")]
-pub mod verify;
+mod verify;
+
+#[cfg(feature = "cli")]
+pub use face::{
+    Embedded, Error, Inspected, Options, Plan, Verified, embed, inspect, plan, strip, verify,
+};

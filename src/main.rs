@@ -10,5 +10,5 @@
 #[allow(unsafe_code)]
 #[unsafe(no_mangle)]
 pub extern "C" fn main(_argc: i32, _argv: *const *const u8) -> i32 {
-    pexboot::cli::main()
+    pexboot::internals::cli::main()
 }

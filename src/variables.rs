@@ -195,38 +195,6 @@ impl Variables {
             None => Ok(()),
         }
     }
-
-    /// The settings as a venv's own entry script sees them: it reads the environment alone, so what these variables got
-    /// from an rc file is lost on it (reference 2.2).
-    #[must_use]
-    pub fn in_venv(&self) -> Variables {
-        let mut seen = self.clone();
-        let lost = |name: &str| self.from_rc.contains_key(name);
-        if lost("PEX_MODULE") {
-            seen.module = None;
-        }
-        if lost("PEX_SCRIPT") {
-            seen.script = None;
-        }
-        if lost("PEX_INTERPRETER") {
-            seen.interpreter = None;
-        }
-        if lost("PEX_INTERPRETER_HISTORY") {
-            seen.interpreter_history = None;
-        }
-        if lost("PEX_INTERPRETER_HISTORY_FILE") {
-            seen.interpreter_history_file = None;
-        }
-        if lost("PEX_EXTRA_SYS_PATH") {
-            seen.extra_sys_path = Vec::new();
-            seen.extra_sys_path_text = None;
-        }
-        if lost("PEX_VENV_BIN_PATH") {
-            seen.venv_bin_path = None;
-        }
-        seen.deferred.retain(|(_, error)| !lost(&error.name));
-        seen
-    }
 }
 
 /// The first value of a variable.

@@ -1,6 +1,6 @@
 //! The applications: small tools, where the launcher is most of the start, to large ones, where unpacking is.
 
-use pexboot::bench::App;
+use pexboot::internals::bench::App;
 
 /// All that are known; the first five are the small ones.
 pub static APPS: [App; 9] = [

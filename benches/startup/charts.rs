@@ -1,6 +1,8 @@
 //! A record as pictures: one for all, and one per state with every application.
 
-use pexboot::bench::{Bar, Chart, Comparison, Group, Measure, Role, State, comparison_chart};
+use pexboot::internals::bench::{
+    Bar, Chart, Comparison, Group, Measure, Role, State, comparison_chart,
+};
 
 use crate::apps::SMALL;
 use crate::peers::{BASELINE, OURS, PEERS};

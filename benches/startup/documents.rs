@@ -5,7 +5,7 @@ use std::error::Error;
 use std::fs;
 use std::path::Path;
 
-use pexboot::bench::{Measure, State, fill};
+use pexboot::internals::bench::{Measure, State, fill};
 
 use crate::apps::SMALL;
 use crate::peers::{OURS, PEX};

@@ -1,7 +1,7 @@
 //! The targets that are set for starts, and what a record says of each. Warm starts by minimum CPU time, everything else
 //! by medians.
 
-use pexboot::bench::{Align, App, Measure, State, Summary, Table};
+use pexboot::internals::bench::{Align, App, Measure, State, Summary, Table};
 
 use crate::apps::{APPS, SMALL};
 use crate::peers::{NO_PACK, OURS, PEX, PYINSTALLER, XAR};

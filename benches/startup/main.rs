@@ -20,7 +20,7 @@ use std::error::Error;
 use std::path::{Path, PathBuf};
 
 use clap::{Parser, ValueEnum};
-use pexboot::bench::{App, Host, Tools, Workshop};
+use pexboot::internals::bench::{App, Host, Tools, Workshop};
 
 use peers::{Bench, PEERS, Peer, TOOLS};
 use record::Record;

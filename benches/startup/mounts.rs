@@ -4,7 +4,7 @@ use std::fs;
 use std::path::Path;
 use std::process::{Command, Stdio};
 
-use pexboot::bench::mount_seed;
+use pexboot::internals::bench::mount_seed;
 
 /// All mounts that were made for places below a directory; unmounted with the value.
 pub struct Mounts {

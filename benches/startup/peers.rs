@@ -5,7 +5,7 @@ use std::ffi::OsStr;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use pexboot::bench::{
+use pexboot::internals::bench::{
     App, BenchError, Environment, PythonEnvironment, Subject, Workshop, embed, execute, once,
     plain, write,
 };

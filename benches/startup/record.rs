@@ -7,7 +7,7 @@ use std::fs;
 use std::path::Path;
 use std::process::Command;
 
-use pexboot::bench::{
+use pexboot::internals::bench::{
     App, BenchError, Comparison, Host, Measure, Series, State, Subject, Workshop, from_json,
     geometric_mean, to_json,
 };

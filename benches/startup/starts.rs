@@ -8,7 +8,7 @@ use std::path::Path;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use pexboot::bench::{App, Comparison, Session, Settings, State, Subject};
+use pexboot::internals::bench::{App, Comparison, Session, Settings, State, Subject};
 
 use crate::apps;
 use crate::mounts::Mounts;

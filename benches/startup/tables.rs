@@ -3,7 +3,7 @@
 
 use std::fmt::Write as _;
 
-use pexboot::bench::{Align, Measure, State, Table, comparison_table, milliseconds};
+use pexboot::internals::bench::{Align, Measure, State, Table, comparison_table, milliseconds};
 
 use crate::apps;
 use crate::goals;

@@ -33,7 +33,6 @@ pub use buffer::Buffer;
 pub use error::{ArchiveError, DirectoryFault, MemberFault};
 pub use names::{Tree, safe_relative};
 pub use pexboot_core::seal::Seal;
-pub use stamps::Stamp;
 
 use directory::Located;
 use source::Source;

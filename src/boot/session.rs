@@ -24,7 +24,7 @@ pub struct Session<'a> {
 impl Session<'_> {
     /// As `repl.py` reads it.
     #[must_use]
-    pub fn to_json(&self) -> String {
+    pub fn json(&self) -> String {
         let mut lines = Vec::new();
         if !self.wheels.is_empty() {
             let indented = |items: &[&str]| {
@@ -83,7 +83,7 @@ mod tests {
                 venv,
                 root: Path::new("/r"),
             };
-            serde_json::from_str::<serde_json::Value>(&session.to_json()).unwrap()
+            serde_json::from_str::<serde_json::Value>(&session.json()).unwrap()
         };
         let found = told(&["a-1.whl"], None);
         assert_eq!(

@@ -1,15 +1,18 @@
 //! `pexboot cache`: what the root holds, and taking out what is no longer used.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::{OsStr, OsString};
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
+use pexboot_core::hex::hex;
 use serde_json::{Value, json};
 
 use super::error::CliError;
 use super::json;
+use super::progress::Progress;
+use super::users;
 use super::warn;
 use crate::output::stdout;
 use crate::pex::Pex;
@@ -27,7 +30,8 @@ it, else it is in the user's cache directory. A PEX may name another, and so may
 Examples:
   pexboot cache ls
   pexboot cache --for ./app path
-  pexboot cache prune --older-than 2w --dry-run")]
+  pexboot cache prune --older-than 2w --dry-run
+  pexboot cache --all-users prune                     as root, in a cron job for a whole machine")]
 pub struct Args {
     /// The cache that this PEX would use
     #[arg(long = "for", value_name = "FILE", global = true)]
@@ -35,6 +39,9 @@ pub struct Args {
     /// The cache in `DIR/pexboot`, as PEX_ROOT=DIR and `pexboot warm --root DIR` make it
     #[arg(long, value_name = "DIR", global = true, conflicts_with = "pex")]
     root: Option<PathBuf>,
+    /// As root: the cache of each user that has one
+    #[arg(long, global = true, conflicts_with_all = ["pex", "root"])]
+    all_users: bool,
     /// Print one JSON object
     #[arg(long, global = true)]
     json: bool,
@@ -81,6 +88,9 @@ const OLD: Duration = Duration::from_secs(30 * 24 * 60 * 60);
 /// # Errors
 /// When there is no root, or it cannot be read or written.
 pub fn run(args: &Args) -> Result<(), CliError> {
+    if args.all_users {
+        return users::each(args.json);
+    }
     let open: Open = match &args.command {
         Command::Prune { .. } | Command::Clear => Store::open,
         Command::Ls { .. } | Command::Du | Command::Path => Store::look,
@@ -90,6 +100,10 @@ pub fn run(args: &Args) -> Result<(), CliError> {
         None => of_starts(args.pex.as_deref(), open)?,
     };
     let now = SystemTime::now();
+    let progress = match &args.command {
+        Command::Path => None,
+        _ => Some(Progress::of("looking through", store.kept()?)),
+    };
     let (text, value) = match &args.command {
         Command::Path => (format!("{}\n", line(store.kept()?.display())), json!({})),
         Command::Ls { entries: all } => {
@@ -101,7 +115,7 @@ pub fn run(args: &Args) -> Result<(), CliError> {
             let list = found.iter().map(entry_json).collect::<Vec<_>>();
             let total = bytes(found.iter().map(|entry| entry.size).sum());
             let text = format!(
-                "{:>8}  {:>10}  application\n{text}{:>8}  {total:>10}  on disk, what is shared once\n",
+                "{:>8}  {:>10}  {HEADER}\n{text}{:>8}  {total:>10}  on disk, what is shared once\n",
                 "used", "size", "total"
             );
             (text, json!({ "entries": list }))
@@ -124,7 +138,7 @@ pub fn run(args: &Args) -> Result<(), CliError> {
                 dry_run: *dry_run,
             };
             let pruned = store.prune(&limits)?;
-            (told(&pruned, &limits), pruned_json(&pruned))
+            (told(&pruned, &limits), pruned_json(&pruned, &limits))
         }
         Command::Clear => {
             let limits = Limits {
@@ -132,9 +146,10 @@ pub fn run(args: &Args) -> Result<(), CliError> {
                 ..Limits::default()
             };
             let pruned = store.prune(&limits)?;
-            (told(&pruned, &limits), pruned_json(&pruned))
+            (told(&pruned, &limits), pruned_json(&pruned, &limits))
         }
     };
+    drop(progress);
     if args.json {
         let mut value = value;
         value["root"] = json!(store.kept()?.to_string_lossy());
@@ -182,44 +197,62 @@ fn of_root(root: &Path, open: Open) -> Result<Store, CliError> {
 /// An entry for programs.
 fn entry_json(entry: &Entry) -> Value {
     let used = entry.used.duration_since(SystemTime::UNIX_EPOCH);
-    let names = entry.applications.iter();
+    let files = entry.applications.iter().map(|application| {
+        json!({ "name": application.name.to_string_lossy(), "fingerprint": hex(&application.fingerprint) })
+    });
+    let names: BTreeSet<_> = entry.applications.iter().map(|a| &a.name).collect();
     json!({
         "kind": entry.kind.directory(),
         "name": entry.name.to_string_lossy(),
         "size": entry.size,
         "used": used.map_or(0, |used| used.as_secs()),
-        "applications": names.map(|name| name.to_string_lossy()).collect::<Vec<_>>(),
+        "applications": names.iter().map(|name| name.to_string_lossy()).collect::<Vec<_>>(),
+        "files": files.collect::<Vec<_>>(),
     })
 }
 
 /// A prune for programs.
-fn pruned_json(pruned: &Pruned) -> Value {
+fn pruned_json(pruned: &Pruned, limits: &Limits) -> Value {
     let list = |entries: &[Entry]| entries.iter().map(entry_json).collect::<Vec<_>>();
-    json!({ "gone": list(&pruned.gone), "spared": list(&pruned.spared), "freed": pruned.freed })
+    json!({
+        "dry_run": limits.dry_run,
+        "gone": list(&pruned.gone),
+        "spared": list(&pruned.spared),
+        "freed": pruned.freed,
+    })
 }
 
-/// One line for each application.
+/// What the lines of [`applications`] end with.
+const HEADER: &str = "fingerprint   application";
+
+/// One line for each application: files of one name and different content are different ones.
 fn applications(entries: &[Entry], now: SystemTime) -> String {
     // Bytes and last use of each.
-    let mut found: BTreeMap<String, (u64, SystemTime)> = BTreeMap::new();
+    let mut found: BTreeMap<(String, String), (u64, SystemTime)> = BTreeMap::new();
     for entry in entries {
-        let mut names: Vec<String> = entry
+        let mut rows: Vec<(String, String)> = entry
             .applications
             .iter()
-            .map(|name| line(name.display()))
+            .map(|found| (line(found.name.display()), hex(&found.fingerprint[..6])))
             .collect();
-        if names.is_empty() {
-            names.push("(no application)".to_owned());
+        if rows.is_empty() {
+            rows.push(("(no application)".to_owned(), String::new()));
         }
-        for name in names {
+        for name in rows {
             let (size, used) = found.entry(name).or_insert((0, SystemTime::UNIX_EPOCH));
             *size += entry.size;
             *used = entry.used.max(*used);
         }
     }
     let mut lines = String::new();
-    for (name, (size, used)) in found {
-        add(&mut lines, used, now, size, &name);
+    for ((name, fingerprint), (size, used)) in found {
+        add(
+            &mut lines,
+            used,
+            now,
+            size,
+            &format!("{fingerprint:<12}  {name}"),
+        );
     }
     lines
 }
@@ -228,11 +261,12 @@ fn applications(entries: &[Entry], now: SystemTime) -> String {
 fn entries(entries: &[Entry], now: SystemTime) -> String {
     let mut lines = String::new();
     for entry in entries {
-        let names: Vec<String> = entry
+        let names: BTreeSet<String> = entry
             .applications
             .iter()
-            .map(|name| line(name.display()))
+            .map(|found| line(found.name.display()))
             .collect();
+        let names: Vec<String> = names.into_iter().collect();
         let name = format!(
             "{}/{}  {}",
             entry.kind.directory(),
@@ -262,7 +296,11 @@ fn kinds(entries: &[Entry]) -> String {
 /// What a prune did.
 fn told(pruned: &Pruned, limits: &Limits) -> String {
     let now = SystemTime::now();
-    let mut lines = entries(&pruned.gone, now);
+    let mut lines = match limits.dry_run {
+        true => "dry run: nothing is taken out; these would be\n".to_owned(),
+        false => String::new(),
+    };
+    lines += &entries(&pruned.gone, now);
     for entry in &pruned.spared {
         let _ = writeln!(
             lines,
@@ -275,7 +313,11 @@ fn told(pruned: &Pruned, limits: &Limits) -> String {
     let count = pruned.gone.len();
     let what = if count == 1 { "entry" } else { "entries" };
     let _ = if limits.dry_run {
-        writeln!(lines, "{count} {what} would be taken out, {}", bytes(size))
+        writeln!(
+            lines,
+            "dry run: {count} {what} would be taken out, {}; nothing was",
+            bytes(size)
+        )
     } else {
         let _ = writeln!(lines, "{count} {what} taken out, {}", bytes(size));
         if pruned.freed < size && limits.grace > Duration::ZERO {

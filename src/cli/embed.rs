@@ -9,7 +9,7 @@ use serde_json::json;
 use super::each::{Input, STDIN, each};
 use super::error::CliError;
 use super::json;
-use super::surprise::surprises;
+use super::surprise;
 use super::targets::{self, Target};
 use super::warn;
 use crate::embed::{
@@ -24,8 +24,8 @@ use crate::pex::Pex;
 /// What `embed` is told.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
-Embedding again keeps --host-site, --no-host-site, --venv and what --compile, --no-compile and --python said, unless one \
-of them is given, and says so.
+Embedding again keeps --host-site, --no-host-site, --venv, --target and what --compile, --no-compile and --python said, \
+unless one of them is given, and says so.
 
 Examples:
   pexboot embed dist/app.pex                         in place
@@ -50,14 +50,10 @@ pub struct Args {
     /// Print one JSON object for each PEX
     #[arg(long)]
     json: bool,
-    /// For these machines: `x86_64-linux`, `aarch64-linux`, `host` (this one), or `auto` (those that wheels are tagged for;
-    /// this one where none is). Of several, each gets a file: `{target}` in the output's name is replaced by the machine's
-    #[arg(
-        long,
-        value_name = "TARGET,...",
-        value_delimiter = ',',
-        default_value = "host"
-    )]
+    /// For these machines: `x86_64-linux`, `aarch64-linux`, `host` (this one; the default), or `auto` (those that wheels are
+    /// tagged for; this one where none is). Of several, each gets a file: `{target}` in the output's name is replaced by the
+    /// machine's
+    #[arg(long, value_name = "TARGET,...", value_delimiter = ',')]
     target: Vec<Target>,
     /// Let the host's site module run, as the original bootstrap does, whatever hooks the host has
     #[arg(long, conflicts_with = "no_host_site")]
@@ -105,6 +101,8 @@ enum Modules {
 struct Settled {
     options: Options,
     choice: Choice,
+    /// The machine of an earlier embedding, where none is named.
+    target: Option<&'static str>,
     /// The options that an earlier embedding had, and that count again.
     kept: Vec<String>,
 }
@@ -144,6 +142,11 @@ impl Args {
             }
             (venv, _) => venv,
         };
+        let target = before.as_ref().and_then(|before| before.target);
+        let target = target.filter(|_| self.target.is_empty());
+        if let Some(target) = target.filter(|target| *target != OWN.target) {
+            kept.push(format!("--target={target}"));
+        }
         let choice = match (told, before) {
             (Choice::Auto, Some(before)) => {
                 kept.extend(words(&before.choice));
@@ -154,6 +157,7 @@ impl Args {
         Settled {
             options: Options { host_site, venv },
             choice,
+            target,
             kept,
         }
     }
@@ -175,19 +179,13 @@ impl Args {
     }
 
     fn embed(&self, file: &Input) -> Result<ExitCode, CliError> {
-        let heads = targets::heads(&file.path, &self.target)?;
+        let settled = self.settle(remembered(&file.path)?);
+        self.tell_kept(file, &settled);
+        let heads = targets::heads(&file.path, &self.target, settled.target)?;
         let stdout_named = Path::new(STDIN);
         let output = self.output.as_deref();
         let output = output.or_else(|| file.is_stdin().then_some(stdout_named));
         let outputs = targets::outputs(output, &heads)?;
-        let settled = self.settle(remembered(&file.path)?);
-        if !settled.kept.is_empty() && !self.check && !self.quiet {
-            warn(&format!(
-                "`{}` keeps {} of its earlier embedding; `--forget` does not",
-                file.shown(&file.path),
-                settled.kept.join(" ")
-            ));
-        }
         let recorded = match self.record {
             true => Run {
                 args: self.args.clone(),
@@ -205,12 +203,15 @@ impl Args {
             }
             return Ok(self.checked(file, changes));
         }
-        let surprises = surprises(&Pex::open(&file.path)?);
-        for surprise in &surprises {
-            warn(&format!("`{}` {surprise}", file.shown(&file.path)));
-        }
+        let pex = Pex::open(&file.path)?;
+        let any = surprise::of_any(&pex);
+        let say = |surprise: &String| warn(&format!("`{}` {surprise}", file.shown(&file.path)));
+        any.iter().for_each(say);
         for (head, output) in heads.iter().zip(outputs) {
             let output = output.as_deref();
+            let own = surprise::of_target(&pex, head.target);
+            own.iter().for_each(say);
+            let surprises: Vec<String> = own.into_iter().chain(any.iter().cloned()).collect();
             let embedded = embed(&file.path, output, settled.options, &bytecode, &head.into())?;
             let told = Told {
                 bytecode: &bytecode,
@@ -221,6 +222,17 @@ impl Args {
             self.tell(file, output, &embedded, &told);
         }
         Ok(ExitCode::Success)
+    }
+
+    /// Says which options of an earlier embedding count again.
+    fn tell_kept(&self, file: &Input, settled: &Settled) {
+        if !settled.kept.is_empty() && !self.check && !self.quiet {
+            warn(&format!(
+                "`{}` keeps {} of its earlier embedding; `--forget` does not",
+                file.shown(&file.path),
+                settled.kept.join(" ")
+            ));
+        }
     }
 
     fn checked(&self, file: &Input, changes: bool) -> ExitCode {

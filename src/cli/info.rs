@@ -317,7 +317,8 @@ fn bytes(size: u64) -> String {
 mod tests {
     use super::*;
     use crate::archive::testing::{Shape, build, deflated, file, stored};
-    use crate::launch::{Hook, Hooks};
+    use crate::interpreter::Hook;
+    use crate::launch::Hooks;
 
     fn facts() -> (Facts, tempfile::TempDir) {
         let temp = tempfile::tempdir().unwrap();

@@ -20,6 +20,8 @@ mod sbom;
 mod strip;
 mod surprise;
 mod targets;
+mod users;
+mod venv;
 mod verify;
 mod warm;
 
@@ -64,6 +66,8 @@ enum Command {
     Sbom(sbom::Args),
     /// Give the original PEX back, byte for byte
     Strip(strip::Args),
+    /// Make a virtual environment of a PEX, which needs neither the PEX nor a cache
+    Venv(venv::Args),
     /// Check every checksum and every promised hash of a PEX
     Verify(verify::Args),
     /// Do all the work of a first start ahead of it: for images, and for roots that nobody can write to
@@ -121,6 +125,7 @@ fn run(cli: Cli) -> ExitCode {
         Command::Sbom(args) => sbom::run(&args).map(done),
         Command::Run(args) => Ok(run::run(&args)),
         Command::Strip(args) => strip::run(&args),
+        Command::Venv(args) => venv::run(&args).map(done),
         Command::Verify(args) => Ok(verify::run(&args)),
         Command::Warm(args) => Ok(warm::run(&args)),
     };

@@ -1,20 +1,23 @@
 //! What will surprise whoever embeds a PEX, said when it is embedded.
 
 use crate::embed::target;
-use crate::parts::OWN;
 use crate::pex::Pex;
 
-/// The warnings, without the name of the file.
-pub fn surprises(pex: &Pex) -> Vec<String> {
-    let mut found = Vec::new();
-    let arch = std::env::consts::ARCH;
-    let foreign = target::lacking(pex, OWN.target);
-    if !foreign.is_empty() {
-        found.push(format!(
+/// What holds for a head of this target alone, without the name of the file.
+pub fn of_target(pex: &Pex, target: &str) -> Option<String> {
+    let lacking = target::lacking(pex, target);
+    let arch = target.trim_end_matches("-linux");
+    (!lacking.is_empty()).then(|| {
+        format!(
             "has no wheel of {} for Linux on {arch}, which its native start is for: it will start on no such machine",
-            foreign.join(", ")
-        ));
-    }
+            lacking.join(", ")
+        )
+    })
+}
+
+/// What holds for any head, without the name of the file.
+pub fn of_any(pex: &Pex) -> Vec<String> {
+    let mut found = Vec::new();
     if pex.has_preamble() {
         found.push(
             "has a preamble, which only its own bootstrap runs: each start is handed over and gains nothing"

@@ -3,7 +3,7 @@
 use std::os::unix::ffi::{OsStrExt as _, OsStringExt as _};
 use std::path::{Path, PathBuf};
 
-use crate::embed::{EmbedError, Parts, target};
+use crate::embed::{EmbedError, target};
 use crate::parts::{HEADS, Head, OWN};
 use crate::pex::Pex;
 
@@ -25,17 +25,24 @@ pub enum Target {
     Host,
 }
 
-/// The heads that are asked for, each once.
+/// The heads that are asked for, each once; where none is, one for the target of an earlier embedding or this machine.
 ///
 /// # Errors
 /// When the command does not carry one, or the PEX has no wheels for it.
-pub fn heads(pex: &Path, asked: &[Target]) -> Result<Vec<Head>, EmbedError> {
+pub fn heads(
+    pex: &Path,
+    asked: &[Target],
+    before: Option<&'static str>,
+) -> Result<Vec<Head>, EmbedError> {
+    let mut targets: Vec<&'static str> = match asked {
+        [] => vec![before.unwrap_or(OWN.target)],
+        _ => Vec::new(),
+    };
     // What has always been embedded for this machine still is, whatever wheels it has: not all that runs is required.
-    if asked == [Target::Host] {
+    if asked == [Target::Host] || targets == [OWN.target] {
         return Ok(vec![OWN]);
     }
     let pex = Pex::open(pex)?;
-    let mut targets: Vec<&'static str> = Vec::new();
     for asked in asked {
         let more = match asked {
             Target::X86_64 => vec![target::TARGETS[0]],
@@ -91,15 +98,4 @@ fn filled_in(output: &Path, target: &str) -> PathBuf {
         }
     }
     std::ffi::OsString::from_vec(name).into()
-}
-
-impl From<&Head> for Parts<'static> {
-    fn from(head: &Head) -> Parts<'static> {
-        Parts {
-            stub: head.stub,
-            engine: head.engine,
-            engine_full_size: head.engine_size,
-            engine_digest: head.engine_digest,
-        }
-    }
 }

@@ -21,7 +21,7 @@ pub mod target;
 #[cfg(test)]
 mod tests;
 
-use std::os::unix::fs::MetadataExt as _;
+use std::os::unix::fs::{FileExt as _, MetadataExt as _};
 use std::path::{Path, PathBuf};
 
 use pexboot_core::checksum::checksum;
@@ -64,6 +64,17 @@ pub struct Parts<'a> {
     pub engine_full_size: u64,
     /// SHA-256 of the engine decompressed.
     pub engine_digest: [u8; 32],
+}
+
+impl From<&crate::parts::Head> for Parts<'static> {
+    fn from(head: &crate::parts::Head) -> Parts<'static> {
+        Parts {
+            stub: head.stub,
+            engine: head.engine,
+            engine_full_size: head.engine_size,
+            engine_digest: head.engine_digest,
+        }
+    }
 }
 
 /// What was written.
@@ -113,6 +124,8 @@ pub struct Remembered {
     pub options: Options,
     /// What bytecode was asked for.
     pub choice: Choice,
+    /// The machine that its head is for.
+    pub target: Option<&'static str>,
 }
 
 /// What the PEX at `input` was embedded with; `None` where it was not.
@@ -131,7 +144,23 @@ pub fn remembered(input: &Path) -> Result<Option<Remembered>, EmbedError> {
     Ok(Some(Remembered {
         options: seal.options,
         choice: left.map_or(Choice::Auto, |left| Choice::read(&left.compile)),
+        target: target_of(&pex)?,
     }))
+}
+
+/// The machine that the head of an embedded PEX is for.
+fn target_of(pex: &Pex) -> Result<Option<&'static str>, EmbedError> {
+    let place = match pex.layout {
+        Layout::Zipapp => pex.path.clone(),
+        Layout::Packed | Layout::Loose => pex.path.join("pex"),
+    };
+    let mut bytes = [0; 20];
+    let read = regular::open(&place).and_then(|file| file.read_exact_at(&mut bytes, 0));
+    read.map_err(|source| EmbedError::Io {
+        path: place,
+        source,
+    })?;
+    Ok(target::of_head(&bytes))
 }
 
 /// Whether embedding the PEX at `input` in place would change it: it is not embedded, by another version, or with other

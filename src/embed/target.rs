@@ -14,6 +14,15 @@ use crate::pex::Pex;
 /// The machines that there can be heads for.
 pub const TARGETS: [&str; 2] = ["x86_64-linux", "aarch64-linux"];
 
+/// The machine that a file's head is for, by the first bytes of the file (ELF's `e_machine`).
+pub(super) fn of_head(bytes: &[u8; 20]) -> Option<&'static str> {
+    match bytes {
+        [0x7f, b'E', b'L', b'F', .., 62, 0] => Some(TARGETS[0]),
+        [0x7f, b'E', b'L', b'F', .., 183, 0] => Some(TARGETS[1]),
+        _ => None,
+    }
+}
+
 /// The machines that wheels are tagged for, in the order of [`TARGETS`].
 #[must_use]
 pub fn asked_for(pex: &Pex) -> Vec<&'static str> {

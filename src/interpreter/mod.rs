@@ -47,7 +47,7 @@ pub(crate) use record::fuzz as fuzz_record;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-pub use candidate::{Candidate, Candidates, Verdict};
+pub use candidate::{Candidates, Verdict};
 #[cfg(feature = "cli")]
 pub use compile::{Begins, Part, Scope, compile};
 pub use hooks::{Hook, Hooks};

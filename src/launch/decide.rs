@@ -82,7 +82,7 @@ pub(super) fn decide(
 }
 
 /// The members of PEX_PATH (reference 7.5).
-fn members(
+pub(super) fn members(
     invocation: &Invocation,
     opened: &mut Opened,
 ) -> Result<Vec<(Pex, [u8; 32])>, LaunchError> {

@@ -18,8 +18,6 @@ pub struct Fact {
 /// The questions of a launch, in the order in which they are told.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum About {
-    /// The file that is started.
-    File,
     /// A setting, and where it comes from.
     Setting,
     /// A candidate for the interpreter.
@@ -45,7 +43,6 @@ impl About {
     #[must_use]
     pub fn label(self) -> &'static str {
         match self {
-            About::File => "file",
             About::Setting => "setting",
             About::Python => "python",
             About::Wheel => "wheel",

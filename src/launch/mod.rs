@@ -27,6 +27,8 @@ mod replay;
 mod request;
 mod served;
 mod session;
+#[cfg(feature = "cli")]
+mod standalone;
 mod venv;
 #[cfg(feature = "cli")]
 mod warm;
@@ -48,8 +50,6 @@ use sha2::{Digest, Sha256};
 
 use crate::archive::Seal;
 use crate::exit::ExitCode;
-#[cfg(feature = "cli")]
-pub use crate::interpreter::Hook;
 use crate::plan::{Input, Plan};
 use crate::store::{Inherited, Kind, Store};
 use crate::trace;
@@ -62,10 +62,14 @@ pub use error::LaunchError;
 #[cfg(feature = "cli")]
 pub use explain::{Explained, Next, explain};
 pub use fact::{About, Fact};
+#[cfg(test)]
+pub use hooks::Hooks;
 #[cfg(feature = "cli")]
-pub use hooks::{Hooks, Host, host};
-pub use invocation::{Current, Invocation};
+pub use hooks::{Host, host};
+pub use invocation::Invocation;
 pub use publish::Prepared;
+#[cfg(feature = "cli")]
+pub use standalone::standalone;
 #[cfg(feature = "cli")]
 pub use warm::warm;
 

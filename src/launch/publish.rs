@@ -43,6 +43,7 @@ pub struct Prepared {
     /// The interpreter that was chosen.
     pub python: PathBuf,
     /// What the command reads where nothing could be published.
+    #[allow(dead_code, reason = "open for as long as this value lives")]
     pub held: Vec<OwnedFd>,
 }
 

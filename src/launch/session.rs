@@ -57,7 +57,7 @@ impl Chosen<'_> {
             root: self.store.root(),
         };
         Some(Interactive {
-            told: session.to_json(),
+            told: session.json(),
             history: self.variables.interpreter_history.unwrap_or_default(),
             history_file: self.variables.interpreter_history_file.clone(),
         })

@@ -65,12 +65,6 @@ impl SpecifierSet {
             .map(SpecifierSet)
     }
 
-    /// Whether there is no clause.
-    #[must_use]
-    pub fn is_empty(&self) -> bool {
-        self.0.is_empty()
-    }
-
     /// Whether the version fulfils every clause.
     #[must_use]
     pub fn contains(&self, version: &Version) -> bool {

@@ -22,7 +22,7 @@ use crate::pex_info::PexInfo;
 use crate::shown::line;
 
 pub use certain::certain;
-pub use verdicts::{Verdict, verdicts};
+pub use verdicts::verdicts;
 
 /// A wheel that was selected.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -319,22 +319,6 @@ fn a_fifo_for_an_rc_file_blocks_nobody() {
 }
 
 #[test]
-fn a_venv_loses_what_its_script_would_read_from_rc_files() {
-    let host = Host::new();
-    host.rc(
-        "home/.pexrc",
-        "PEX_MODULE=m\nPEX_SCRIPT=s\nPEX_INTERPRETER=junk\nPEX_EXTRA_SYS_PATH=x\nPEX_VENV_BIN_PATH=junk\nPEX_VENV=1\n",
-    );
-    let found = host.variables(&[("PEX_SCRIPT", "t")]);
-    let seen = found.in_venv();
-    assert_eq!((seen.module, seen.script.as_deref()), (None, Some("t")));
-    assert_eq!((seen.interpreter, seen.extra_sys_path.len()), (None, 0));
-    assert_eq!(seen.venv, Some(true));
-    assert!(found.check(Mode::Venv).is_err());
-    assert_eq!(found.in_venv().check(Mode::Venv), Ok(()));
-}
-
-#[test]
 fn of_a_name_that_is_set_twice_the_first_counts() {
     assert_eq!(
         parse(&[("PEX_MODULE", "a"), ("PEX_MODULE", "b")])

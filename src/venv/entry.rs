@@ -67,7 +67,7 @@ pub(super) fn make(
         venv: Some(place),
         root: place,
     };
-    repl.extend(format!("SESSION = {}\n\n{REPL}", literal(&session.to_json())).bytes());
+    repl.extend(format!("SESSION = {}\n\n{REPL}", literal(&session.json())).bytes());
     image.text("pex-repl", repl, true)?;
     image.text("PEX-INFO", request.info_bytes.to_vec(), false)?;
     Ok(())

@@ -122,16 +122,19 @@ pub fn assemble(request: &Request<'_>, store: &Store) -> Result<Venv, StoreError
     })
 }
 
-/// Builds in the empty directory `work` what [`assemble`] keeps of the request at `place`. To compare the two.
+/// Builds in the empty directory `work` what [`assemble`] keeps of the request at `place`: to compare the two, or to move it
+/// there. Gives the clashes.
 ///
 /// # Errors
 /// When the system refuses.
 #[cfg(feature = "cli")]
-pub fn rebuild(request: &Request<'_>, place: &Path, work: &Path) -> Result<(), StoreError> {
+pub fn rebuild(
+    request: &Request<'_>,
+    place: &Path,
+    work: &Path,
+) -> Result<Vec<String>, StoreError> {
     let layout = Layout::of(request.interpreter);
-    fill(request, &layout, work, place)
-        .map(drop)
-        .map_err(|error| StoreError::Fill(error.into()))
+    fill(request, &layout, work, place).map_err(|error| StoreError::Fill(error.into()))
 }
 
 /// The name of the environment of that request below `venvs/`.

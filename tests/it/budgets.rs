@@ -11,7 +11,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 
-use pexboot::parts::{ENGINE, ENGINE_SIZE, STUB};
+use pexboot::internals::parts::{ENGINE, ENGINE_SIZE, STUB};
 use serde_json::Value;
 
 use crate::fixtures::{Built, PYTHON, Pex, Wheel, files_below};

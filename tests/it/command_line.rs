@@ -10,19 +10,19 @@ use serde_json::Value;
 use crate::fixtures::{Pex, Wheel};
 use crate::harness::{Outcome, PEXBOOT, Stage, Way};
 
-fn app() -> Pex {
+pub fn app() -> Pex {
     Pex::app("command-line", "def main():\n    print('ran')\n").dep(Wheel::new("dep", "1.0"))
 }
 
-fn stage() -> Stage {
+pub fn stage() -> Stage {
     Stage::new(Way::Original, &app().build())
 }
 
-fn pexboot(stage: &Stage, words: &[&str]) -> Outcome {
+pub fn pexboot(stage: &Stage, words: &[&str]) -> Outcome {
     stage.start().program(PEXBOOT).args(words).run()
 }
 
-fn json(run: &Outcome) -> Value {
+pub fn json(run: &Outcome) -> Value {
     serde_json::from_str(&run.ok().stdout).unwrap_or_else(|error| panic!("{error}\n{run}"))
 }
 
@@ -220,7 +220,8 @@ fn completions_and_manual_pages_are_generated() {
 fn every_command_has_examples_in_its_help() {
     let stage = stage();
     for command in [
-        "bench", "cache", "embed", "explain", "info", "path", "sbom", "strip", "verify", "warm",
+        "bench", "cache", "embed", "explain", "info", "path", "sbom", "strip", "venv", "verify",
+        "warm",
     ] {
         let run = pexboot(&stage, &[command, "--help"]);
         assert!(run.ok().stdout.contains("Examples:"), "{command}\n{run}");
@@ -276,43 +277,4 @@ fn a_bill_of_materials_names_each_wheel() {
     assert_eq!(cyclone["components"].as_array().unwrap().len(), 2);
     let again = pexboot(&stage, &["sbom", "--format", "cyclonedx", "app.pex"]);
     assert_eq!(run.stdout, again.stdout, "the same bytes each time");
-}
-
-#[test]
-fn a_cache_is_named_by_its_root_and_no_other_is_touched() {
-    let stage = stage();
-    pexboot(&stage, &["warm", "--root", "here", "app.pex"]).ok();
-    let told = json(&pexboot(
-        &stage,
-        &["cache", "--root", "here", "--json", "ls"],
-    ));
-    assert!(
-        told["entries"]
-            .as_array()
-            .is_some_and(|entries| !entries.is_empty()),
-        "{told}"
-    );
-    assert_eq!(told["schema"], 1);
-    let list = pexboot(&stage, &["cache", "--root", "here", "ls"])
-        .ok()
-        .stdout
-        .clone();
-    assert!(
-        list.lines().next().unwrap().contains("size  application"),
-        "{list}"
-    );
-    assert!(list.lines().last().unwrap().contains("total"), "{list}");
-    stage.write("work/away/pexboot", "no directory\n");
-    let run = pexboot(&stage, &["cache", "--root", "away", "clear"]);
-    run.exits(2)
-        .says("cannot be used as a root; nothing was done");
-    let run = pexboot(
-        &stage,
-        &["cache", "--root", "here", "prune", "--older-than", "0"],
-    );
-    let said = &run.ok().stdout;
-    assert!(
-        said.contains("given back by a prune after 10 min"),
-        "{said}"
-    );
 }

@@ -5,9 +5,9 @@
 
 use std::path::Path;
 
-use pexboot::interpreter::Record;
-use pexboot::pex_info::PexInfo;
-use pexboot::resolve::{ResolveError, resolve};
+use pexboot::internals::interpreter::Record;
+use pexboot::internals::pex_info::PexInfo;
+use pexboot::internals::resolve::{ResolveError, resolve};
 use serde_json::{Value, json};
 
 use crate::fixtures::{Pex, Wheel, random_resolves};

@@ -1,12 +1,13 @@
-//! What `./release` makes, used as a stranger would: in clean Debians with nothing but Python and pip, and in a root that
-//! holds nothing else. All of it is of the long tier.
+//! What `./release` makes, used as a stranger would: in clean Debians with nothing but Python and pip, under qemu for
+//! aarch64, and in a root that holds nothing else. All of it is of the long tier.
 
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-use crate::fixtures::{App, Built, cache};
+use crate::fixtures::{App, Built, Pex, Wheel};
 use crate::harness::{coverage, is_root, long_tier};
+use crate::userlands::Userland;
 
 /// Runs to success; gives standard output.
 #[track_caller]
@@ -22,10 +23,15 @@ fn ran(command: &mut Command) -> String {
     text(&output.stdout)
 }
 
-/// `./release` of the sources at `clone`; the directory with what it makes.
-fn release(clone: &Path, out: &Path) -> PathBuf {
+/// The sources.
+const CLONE: &str = env!("CARGO_MANIFEST_DIR");
+/// What a release is made for unless it is said.
+const HOST: &str = "x86_64-unknown-linux-gnu";
+
+/// `./release` of the sources at `clone` for a target; the directory with what it makes.
+fn release(clone: &Path, out: &Path, target: &str) -> PathBuf {
     ran(Command::new("./release")
-        .arg("--out")
+        .args(["--target", target, "--out"])
         .arg(out)
         .env("SOURCE_DATE_EPOCH", "1700000000")
         .current_dir(clone));
@@ -43,46 +49,34 @@ fn one(directory: &Path, end: &str) -> PathBuf {
     path
 }
 
-/// A minimal Debian with Python and pip, made once and kept beside the fixtures. `None` where it can't be had.
-fn debian(suite: &str) -> Option<PathBuf> {
-    let kept = cache().with_file_name("pexboot-userlands").join(suite);
-    if !kept.exists() {
-        fs::create_dir_all(kept.parent().unwrap()).unwrap();
-        let draft = tempfile::tempdir_in(kept.parent().unwrap()).unwrap();
-        let root = draft.path().join("root");
-        let made = Command::new("debootstrap")
-            .args([
-                "--variant=minbase",
-                "--include=python3,python3-pip,python3-venv",
-                suite,
-            ])
-            .arg(&root)
-            .stdin(Stdio::null())
-            .output();
-        if !made.is_ok_and(|output| output.status.success()) {
-            coverage::left_out(suite, "root, debootstrap and Debian's archive");
-            return None;
-        }
-        fs::rename(&root, &kept).unwrap();
-    }
-    Some(kept)
-}
-
-/// What README says, in order: install, embed, run, and back. `$1` is the wheel, `$2` a PEX; all is below /try.
+/// What README says, in order: install, embed, run, and back. `$1` is the wheel, `$2` a PEX.
 const STRANGER: &str = r#"
 set -eu
-cd /try
-export HOME=/try/home PYTHONDONTWRITEBYTECODE=1
+export HOME=$PWD/home PYTHONDONTWRITEBYTECODE=1 PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_NO_INDEX=1
+export PIP_FIND_LINKS=/usr/share/python-wheels
 python3 -m venv venv
-venv/bin/pip --disable-pip-version-check install --quiet --no-index "$1"
-PATH=/try/venv/bin:$PATH
+venv/bin/pip install --quiet "$1"
+for page in man/man1/pexboot.1 man/man1/pexboot-venv.1 bash-completion/completions/pexboot \
+    zsh/site-functions/_pexboot fish/vendor_completions.d/pexboot.fish
+do
+    test -s "venv/share/$page"
+done
+if command -v pipx >said; then
+    pipx install "$1" >said 2>&1 || { cat said; exit 1; }
+    home/.local/bin/pexboot --version
+else
+    venv/bin/pexboot --version
+fi
+export PATH="$PWD/venv/bin:$PATH"
 pexboot --version
 python -m pexboot --version
 pexboot embed "$2" -o app 2>said
 ./app -t moo
 ./app -t moo
 pexboot verify app
-pexboot info app
+pexboot info app >said
+pexboot venv -q app env
+env/pex -t moo
 pexboot strip app -o back
 cmp back "$2"
 # Without HOME a static C library would look for what it can't load.
@@ -92,14 +86,97 @@ grep -q 'set HOME' said
 test $status -lt 128
 "#;
 
+/// Three that don't start: a file of settings that names a wrong Python, no fitting wheel, no place to write to. What
+/// `explain` says of each, and that alone, has the way out. `$1` is a PEX whose one wheel is for another machine.
+const UNRUNNABLE: &str = r#"
+set -eu
+export HOME=$PWD/home PATH="$PWD/venv/bin:$PATH"
+unrunnable() {
+    status=0
+    pexboot explain "$1" || status=$?
+    test $status -eq 1
+}
+if [ -n "${READ_ONLY:-}" ]; then
+    unrunnable fresh
+else
+    cp app fresh
+    mkdir -p settings
+    cp app settings/app
+    echo PEX_PYTHON=/usr/bin/python2.7 > settings/.pexrc
+    unrunnable settings/app
+    unrunnable "$1"
+fi
+"#;
+
+/// The command that enters a place whose working directory is `work` in it, given behind it what to run there.
+type Enter = dyn Fn(&Path) -> Vec<String>;
+
+/// What a release is tried in: a Linux with nothing but Python and pip, entered by `words`.
+struct Room {
+    name: &'static str,
+    words: Box<Enter>,
+}
+
+impl Room {
+    /// One that `tests/userlands` makes.
+    fn find(name: &'static str) -> Option<Room> {
+        let root = Userland::find(name)?;
+        let words = Box::new(move |place: &Path| root.entered(place, 0));
+        Some(Room { name, words })
+    }
+
+    /// Installs the wheel there and uses it.
+    fn try_out(&self, wheel: &Path, pex: &Path, foreign: &Path) {
+        let stage = tempfile::tempdir().unwrap();
+        let work = stage.path().join("work");
+        fs::create_dir(&work).unwrap();
+        for file in [wheel, pex, foreign] {
+            fs::copy(file, work.join(file.file_name().unwrap())).unwrap();
+        }
+        let name = |path: &Path| path.file_name().unwrap().to_str().unwrap().to_owned();
+        let words = (self.words)(&stage.path().canonicalize().unwrap());
+        let sh = |script: &str, files: &[&Path], read_only: &str| {
+            let files = files.iter().map(|file| format!("./{}", name(file)));
+            let mut command = Command::new(&words[0]);
+            command
+                .args(&words[1..])
+                .args(["/bin/sh", "-c", script, "sh"]);
+            command.args(files).env_clear().env("PATH", "/usr/bin:/bin");
+            ran(command.env("READ_ONLY", read_only))
+        };
+        let (of, version) = (self.name, env!("CARGO_PKG_VERSION"));
+        let said = sh(STRANGER, &[wheel, pex], "");
+        let version = format!("pexboot {version}\n");
+        assert_eq!(said.matches(&version).count(), 3, "{of}\n{said}");
+        assert_eq!(said.matches("| moo |").count(), 3, "{of}\n{said}");
+        let said = sh(UNRUNNABLE, &[foreign], "");
+        for text in [
+            "settings/.pexrc",
+            "PEX_PYTHON",
+            "without the setting",
+            "dep-1.0-py3-none-manylinux2014_s390x.whl",
+        ] {
+            assert!(said.contains(text), "{of}: {text}\n{said}");
+        }
+        assert_eq!(said.matches("WOULD NOT START").count(), 2, "{of}\n{said}");
+        let said = sh(UNRUNNABLE, &[foreign], "1");
+        for text in [
+            "no place can be written",
+            "Read-only file system",
+            "set PEX_ROOT",
+        ] {
+            assert!(said.contains(text), "{of}: {text}\n{said}");
+        }
+    }
+}
+
 #[test]
 fn a_release_is_installed_and_used_in_clean_rooms() {
     if !long_tier("a release in clean rooms") {
         return;
     }
-    let clone = Path::new(env!("CARGO_MANIFEST_DIR"));
     let scratch = tempfile::tempdir().unwrap();
-    let dist = release(clone, &scratch.path().join("dist"));
+    let dist = release(Path::new(CLONE), &scratch.path().join("dist"), HOST);
     ran(Command::new("sha256sum")
         .args(["--check", "SHA256SUMS"])
         .current_dir(&dist));
@@ -109,60 +186,89 @@ fn a_release_is_installed_and_used_in_clean_rooms() {
         assert!(name.contains(tag), "{name}");
     }
     let Built { path: pex } = App::cowsay().build();
-
-    // Nothing but the command: neither Python nor shell nor any library.
-    let bare = scratch.path().join("bare");
-    fs::create_dir(&bare).unwrap();
-    ran(Command::new("tar")
-        .args(["xz", "--strip-components=1", "-f"])
-        .arg(one(&dist, "-linux.tar.gz"))
-        .arg("-C")
-        .arg(&bare));
-    fs::copy(&pex, bare.join("app.pex")).unwrap();
-    if is_root() {
-        for words in [
-            &[
-                "/pexboot",
-                "embed",
-                "--no-compile",
-                "/app.pex",
-                "-o",
-                "/app",
-            ][..],
-            &["/pexboot", "strip", "/app", "-o", "/back"],
-        ] {
-            ran(Command::new("chroot")
-                .arg(&bare)
-                .args(words)
-                .env("HOME", "/"));
+    in_an_empty_root(&dist, &pex);
+    let foreign = Wheel::new("dep", "1.0").tag("py3-none-manylinux2014_s390x");
+    let foreign = Pex::app("releases-foreign", "def main(): pass\n").wheel(foreign);
+    let foreign = foreign.requires("dep").build();
+    let copies = [("cowsay.pex", &pex), ("foreign.pex", &foreign.path)].map(|(name, from)| {
+        let copy = scratch.path().join(name);
+        fs::copy(from, &copy).unwrap();
+        copy
+    });
+    for name in ["pip-11", "pip-12", "pip-13"] {
+        if let Some(room) = Room::find(name) {
+            room.try_out(&wheel, &copies[0], &copies[1]);
         }
-        assert!(fs::read(bare.join("back")).unwrap() == fs::read(&pex).unwrap());
-    } else {
-        coverage::left_out("a release in clean rooms", "root");
+    }
+}
+
+/// Nothing but the command: neither Python nor shell nor any library.
+fn in_an_empty_root(dist: &Path, pex: &Path) {
+    if !is_root() {
+        coverage::left_out("the command in an empty root", "root");
         return;
     }
-
-    for suite in ["bullseye", "bookworm", "trixie"] {
-        let Some(root) = debian(suite) else { continue };
-        let room = tempfile::tempdir_in(&root).unwrap();
-        let inside = Path::new("/").join(room.path().file_name().unwrap());
-        fs::copy(&wheel, room.path().join(name)).unwrap();
-        fs::copy(&pex, room.path().join("cowsay.pex")).unwrap();
-        let script = STRANGER.replace("/try", inside.to_str().unwrap());
-        let said = ran(Command::new("chroot")
-            .arg(&root)
-            .args(["/bin/sh", "-c", &script, "sh"])
-            .args([inside.join(name), inside.join("cowsay.pex")])
-            .env_clear()
-            .env("PATH", "/usr/bin:/bin"));
-        let version = env!("CARGO_PKG_VERSION");
-        assert_eq!(
-            said.matches(&format!("pexboot {version}\n")).count(),
-            3,
-            "{suite}\n{said}"
-        );
-        assert_eq!(said.matches("| moo |").count(), 2, "{suite}\n{said}");
+    let bare = tempfile::tempdir().unwrap();
+    ran(Command::new("tar")
+        .args(["xz", "--strip-components=1", "-f"])
+        .arg(one(dist, "-linux.tar.gz"))
+        .arg("-C")
+        .arg(bare.path()));
+    fs::copy(pex, bare.path().join("app.pex")).unwrap();
+    let embed = ["embed", "--no-compile", "/app.pex", "-o", "/app"];
+    for words in [&embed[..], &["strip", "/app", "-o", "/back"]] {
+        let mut command = Command::new("chroot");
+        ran(command
+            .arg(bare.path())
+            .arg("/pexboot")
+            .args(words)
+            .env("HOME", "/"));
     }
+    assert!(fs::read(bare.path().join("back")).unwrap() == fs::read(pex).unwrap());
+}
+
+/// The wheel for aarch64, made on x86-64 by `./cross`'s tools, in an aarch64 Debian under qemu.
+#[test]
+fn a_release_for_aarch64_is_made_here_and_runs_there() {
+    if !long_tier("a release for aarch64") || cfg!(target_arch = "aarch64") {
+        return;
+    }
+    let Some(arm) = Userland::find("arm64") else {
+        return;
+    };
+    let scratch = tempfile::tempdir().unwrap();
+    let dist = release(
+        Path::new(CLONE),
+        &scratch.path().join("dist"),
+        "aarch64-unknown-linux-gnu",
+    );
+    let wheel = one(&dist, ".whl");
+    let name = wheel.file_name().unwrap().to_str().unwrap();
+    assert!(name.contains("manylinux2014_aarch64"), "{name}");
+    // No pip is there: a wheel is a zip.
+    let work = scratch.path().join("work");
+    ran(Command::new("unzip")
+        .args(["-q", "-d"])
+        .arg(&work)
+        .arg(&wheel));
+    fs::copy(App::cowsay().build().path, work.join("cowsay.pex")).unwrap();
+    let share = one(&work, ".data").join("data/share");
+    assert!(share.join("man/man1/pexboot.1").is_file());
+    let script = "set -eu
+        export HOME=$PWD
+        pexboot=$(echo ./*.data/scripts/pexboot)
+        $pexboot --version
+        $pexboot embed --no-compile cowsay.pex -o app
+        $pexboot verify app
+        ./app -t moo
+        ./app -t moo
+        $pexboot strip app -o back
+        python3 -c 'assert open(\"back\", \"rb\").read() == open(\"cowsay.pex\", \"rb\").read()'";
+    let words = arm.entered(&scratch.path().canonicalize().unwrap(), 0);
+    let mut command = Command::new(&words[0]);
+    command.args(&words[1..]).args(["/bin/sh", "-c", script]);
+    let said = ran(command.env_clear().env("PATH", "/usr/bin:/bin"));
+    assert_eq!(said.matches("| moo |").count(), 2, "{said}");
 }
 
 #[test]
@@ -170,7 +276,7 @@ fn a_release_of_the_same_sources_has_the_same_bytes_wherever_they_lie() {
     if !long_tier("a release, twice") {
         return;
     }
-    let clone = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let clone = Path::new(CLONE);
     let scratch = tempfile::tempdir().unwrap();
     let copy = scratch.path().join("elsewhere/copy");
     fs::create_dir_all(&copy).unwrap();
@@ -182,7 +288,7 @@ fn a_release_of_the_same_sources_has_the_same_bytes_wherever_they_lie() {
         .arg(&copy)
         .current_dir(clone));
     let sums = |clone: &Path, out: &str| {
-        let dist = release(clone, &scratch.path().join(out));
+        let dist = release(clone, &scratch.path().join(out), HOST);
         fs::read_to_string(dist.join("SHA256SUMS")).unwrap()
     };
     assert_eq!(sums(clone, "one"), sums(&copy, "two"));
@@ -202,5 +308,5 @@ fn every_package_builds_from_what_it_holds() {
             "--locked",
             "--allow-dirty",
         ])
-        .current_dir(env!("CARGO_MANIFEST_DIR")));
+        .current_dir(CLONE));
 }

@@ -161,6 +161,10 @@ const ROOMS: &[(&str, &[&str])] = &[
         &["archive", "interpreter", "packaging", "pex", "pex_info"],
     ),
     (
+        "face",
+        &["embed", "exit", "launch", "parts", "pex", "verify"],
+    ),
+    (
         "cli",
         &[
             "archive",
@@ -178,6 +182,23 @@ const ROOMS: &[(&str, &[&str])] = &[
             "store",
             "variables",
             "verify",
+        ],
+    ),
+    (
+        "internals",
+        &[
+            "archive",
+            "bench",
+            "boot",
+            "cli",
+            "interpreter",
+            "launch",
+            "parts",
+            "pex",
+            "pex_info",
+            "resolve",
+            "store",
+            "unpack",
         ],
     ),
 ];
@@ -203,6 +224,7 @@ const LAUNCH: &[&str] = &[
     "zipapp",
     "venv",
     "decide",
+    "standalone",
     "replay",
     "publish",
     "hooks",

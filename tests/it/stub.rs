@@ -15,7 +15,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 use std::time::{Duration, SystemTime};
 
-use pexboot::parts::{SEAL_OFFSET, STUB};
+use pexboot::internals::parts::{SEAL_OFFSET, STUB};
 use pexboot_core::checksum::checksum;
 use pexboot_core::hex::hex;
 use pexboot_core::key::{Subject, key};

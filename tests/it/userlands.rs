@@ -8,12 +8,13 @@ use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-use pexboot::parts::HEADS;
+use pexboot::internals::parts::HEADS;
 
 use crate::fixtures::{App, Built, Pex, Wheel, numpy_for_both};
 use crate::harness::{Outcome, PEXBOOT, Stage, Start, Way, coverage, long, long_tier, ways};
 
-/// Mounts what a start needs of the machine, and enters: ROOT BOX USER, then the command.
+/// Mounts what a start needs of the machine, and enters: ROOT BOX USER, then the command. With READ_ONLY there is no place
+/// that can be written.
 const ENTER: &str = r#"
 set -e
 root=$1 box=$2 user=$3
@@ -30,6 +31,9 @@ if [ -e "$root/usr/bin/qemu-aarch64-static" ]; then
     printf ':aarch64:M::\\x7fELF\\x02\\x01\\x01\\x00\\x00\\x00\\x00\\x00\\x00\\x00\\x00\\x00\\x02\\x00\\xb7\\x00:\\xff\\xff\\xff\\xff\\xff\\xff\\xff\\x00\\xff\\xff\\xff\\xff\\xff\\xff\\xff\\xff\\xfe\\xff\\xff\\xff:%s:FP' \
         "$root/usr/bin/qemu-aarch64-static" > "$root/root/register"
 fi
+if [ -n "$READ_ONLY" ]; then
+    for place in "" /tmp /root /dev/shm "$box"; do mount -o remount,ro,bind "$root$place" || true; done
+fi
 exec unshare --user --map-user="$user" --map-group="$user" --root="$root" --wd="$box/work" "$@"
 "#;
 
@@ -45,14 +49,14 @@ pub fn tools(name: &str) -> Option<PathBuf> {
 }
 
 /// A root file system.
-struct Userland {
+pub struct Userland {
     name: &'static str,
     root: PathBuf,
 }
 
 impl Userland {
     /// The one that `tests/userlands` knows by this name, unless it can't be made or entered here.
-    fn find(name: &'static str) -> Option<Userland> {
+    pub fn find(name: &'static str) -> Option<Userland> {
         let root = tools(name)?;
         let userland = Userland { name, root };
         let scratch = tempfile::tempdir().unwrap();
@@ -71,7 +75,7 @@ impl Userland {
     }
 
     /// The words that enter it with what lies at `place`, as this user.
-    fn entered(&self, place: &Path, user: u32) -> Vec<String> {
+    pub fn entered(&self, place: &Path, user: u32) -> Vec<String> {
         let namespaces = [
             "unshare",
             "--user",
@@ -283,6 +287,47 @@ fn what_lacks_a_wheel_for_a_machine_is_not_embedded_for_it() {
         )
         .ok();
     }
+}
+
+#[test]
+fn a_target_is_remembered_and_warned_of_by_its_own_wheels() {
+    if !has_both("a target that is remembered") {
+        return;
+    }
+    let [own, other] = [HEADS[0], HEADS[1]].map(|head| head.target);
+    let machine = own.trim_end_matches("-linux");
+    let marked = format!("dep ; platform_machine == '{machine}'");
+    let stage = Stage::new(
+        Way::Original,
+        &native("targets-marked", &[machine], &marked),
+    );
+    let embedded = |options: &[&str]| {
+        let start = stage.start().program(PEXBOOT).args(["embed", "app.pex"]);
+        start
+            .args(["--no-compile", "--no-host-site"])
+            .args(options)
+            .run()
+    };
+    let lacks = "has no wheel of dep for Linux on";
+    let first = embedded(&["--target", other]);
+    first
+        .ok()
+        .says(&format!("{lacks} {}", other.trim_end_matches("-linux")));
+    let again = embedded(&["--json"]);
+    again.ok().says(&format!("keeps --target={other}"));
+    let told: serde_json::Value = serde_json::from_str(&again.stdout).unwrap();
+    assert_eq!(told["target"], other);
+    assert_eq!(told["kept"][0], format!("--target={other}"));
+    embedded(&["--check"]).ok();
+    let back = embedded(&["--forget"]);
+    assert!(
+        !back.ok().stderr.contains("keeps") && !back.stderr.contains(lacks),
+        "{back}"
+    );
+    embedded(&["--check", "--target", other]).exits(1);
+    embedded(&["--check", "--target", "host"]).ok();
+    // The host's own is nothing to speak of.
+    assert!(!embedded(&[]).ok().stderr.contains("--target"));
 }
 
 #[test]

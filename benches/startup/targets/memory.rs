@@ -6,7 +6,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 
-use pexboot::bench::{Subject, embed, execute, plain};
+use pexboot::internals::bench::{Subject, embed, execute, plain};
 
 use super::{Stage, app, figures};
 use crate::peers::{Bench, extra};
@@ -40,7 +40,7 @@ pub fn ballast(bench: &Bench) -> Result<PathBuf, Box<dyn Error>> {
     let home = app("cowsay");
     let pex = extra(bench, home, "ballast.pex", |out| {
         let wheels = out.with_extension("wheels");
-        fs::create_dir(&wheels).map_err(|source| pexboot::bench::BenchError::Io {
+        fs::create_dir(&wheels).map_err(|source| pexboot::internals::bench::BenchError::Io {
             path: wheels.clone(),
             source,
         })?;

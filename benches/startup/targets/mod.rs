@@ -11,7 +11,7 @@ mod unpacking;
 use std::error::Error;
 use std::path::Path;
 
-use pexboot::bench::{App, Session, Subject};
+use pexboot::internals::bench::{App, Session, Subject};
 
 use crate::apps;
 use crate::peers::{Bench, OURS, find};

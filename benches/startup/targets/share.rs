@@ -14,7 +14,7 @@ use nix::sys::ptrace::{self, Event, Options};
 use nix::sys::signal::{Signal, kill};
 use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
 use nix::unistd::Pid;
-use pexboot::bench::{Subject, write};
+use pexboot::internals::bench::{Subject, write};
 
 use super::process::run;
 use super::{Stage, figures};

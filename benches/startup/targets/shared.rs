@@ -8,7 +8,7 @@ use std::fs;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
-use pexboot::bench::{Subject, embed, execute, plain};
+use pexboot::internals::bench::{Subject, embed, execute, plain};
 
 use super::process::run;
 use super::{Stage, app, figures};

@@ -5,10 +5,10 @@ use std::error::Error;
 use std::process::Command;
 
 use nix::sys::resource::UsageWho;
-use pexboot::pex::Pex;
-use pexboot::resolve::Selected;
-use pexboot::store::Store;
-use pexboot::unpack;
+use pexboot::internals::pex::Pex;
+use pexboot::internals::resolve::Selected;
+use pexboot::internals::store::Store;
+use pexboot::internals::unpack;
 
 use super::process::{cost, run};
 use super::{Stage, figures};

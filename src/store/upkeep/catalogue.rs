@@ -36,6 +36,15 @@ const KINDS: [Kind; 11] = [
 /// A file: device and inode.
 pub(super) type File = (u64, u64);
 
+/// A file that was started: its name, and what it holds.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Application {
+    /// The name that it was started under.
+    pub name: OsString,
+    /// Fingerprint of its content.
+    pub fingerprint: [u8; 32],
+}
+
 /// One published thing.
 #[derive(Debug, Clone)]
 pub struct Entry {
@@ -48,7 +57,7 @@ pub struct Entry {
     /// When it was last used, as far as the root tells.
     pub used: SystemTime,
     /// The applications that use it.
-    pub applications: BTreeSet<OsString>,
+    pub applications: BTreeSet<Application>,
     /// The entries that it needs.
     pub(super) needs: Vec<usize>,
     /// Bytes that nobody else has a hard link to: given back when it goes.
@@ -238,7 +247,11 @@ impl Catalogue {
             // The boot has the application's name.
             let boot = plan.exec.argv.last().map(|boot| path(boot));
             let name = boot.and_then(|boot| boot.file_name().map(OsStr::to_owned));
-            self.entries[number].applications.extend(name);
+            let application = name.map(|name| Application {
+                name,
+                fingerprint: plan.fingerprint,
+            });
+            self.entries[number].applications.extend(application);
         }
     }
 }

@@ -10,5 +10,5 @@ mod prune;
 #[cfg(test)]
 mod tests;
 
-pub use catalogue::{Catalogue, Entry};
+pub use catalogue::Entry;
 pub use prune::{Limits, Pruned};

@@ -1,6 +1,6 @@
 //! What the build made of stub and engine.
 
-use pexboot::parts::{self, SEAL_OFFSET, STUB};
+use pexboot::internals::parts::{self, SEAL_OFFSET, STUB};
 use pexboot_core::seal::{SEAL_SIZE, Seal};
 use sha2::{Digest, Sha256};
 

@@ -43,7 +43,8 @@ with zipfile.ZipFile(original) as before, zipfile.ZipFile(embedded) as after, zi
 
 fn seal(file: &Path, change: impl FnOnce(&mut Seal)) {
     let mut bytes = fs::read(file).unwrap();
-    let place = pexboot::parts::SEAL_OFFSET..pexboot::parts::SEAL_OFFSET + SEAL_SIZE;
+    let place =
+        pexboot::internals::parts::SEAL_OFFSET..pexboot::internals::parts::SEAL_OFFSET + SEAL_SIZE;
     let raw: [u8; SEAL_SIZE] = bytes[place.clone()].try_into().unwrap();
     let mut seal = Seal::decode(&raw).unwrap();
     change(&mut seal);

@@ -155,7 +155,7 @@ fn a_file_that_lies_in_its_seal_runs_nothing_of_another() {
     // The liar's seal gets the fingerprint of the other.
     let mut bytes = fs::read(&other).unwrap();
     let seal_at = |bytes: &[u8]| {
-        let mut at = pexboot::parts::SEAL_OFFSET;
+        let mut at = pexboot::internals::parts::SEAL_OFFSET;
         at = at.min(bytes.len());
         at..at + pexboot_core::seal::SEAL_SIZE
     };

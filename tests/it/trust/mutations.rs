@@ -177,12 +177,13 @@ fn what_we_unpack_is_what_zipfile_extracts() {
         let truth: Option<std::collections::BTreeMap<String, String>> =
             serde_json::from_slice(&output.stdout).unwrap();
         let own = root.join(format!("root{seed}"));
-        let store = pexboot::store::Store::scratch(&own).unwrap();
-        let unpacked = pexboot::pex::Pex::open(&path)
+        let store = pexboot::internals::store::Store::scratch(&own).unwrap();
+        let unpacked = pexboot::internals::pex::Pex::open(&path)
             .map_err(|e| e.to_string())
             .and_then(|pex| {
                 let fingerprint = pex.fingerprint().map_err(|e| e.to_string())?;
-                pexboot::unpack::code(&pex, &fingerprint, &store).map_err(|e| e.to_string())
+                pexboot::internals::unpack::code(&pex, &fingerprint, &store)
+                    .map_err(|e| e.to_string())
             });
         match (truth, unpacked) {
             // A name that is both file and directory: neither can lay that out.
