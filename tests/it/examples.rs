@@ -5,7 +5,7 @@ use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-use crate::fixtures::{App, Built, Pex};
+use crate::fixtures::{App, Built, Pex, Wheel};
 use crate::harness::{PEXBOOT, long, ways};
 
 /// The directory of a story.
@@ -103,7 +103,10 @@ fn platform() {
         .source("job.py", &source)
         .entry("job:main");
     command.env("EXAMPLE_JOB", &job.build().path);
+    let other = Pex::empty("platform-other").dep(Wheel::new("cowsay", "6.0"));
+    command.env("EXAMPLE_OTHER", other.build().path);
     let told = tells(&mut command);
+    assert!(told.contains("\n    cowsay: 6.0 in `"), "{told}");
     assert!(
         told.contains("\nFailed to determine project name and version\n"),
         "{told}"

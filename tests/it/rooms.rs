@@ -186,6 +186,7 @@ const LAUNCH: &[&str] = &[
     "dispatch",
     "command",
     "plans",
+    "conflicts",
     "facts",
     "open",
     "advice",
