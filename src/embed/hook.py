@@ -54,6 +54,9 @@ def _ask(path):
     said, _, told = answer[:-1].rpartition(b"\0")
     found = answer[-1:] == b"\0" and told[:1] == b"/"
     said = said if found else answer
+    if not found and b"PEXBOOT_CONFLICTS" in said:
+        # The original would look for no conflict.
+        raise ImportError(os.fsdecode(said).strip())
     # What the head complains of without an answer, the original will complain of.
     if said and (found or os.environ.get("PEX_VERBOSE", "0") != "0"):
         sys.stderr.write(os.fsdecode(said))

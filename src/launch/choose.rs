@@ -17,7 +17,7 @@ use crate::interpreter::{self, Candidates, Record, Request, Taken};
 use crate::launch::open::Opened;
 use crate::launch::request::request;
 use crate::launch::{Invocation, LaunchError, Report};
-use crate::launch::{advice, facts};
+use crate::launch::{advice, conflicts, facts};
 use crate::pex::{Pex, StartedBy};
 use crate::pex_info::PexInfo;
 use crate::plan::{EnvChange, Input, Inputs, Value};
@@ -164,15 +164,17 @@ impl Choice {
         }
     }
 
-    /// The same with the wheels of PEX_PATH's members, each resolved on its own.
+    /// The same with the wheels of PEX_PATH's members, each resolved on its own. Tells which were chosen, and why the
+    /// others were not.
     ///
     /// # Errors
-    /// When those of a member do not fit the interpreter.
+    /// When those of a member do not fit the interpreter, or conflict with another's and that is to be refused.
     pub fn of_all<'a>(
         self,
         invocation: &'a Invocation,
         opened: Opened,
         others: Vec<(Pex, [u8; 32])>,
+        report: &mut dyn Report,
     ) -> Result<Chosen<'a>, LaunchError> {
         let Opened {
             pex,
@@ -206,6 +208,20 @@ impl Choice {
         {
             inputs.add(kernel());
         }
+        let wheels: Vec<_> = members
+            .iter()
+            .map(|member| (&member.pex, member.selected.as_slice()))
+            .collect();
+        let conflicts = conflicts::of(wheels.iter().copied());
+        if report.explains() {
+            facts::wheels(&wheels, &conflicts, &self.interpreter, report)?;
+        }
+        if !conflicts.is_empty() {
+            let asked = invocation.variable(conflicts::VARIABLE);
+            conflicts::refuse(&conflicts, asked)?;
+            // A plan without conflicts holds whatever is asked.
+            inputs.variable(conflicts::VARIABLE, asked);
+        }
         Ok(Chosen {
             invocation,
             variables,
@@ -222,19 +238,6 @@ impl Choice {
 }
 
 impl Chosen<'_> {
-    /// Tells which wheels were chosen, and why the others were not.
-    ///
-    /// # Errors
-    /// When a wheel cannot be read.
-    pub fn tell_wheels(&self, report: &mut dyn Report) -> Result<(), LaunchError> {
-        let members: Vec<_> = self
-            .members
-            .iter()
-            .map(|member| (&member.pex, member.selected.as_slice()))
-            .collect();
-        Ok(facts::wheels(&members, &self.interpreter, report)?)
-    }
-
     /// The PEX that was started.
     pub fn main(&self) -> &Member {
         &self.members[0]

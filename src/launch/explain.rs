@@ -177,8 +177,7 @@ fn prepare(
     let (name, root) = (invocation.name().to_owned(), opened.store.root().to_owned());
     let layout = opened.pex.layout;
     let opened = std::mem::replace(opened, open::open(invocation, Store::look, &mut Silent)?);
-    let mut chosen = choice.of_all(invocation, opened, decision.members)?;
-    chosen.tell_wheels(told)?;
+    let mut chosen = choice.of_all(invocation, opened, decision.members, told)?;
     let program = |argv: &mut Vec<Vec<u8>>| {
         let launch = made(&root, Kind::Launches).join(&name);
         argv.push(launch.as_os_str().as_bytes().to_vec());

@@ -1,12 +1,11 @@
 //! The facts of the steps of a launch, in the words that every way of telling them shares.
 
-use std::collections::BTreeMap;
 use std::path::Path;
 
 use crate::interpreter::Candidates;
+use crate::launch::conflicts::Conflict;
 use crate::launch::fact::{About, Fact};
 use crate::launch::{Invocation, Report};
-use crate::packaging::names::{WheelName, normalise};
 use crate::pex::Pex;
 use crate::resolve::{self, ResolveError, Selected};
 use crate::store::{Origin, Store};
@@ -93,6 +92,7 @@ pub(super) fn pythons(judged: &Candidates, variables: &Variables, report: &mut d
 /// When a wheel cannot be read.
 pub(super) fn wheels(
     members: &[(&Pex, &[Selected])],
+    conflicts: &[Conflict],
     interpreter: &crate::interpreter::Record,
     report: &mut dyn Report,
 ) -> Result<(), ResolveError> {
@@ -102,30 +102,11 @@ pub(super) fn wheels(
         }
         wheels_of(pex, interpreter, Some(selected), report)?;
     }
-    let mut versions: BTreeMap<String, Vec<(String, &Path)>> = BTreeMap::new();
-    for (pex, selected) in members {
-        for Selected { name, .. } in *selected {
-            if let (Some(parsed), Some(version)) = (WheelName::parse(name), name.split('-').nth(1))
-            {
-                let known = versions.entry(normalise(parsed.project)).or_default();
-                known.push((version.to_owned(), &pex.path));
-            }
-        }
-    }
-    for (project, found) in versions {
-        let [(first, path), others @ ..] = found.as_slice() else {
-            continue;
-        };
-        for (version, other) in others.iter().filter(|(version, _)| version != first) {
-            report.fact(&|| {
-                let why = format!(
-                    "{version} in {}, {first} in {}, which comes first",
-                    shown(other),
-                    shown(path)
-                );
-                Fact::new(About::Member, &project, "two versions").because(why)
-            });
-        }
+    for conflict in conflicts {
+        report.fact(&|| {
+            let why = conflict.to_string();
+            Fact::new(About::Member, &conflict.project, "two versions").because(why)
+        });
     }
     Ok(())
 }

@@ -7,6 +7,7 @@
 mod advice;
 mod choose;
 mod command;
+mod conflicts;
 mod console;
 mod decide;
 mod dispatch;
@@ -144,20 +145,14 @@ fn prepare(
             publish::publish_complete(invocation, opened, elsewhere, exec, &choice.interpreter)
         }
         Way::Zipapp(how) => {
-            let mut chosen = choice.of_all(invocation, opened, others)?;
-            if report.explains() {
-                chosen.tell_wheels(report)?;
-            }
+            let mut chosen = choice.of_all(invocation, opened, others, report)?;
             warn_noexec(&chosen, report);
             let fetched = zipapp::fetch(&chosen, &how)?;
             let command = zipapp::command(&mut chosen, how, fetched, report)?;
             publish::publish(chosen, command, elsewhere, report)
         }
         Way::Venv(how) => {
-            let mut chosen = choice.of_all(invocation, opened, others)?;
-            if report.explains() {
-                chosen.tell_wheels(report)?;
-            }
+            let mut chosen = choice.of_all(invocation, opened, others, report)?;
             warn_noexec(&chosen, report);
             let fetched = venv::fetch(&chosen, report)?;
             let command = venv::command(&mut chosen, how, fetched)?;

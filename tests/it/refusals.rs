@@ -4,7 +4,7 @@ use serde_json::json;
 
 use crate::fixtures::{Built, Pex, Wheel};
 use crate::harness::pythons::{Python, debian, second};
-use crate::harness::{Case, Stage, Way};
+use crate::harness::{Case, PEXBOOT, Stage, Way};
 
 /// A PEX that only some Pythons may run.
 fn constrained(name: &str, constraint: &str) -> Built {
@@ -176,5 +176,88 @@ fn nothing_is_unpacked_before_a_refusal_for_want_of_a_python() {
         start.run().refused();
         let unpacked = stage.home().join(".cache/pexboot/v2/wheels");
         assert!(!unpacked.exists(), "{unpacked:?}");
+    }
+}
+
+/// An application that says which version of `dep` it got, and members that bring one each.
+fn with_members(layout: Pex) -> Stage {
+    let stage = Stage::new(Way::Embedded, &layout.build());
+    for (name, version) in [("other", "2.0"), ("same", "1.0")] {
+        let member = Pex::empty(&format!("conflict-{name}")).dep(Wheel::new("dep", version));
+        let place = stage.path(&format!("work/{name}.pex"));
+        stage.place(&member.build(), &place);
+    }
+    stage
+}
+
+fn needs_one(name: &str) -> Pex {
+    let app = "def main():\n    import dep\n    print('got', dep.WHO)\n";
+    Pex::app(name, app).dep(Wheel::new("dep", "1.0"))
+}
+
+#[test]
+fn members_that_conflict_are_refused_where_asked() {
+    for pex in [needs_one("conflict"), needs_one("conflict-venv").venv()] {
+        let stage = with_members(pex);
+        let start = |member: &str, asked: &str| {
+            let start = stage.start().env("PEX_PATH", member);
+            start.env("PEXBOOT_CONFLICTS", asked).run()
+        };
+        let refused = || {
+            let run = start("other.pex", "error");
+            run.refused()
+                .says("PEXBOOT_CONFLICTS=error refuses this start");
+            run.says("dep: 2.0 in `").says("other.pex`, 1.0 in `");
+            run.says("unset PEXBOOT_CONFLICTS");
+        };
+        refused();
+        // A warm start of those who did not ask goes on, and is no way around for those who do.
+        for _ in 0..2 {
+            let run = stage.start().env("PEX_PATH", "other.pex").run();
+            run.ok().prints("got dep 1.0");
+        }
+        refused();
+        start("other.pex", "").ok().prints("got dep 1.0");
+        start("same.pex", "error").ok().prints("got dep 1.0");
+        let run = start("other.pex", "1");
+        run.refused()
+            .says("Invalid value for PEXBOOT_CONFLICTS, must be 'error' or nothing, got '1'");
+        let explain = stage
+            .start()
+            .program(PEXBOOT)
+            .args(["explain", "app.pex"])
+            .env("PEX_PATH", "other.pex")
+            .env("PEXBOOT_CONFLICTS", "error")
+            .run();
+        let told = &explain.exits(1).stdout;
+        for words in ["WOULD NOT START", "dep: two versions", "refuses this start"] {
+            assert!(told.contains(words), "{words}\n{explain}");
+        }
+    }
+}
+
+/// The original's `__pex__` takes over what the head has no answer to, and would look for no conflict.
+#[test]
+fn an_import_of_members_that_conflict_is_refused_where_asked() {
+    let library = Pex::empty("conflict-import").dep(Wheel::new("dep", "1.0"));
+    let stage = with_members(library);
+    let import = |asked: &str| {
+        let start = stage.start().env("PYTHONPATH", &stage.pex);
+        let words = [
+            debian().path.to_str().unwrap(),
+            "-c",
+            "import __pex__, dep; print(dep.WHO)",
+        ];
+        start
+            .env("PEX_PATH", "other.pex")
+            .env("PEXBOOT_CONFLICTS", asked)
+            .before(words)
+            .run()
+    };
+    for _ in 0..2 {
+        let run = import("error");
+        run.exits(1).says("ImportError: PEXBOOT_CONFLICTS=error");
+        run.says("dep: 2.0 in `");
+        import("").ok().prints("dep 1.0");
     }
 }

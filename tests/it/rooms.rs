@@ -213,6 +213,7 @@ const LAUNCH: &[&str] = &[
     "dispatch",
     "command",
     "plans",
+    "conflicts",
     "facts",
     "open",
     "advice",

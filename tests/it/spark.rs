@@ -1,7 +1,7 @@
 //! PySpark for real: one embedded PEX is the Python of the driver and of the executors of a small cluster.
 //!
 //! Half a gigabyte of wheels and a Java: of the long tier (`./setup --spark`, then `PEXBOOT_TESTS=long cargo test --test
-//! it spark`). docs/cookbook.md shows the same by hand.
+//! it spark`). examples/spark shows the same by hand.
 
 use std::os::unix::fs::symlink;
 use std::path::PathBuf;
@@ -33,7 +33,7 @@ fn spark_runs_on_an_embedded_pex() {
         return coverage::left_out("Spark", "Java 17: `./setup --spark`");
     };
     let pex = App::spark().build();
-    let installed = spark_home();
+    let installed = spark_home("spark");
     for &way in ways() {
         let stage = Stage::named(way, &pex, "env.pex");
         // Executors work below the home of Spark: the stage gets one of its own, of links.
