@@ -49,7 +49,7 @@ pub fn standalone(
         bytecode: false,
     };
     let choice = choose::choose(invocation, &mut opened, need, None, report)?;
-    let chosen = choice.of_all(invocation, opened, others)?;
+    let chosen = choice.of_all(invocation, opened, others, report)?;
     let wheels = chosen.wheels()?;
     let main = chosen.main();
     let code = unpack::code(&main.pex, &main.fingerprint, &chosen.store)?;

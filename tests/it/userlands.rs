@@ -291,10 +291,10 @@ fn what_lacks_a_wheel_for_a_machine_is_not_embedded_for_it() {
 
 #[test]
 fn a_target_is_remembered_and_warned_of_by_its_own_wheels() {
-    if !has_both("a target that is remembered") {
+    let (true, [own, other, ..]) = (has_both("a target that is remembered"), HEADS) else {
         return;
-    }
-    let [own, other] = [HEADS[0], HEADS[1]].map(|head| head.target);
+    };
+    let [own, other] = [own, other].map(|head| head.target);
     let machine = own.trim_end_matches("-linux");
     let marked = format!("dep ; platform_machine == '{machine}'");
     let stage = Stage::new(
