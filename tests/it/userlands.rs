@@ -291,7 +291,7 @@ fn what_lacks_a_wheel_for_a_machine_is_not_embedded_for_it() {
 
 #[test]
 fn a_target_is_remembered_and_warned_of_by_its_own_wheels() {
-    let (true, [own, other, ..]) = (has_both("a target that is remembered"), HEADS) else {
+    let (true, [own, other, ..]) = (has_both("a target that is remembered"), &HEADS[..]) else {
         return;
     };
     let [own, other] = [own, other].map(|head| head.target);
