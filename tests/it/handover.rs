@@ -265,26 +265,20 @@ fn a_preamble_runs_before_everything() {
 /// Nothing is promised for a Python before 3.8, but the bootstrap knows it.
 #[test]
 fn a_python_that_is_too_old_for_the_native_way_runs_by_the_bootstrap() {
-    let Some(old) = pythons::old("a start on Python 3.5 to 3.7") else {
-        return;
-    };
     let pex = app("old").build();
-    let path = old.path.to_str().unwrap().to_owned();
-    let case = Case::new(&pex).env("PEX_PYTHON", &path).args(["x"]);
-    // Where no locale is set, it says so.
-    assert!(
-        case.ignore_stderr()
-            .agrees()
-            .exits(3)
-            .stdout
-            .contains("dep 1.0")
-    );
-    if ways().contains(&Way::Embedded) {
-        let stage = Stage::new(Way::Embedded, &pex);
-        let start = stage.start().env("PEX_PYTHON", &path);
-        let run = start.env("PEX_VERBOSE", "1").run();
-        run.exits(3)
-            .says(&format!("a start on Python {} is left to", old.xy()));
+    for old in pythons::old("a start on Python 3.5 to 3.7") {
+        let path = old.path.to_str().unwrap();
+        let case = Case::new(&pex).env("PEX_PYTHON", path).args(["x"]);
+        // Where no locale is set, it says so.
+        let run = case.ignore_stderr().agrees();
+        assert!(run.exits(3).stdout.contains("dep 1.0"), "{run}");
+        if ways().contains(&Way::Embedded) {
+            let stage = Stage::new(Way::Embedded, &pex);
+            let start = stage.start().env("PEX_PYTHON", path);
+            let run = start.env("PEX_VERBOSE", "1").run();
+            let said = format!("a start on Python {} is left to", old.xy());
+            run.exits(3).says(&said);
+        }
     }
 }
 

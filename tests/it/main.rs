@@ -7,6 +7,7 @@
 //!
 //! `PEXBOOT_TESTS=oracle` leaves the embedded half out: it asks whether the tests describe the original truly.
 //! `PEXBOOT_TESTS=long` runs every case on every Python found (see `./long-tests`).
+//! `PEXBOOT_PYTHON=PATH` runs the checklist on this Python alone.
 
 mod apps;
 mod bad_input;
@@ -27,6 +28,7 @@ mod face;
 mod fixtures;
 mod handover;
 mod harness;
+mod interpreters;
 mod memory;
 mod options;
 mod pack;

@@ -2,6 +2,8 @@
 //! Entered by user and mount namespaces of one's own: no root is needed, and the machine's handlers of foreign programs
 //! stay as they are.
 
+mod conformance;
+
 use std::collections::BTreeSet;
 use std::fs;
 use std::os::unix::fs::MetadataExt as _;
@@ -11,7 +13,7 @@ use std::process::{Command, Stdio};
 use pexboot::internals::parts::HEADS;
 
 use crate::fixtures::{App, Built, Pex, Wheel, numpy_for_both};
-use crate::harness::{Outcome, PEXBOOT, Stage, Start, Way, coverage, long, long_tier, ways};
+use crate::harness::{Outcome, PEXBOOT, Stage, Start, Way, coverage, long, ways};
 
 /// Mounts what a start needs of the machine, and enters: ROOT BOX USER, then the command. With READ_ONLY there is no place
 /// that can be written.
@@ -375,7 +377,14 @@ fn several_targets_need_several_names() {
 #[test]
 fn other_userlands_start_it_as_root_and_as_a_user() {
     let names: &[&str] = if long() {
-        &["debian-11", "debian-12", "debian-13", "debian-sid", "bare"]
+        &[
+            "debian-11",
+            "debian-12",
+            "debian-13",
+            "debian-sid",
+            "bare",
+            "musl",
+        ]
     } else {
         &["debian-13", "bare"]
     };
@@ -396,72 +405,6 @@ fn other_userlands_start_it_as_root_and_as_a_user() {
                     &userland.start(&stage, "app.pex", user).args(["-t", "moo"]),
                 );
                 assert_eq!(run.stdout, original.stdout, "{name}: {run}");
-            }
-        }
-    }
-}
-
-/// Says what it was given, and what it can import, without a name of a place.
-const TELLS: &str = r#"
-import json, os, sys
-from importlib.metadata import distributions
-import dep, native
-def main():
-    print(json.dumps([
-        sys.argv[1:], os.path.basename(sys.argv[0]), dep.WHO, native.WHO, sys.stdin.read(), "PEX" in os.environ,
-        sorted(name for name in os.environ if name.startswith("PEX_")), sorted(found.metadata["Name"] for found in distributions()),
-        sys.version_info[:2], __name__]))
-    sys.stdout.flush()
-    sys.exit(3)
-"#;
-
-/// The original and the embedded file in one root, compared; emulated, the original takes most of a minute.
-#[test]
-fn what_the_original_does_in_other_userlands() {
-    if !long_tier("the original in other userlands") || !has_both("the original on aarch64") {
-        return;
-    }
-    let native = |machine: &str| {
-        Wheel::empty("native", "1.0")
-            .tag(&format!("py3-none-manylinux2014_{machine}"))
-            .file("native.py", &format!("WHO = '{machine}'\n"))
-    };
-    let pex = Pex::app("tells", TELLS)
-        .dep(Wheel::empty("dep", "1.0").file("dep.py", "WHO = 'dep'\n"))
-        .wheel(native("x86_64"))
-        .wheel(native("aarch64"))
-        .requires("native");
-    for pex in [
-        pex.clone().build(),
-        pex.clone().info("deps_are_wheel_files", true).build(),
-        pex.venv().build(),
-    ] {
-        for name in ["debian-11", "debian-13", "debian-sid", "bare", "arm64"] {
-            let Some(userland) = Userland::find(name) else {
-                continue;
-            };
-            let head = if name == "arm64" {
-                "aarch64-linux"
-            } else {
-                "x86_64-linux"
-            };
-            let stage = for_both(&pex, &[]);
-            let run = |file: &str, python: bool| {
-                let start = userland
-                    .start(&stage, file, 1000)
-                    .args(["a", "--b"])
-                    .stdin("given");
-                let start = if python {
-                    start.python(Path::new("/usr/bin/python3"))
-                } else {
-                    start
-                };
-                // What it is called by is no difference.
-                start.run().exits(3).stdout.replace(file, "FILE")
-            };
-            let original = run("app.pex", true);
-            for python in [false, true] {
-                assert_eq!(run(head, python), original, "{name}");
             }
         }
     }

@@ -1,7 +1,7 @@
 //! System calls of the native part of a start, as strace writes them down: from the kernel's exec of the file to the exec
 //! of Python, of every thread of that process and of no other.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::fs;
 
 use crate::harness::{Outcome, Stage, Start};
@@ -140,6 +140,17 @@ pub fn traced_start<'a>(
         calls: native(&text),
         outcome,
     }
+}
+
+/// The names of all calls in a log, whosever they are.
+pub fn names_of(text: &str) -> BTreeSet<String> {
+    let called = text.lines().filter_map(|line| {
+        let (_, call) = line.split_once(' ')?;
+        let (name, _) = call.trim_start().split_once('(')?;
+        let is_name = |c: char| c.is_ascii_alphanumeric() || c == '_';
+        name.chars().all(is_name).then(|| name.to_owned())
+    });
+    called.collect()
 }
 
 /// The native part of a log whose lines are `PID call(arguments) = result`.

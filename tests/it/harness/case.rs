@@ -177,12 +177,18 @@ fn without_advice(text: &str) -> &str {
     advice.map_or(text, |at| &text[..=at])
 }
 
+/// What a debug build, which shows every warning, says of the original's import hook from Python 3.14 on.
+const OF_THE_HOOK: &str =
+    "ImportWarning: _Loader.exec_module() not found; falling back to load_module()\n";
+
 /// A text in which neither the machine's directory nor the names of cache directories differ.
 ///
 /// What lies in a cache is kept by its last component alone: the original and pexboot lay theirs out differently.
 fn neutral(text: &str, stage: &Stage) -> String {
     let root = stage.root();
-    let mut rest = without_advice(text).replace(root.to_str().unwrap(), "[BOX]");
+    let lines = without_advice(text).split_inclusive('\n');
+    let lines: String = lines.filter(|line| !line.ends_with(OF_THE_HOOK)).collect();
+    let mut rest = lines.replace(root.to_str().unwrap(), "[BOX]");
     let mut out = String::new();
     while let Some(at) = rest.find("[BOX]/home/.cache/") {
         out.push_str(&rest[..at]);

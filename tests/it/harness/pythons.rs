@@ -152,15 +152,16 @@ pub fn pypy(case: &str) -> Option<&'static Python> {
     found
 }
 
-/// A Python 3 that is older than those that are supported.
-pub fn old(case: &str) -> Option<Python> {
-    let found = candidates_of(5..8)
-        .iter()
-        .filter_map(|path| identify(path))
-        .next_back();
-    if found.is_none() {
+/// The Pythons 3 that are older than those that are supported, by version; in the long tier each, else the newest.
+pub fn old(case: &str) -> Vec<Python> {
+    let found = candidates_of(5..8);
+    let mut found: Vec<Python> = found.iter().filter_map(|path| identify(path)).collect();
+    found.sort_by_key(|python| std::cmp::Reverse(python.version));
+    found.dedup_by_key(|python| python.version);
+    if found.is_empty() {
         coverage::left_out(case, "a Python 3.5 to 3.7");
     }
+    found.truncate(if super::long() { usize::MAX } else { 1 });
     found
 }
 
@@ -201,7 +202,8 @@ fn directories() -> Vec<PathBuf> {
     directories
 }
 
-fn identify(path: &Path) -> Option<Python> {
+/// The Python at this path.
+pub fn identify(path: &Path) -> Option<Python> {
     let ask = "import os, sys; v = sys.version_info; \
                print(sys.implementation.name, v[0], v[1], v[2], os.path.realpath(sys.executable))";
     let output = Command::new(path)

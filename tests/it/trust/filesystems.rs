@@ -48,9 +48,10 @@ fn ext2_and_tmpfs() {
     }
 }
 
+/// exFAT, as a process brings it, has neither hard nor symbolic links, nor rights of a file's own.
 #[test]
-fn xfs_btrfs_and_overlayfs_in_a_process() {
-    if !long_tier("XFS, Btrfs, fuse-overlayfs") || !root("file systems") {
+fn xfs_btrfs_exfat_and_overlayfs_in_a_process() {
+    if !long_tier("XFS, Btrfs, exFAT, fuse-overlayfs") || !root("file systems") {
         return;
     }
     let Some(tools) = tools("filesystems") else {
@@ -78,4 +79,11 @@ fn xfs_btrfs_and_overlayfs_in_a_process() {
     let layers = "lowerdir=lower,upperdir=upper,workdir=work2";
     let mount = format!("{} -o {layers} home", tool("bin/fuse-overlayfs"));
     holds("fuse-overlayfs", "true", &mount);
+    let mount = format!(
+        "device=$(/sbin/losetup -f --show disk) && {} -o umask=077 \"$device\" home && /sbin/losetup -d \"$device\" && \
+         ! ln -s disk home/link && echo > home/file && ! ln home/file home/link",
+        tool("sbin/mount.exfat-fuse")
+    );
+    let make = format!("{} disk", tool("sbin/mkfs.exfat"));
+    holds("exfat", &make, &mount);
 }

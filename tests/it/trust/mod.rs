@@ -9,6 +9,7 @@ mod containers;
 mod damage;
 mod faults;
 mod filesystems;
+mod filters;
 mod hostile;
 mod kills;
 mod machines;
@@ -37,6 +38,11 @@ use crate::harness::{Outcome, Stage, Start, Way, coverage, is_root, long};
 
 /// An application with two wheels, one of them of some dozens of files, that says what it found.
 fn app(name: &str) -> Built {
+    described(name).build()
+}
+
+/// The same before it is built.
+fn described(name: &str) -> Pex {
     let mut wheel = Wheel::new("deep", "1.0");
     for number in 0..40 {
         wheel = wheel.file(&format!("pile/m{number}.py"), &format!("WHO = {number}\n"));
@@ -45,7 +51,6 @@ fn app(name: &str) -> Built {
         .source("helper.py", "NAME = 'helper'\n")
         .dep(Wheel::new("dep", "1.0"))
         .dep(wheel)
-        .build()
 }
 
 const APP: &str = "import sys\nimport dep, pile.m39, helper\ndef main():\n    \
