@@ -46,6 +46,9 @@ build() {
 # Embedding says what it brings along, which is no matter here unless it fails.
 embed() { pexboot embed "$1" -o "$2" 2>"$work/embed.log" || fail "$(cat "$work/embed.log")"; }
 
+# `costs ROUNDS EMBEDDED ORIGINAL ARGUMENTS`: CPU of a first and of a later start of both.
+costs() { env -i PATH=/usr/bin:/bin LANG=C.UTF-8 ${PEX_PATH:+PEX_PATH="$PEX_PATH"} python3 "$top/examples/measure.py" "$@"; }
+
 # `find_spark VERSION...`: the Sparks to run on: those that EXAMPLE_SPARKS names, what SPARK_HOME names, else these from
 # PyPI. Without a Java it says so and fails.
 find_spark() {
@@ -76,6 +79,7 @@ use_spark() {
     rm -rf "$SPARK_HOME"
     mkdir "$SPARK_HOME"
     ln -s "$1"/* "$SPARK_HOME"
+    rm -f "$SPARK_HOME/work"
     version=$(sed -n 's/^__version__[^=]*= *["'\'']\([^"'\'']*\).*/\1/p' "$1/version.py")
 }
 
