@@ -84,7 +84,11 @@ const BLOCKS: &[(&str, &str, Held)] = &[
         "$ pex gunicorn flask",
         By("frameworks_start_their_workers_where_the_original_does"),
     ),
-    ("docs/deploying.md", "$ pex jupyterlab", By("frameworks_start_their_workers_where_the_original_does")),
+    (
+        "docs/deploying.md",
+        "$ pex jupyterlab",
+        By("frameworks_start_their_workers_where_the_original_does"),
+    ),
     ("docs/deploying.md", "$ pexboot info app", Here),
     (
         "docs/install.md",

@@ -28,6 +28,7 @@ mod fixtures;
 mod handover;
 mod harness;
 mod memory;
+mod messages;
 mod options;
 mod pack;
 mod packaging;

@@ -97,9 +97,9 @@ unrunnable() {
     test $status -eq 1
 }
 if [ -n "${READ_ONLY:-}" ]; then
-    unrunnable fresh
+    HOME=$PWD/none
+    unrunnable app
 else
-    cp app fresh
     mkdir -p settings
     cp app settings/app
     echo PEX_PYTHON=/usr/bin/python2.7 > settings/.pexrc
