@@ -195,6 +195,7 @@ fn a_release_is_installed_and_used_in_clean_rooms() {
         fs::copy(from, &copy).unwrap();
         copy
     });
+    // Whatever `tests/userlands` makes with Python, venv and pip: another C library, too.
     for name in ["pip-11", "pip-12", "pip-13"] {
         if let Some(room) = Room::find(name) {
             room.try_out(&wheel, &copies[0], &copies[1]);
