@@ -149,7 +149,7 @@ pub struct Inspected {
     pub is_file: bool,
     /// The version of pexboot that embedded it; `None` where it is not embedded.
     pub embedded_by: Option<String>,
-    /// Whether the file is as long as it was when it was embedded; [`verify`] tells whether it is whole.
+    /// Whether the file is as long as it was when it was embedded; [`verify()`] tells whether it is whole.
     pub length_as_sealed: bool,
     /// The fingerprint of its content.
     pub fingerprint: String,

@@ -1,5 +1,5 @@
-//! Starts PEX files natively: what the command `pexboot` does, for Rust programs. Start with [`embed`]; the reverse is
-//! [`strip`]. [`inspect`] and [`verify`] look at a file, [`plan`] tells what a start of it would do. The versions of this
+//! Starts PEX files natively: what the command `pexboot` does, for Rust programs. Start with [`embed()`]; the reverse is
+//! [`strip()`]. [`inspect()`] and [`verify()`] look at a file, [`plan()`] tells what a start of it would do. The versions of this
 //! interface are those of the command.
 //!
 //! # The life of a launch

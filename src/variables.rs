@@ -62,7 +62,7 @@ pub struct Variables {
     pub emit_warnings: Option<bool>,
     /// `PEX_MAX_INSTALL_JOBS`.
     pub max_install_jobs: Option<i64>,
-    /// The variables whose value came from an rc file and not from the environment (see [`Variables::in_venv`]).
+    /// The variables whose value came from an rc file and not from the environment.
     pub from_rc: BTreeMap<String, Line>,
     /// rc files that are there but were passed over, because others than the user could have written them.
     pub untrusted_rc: Vec<PathBuf>,

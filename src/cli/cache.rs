@@ -182,13 +182,18 @@ pub(super) fn of_starts(pex: Option<&Path>, open: Open) -> Result<Store, CliErro
 /// When that is none.
 fn of_root(root: &Path, open: Open) -> Result<Store, CliError> {
     let root = std::path::absolute(root)?;
-    let store = open(Some(root.as_os_str()), &mut warn);
+    // The last of what would be said is which other root is taken; none is.
+    let mut why = String::new();
+    let store = open(Some(root.as_os_str()), &mut |line| {
+        let line = line.rsplit_once("; ").map_or(line, |(why, _)| why);
+        why = format!("{line}; ");
+    });
     let wanted = root.join("pexboot");
     let canonical = |path: &Path| path.canonicalize().unwrap_or_else(|_| path.to_owned());
     match canonical(store.kept()?) == canonical(&wanted) {
         true => Ok(store),
         false => Err(CliError::usage(&format!(
-            "`{}` cannot be used as a root; nothing was done",
+            "{why}`{}` cannot be used as a root; nothing was done",
             wanted.display()
         ))),
     }

@@ -8,6 +8,7 @@ use serde_json::{Map, Value, json};
 
 use super::error::CliError;
 use super::json;
+use super::progress::Progress;
 use crate::embed::{State, state};
 use crate::exit::ExitCode;
 use crate::launch::{About, Explained, Fact, Invocation, LaunchError, Next, explain};
@@ -51,7 +52,10 @@ pub fn run(args: &Args) -> Result<ExitCode, CliError> {
         _ => args.pex.clone(),
     };
     let invocation = Invocation::new(&started, args.args.clone())?;
+    // It may have several Pythons to ask.
+    let progress = Progress::of("explaining", &args.pex);
     let told = explain(&invocation, args.python.as_deref());
+    drop(progress);
     let report = Report {
         pex: &args.pex,
         state: &state,

@@ -60,6 +60,11 @@ fn page(pages: &Path, name: &str, command: Command) -> Result<(), CliError> {
 }
 
 fn write(directory: &Path, name: &str, text: &[u8]) -> Result<(), CliError> {
-    std::fs::create_dir_all(directory)?;
+    std::fs::create_dir_all(directory).map_err(|source| {
+        std::io::Error::new(
+            source.kind(),
+            format!("`{}`: {source}", directory.display()),
+        )
+    })?;
     Ok(output::write(&directory.join(name), text)?)
 }

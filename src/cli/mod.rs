@@ -86,7 +86,9 @@ pub fn main() -> i32 {
             let text = error.render();
             if error.use_stderr() {
                 // It shows what was typed.
-                complain(shown::lines(text).trim_end());
+                let text = text.to_string();
+                let text = text.strip_prefix("error: ").unwrap_or(&text);
+                complain(&format!("pexboot: {}", shown::lines(text).trim_end()));
             } else if is_coloured() {
                 stdout::print(&text.ansi().to_string());
             } else {

@@ -36,7 +36,7 @@ pub fn run(args: &Args) -> ExitCode {
     match result {
         Ok(never) => match never {},
         Err(error) => {
-            complain(&error.to_string());
+            complain(&error.message());
             error.exit_code()
         }
     }

@@ -175,7 +175,11 @@ impl Bytecode {
                     program.display()
                 ));
             }
-            let taken = chosen.map_err(|error| failed(error.to_string()))?;
+            let taken = chosen.map_err(|error| match python {
+                // It is named by an option, and the words are the original's.
+                Some(_) => failed(error.to_string().replace("PEX_PYTHON", "--python")),
+                None => failed(error.to_string()),
+            })?;
             let (record, selected) = (taken.python, taken.fit);
             let Some(tag) = record.tag().filter(|tag| !tags.contains(tag)) else {
                 continue;

@@ -65,6 +65,19 @@ impl LaunchError {
         LaunchError::Refused(format!("Could not find script '{name}' in pex!"))
     }
 
+    /// What is said of it: in the original's own words where it refuses the same, else with the name of this program.
+    #[must_use]
+    pub fn message(&self) -> String {
+        match self {
+            LaunchError::Variable(_)
+            | LaunchError::Interpreter(_)
+            | LaunchError::Resolve(_)
+            | LaunchError::Script(_)
+            | LaunchError::Refused(_) => self.to_string(),
+            _ => format!("pexboot: {self}"),
+        }
+    }
+
     /// How the process ends.
     #[must_use]
     pub fn exit_code(&self) -> ExitCode {

@@ -256,7 +256,7 @@ pub fn engine(inherited: fn(RawFd) -> Option<BorrowedFd<'static>>) -> i32 {
         Ok(never) => match never {},
         Err(error) => {
             trace::give_up(&mut console::complain);
-            console::complain(&error.to_string());
+            console::complain(&error.message());
             error.exit_code() as i32
         }
     }

@@ -42,6 +42,13 @@ pub enum Rights {
     InPlace(u32),
 }
 
+/// Those of a report.
+#[cfg(feature = "cli")]
+const USUAL: Rights = Rights::Usual {
+    new: 0o666,
+    executable: false,
+};
+
 /// A file that has no name yet, or one of its own beside its place. Gone when it is dropped, unless it was published.
 #[derive(Debug)]
 pub struct Draft {
@@ -195,10 +202,10 @@ impl Drop for Draft {
 /// Looks at `target` before work that would be lost if it could not be written there.
 ///
 /// # Errors
-/// When what is there must not be replaced.
+/// When what is there must not be replaced, or no file can be made beside it.
 #[cfg(feature = "cli")]
 pub fn check(target: &Path) -> Result<(), OutputError> {
-    Found::at(target).map(drop)
+    Draft::new(target, USUAL).map(drop)
 }
 
 /// Writes the whole file `target`, whose mode is as the umask has it where it is new.
@@ -207,11 +214,7 @@ pub fn check(target: &Path) -> Result<(), OutputError> {
 /// When what is there must not be replaced, or the system refuses.
 #[cfg(feature = "cli")]
 pub fn write(target: &Path, bytes: &[u8]) -> Result<(), OutputError> {
-    let rights = Rights::Usual {
-        new: 0o666,
-        executable: false,
-    };
-    let mut draft = Draft::new(target, rights)?;
+    let mut draft = Draft::new(target, USUAL)?;
     draft.write(bytes)?;
     draft.publish()
 }

@@ -51,7 +51,13 @@ impl Findings {
     /// Notes an error as a fault.
     fn note<T>(&mut self, result: Result<T, impl std::fmt::Display>) -> Option<T> {
         result
-            .map_err(|error| self.faults.push(error.to_string()))
+            .map_err(|error| {
+                let fault = error.to_string();
+                // A member can be met on two ways.
+                if !self.faults.contains(&fault) {
+                    self.faults.push(fault);
+                }
+            })
             .ok()
     }
 }

@@ -30,6 +30,7 @@ mod handover;
 mod harness;
 mod interpreters;
 mod memory;
+mod messages;
 mod options;
 mod pack;
 mod packaging;
