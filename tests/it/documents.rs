@@ -36,11 +36,6 @@ const BLOCKS: &[(&str, &str, Held)] = &[
     ),
     (
         "docs/cookbook.md",
-        "$ pex pyspark",
-        By("spark_runs_on_an_embedded_pex"),
-    ),
-    (
-        "docs/cookbook.md",
         "$ pexboot strip app -o app.pex ",
         By("pex_reads_what_was_stripped_and_embedded_directories"),
     ),
