@@ -181,7 +181,10 @@ fn subjects(
 /// The PEX without and with a native start, both on the scratch directory's file system, executable, and under its
 /// own name, which applications print.
 fn both_forms(pex: &Path, scratch: &Path) -> Result<(PathBuf, PathBuf), Box<dyn Error>> {
-    let at = |source: std::io::Error| format!("`{}`: {source}", line(pex.display()));
+    let at = |source| BenchError::Io {
+        path: pex.to_owned(),
+        source,
+    };
     let name = pex
         .file_name()
         .ok_or_else(|| format!("`{}` is not a file", line(pex.display())))?;

@@ -14,15 +14,15 @@ use crate::launch::complain;
 /// Names standard input.
 pub const STDIN: &str = "-";
 
-/// Does it for each file; `doing` names the work while it lasts.
+/// Does it for each file; `doing` names the work while it lasts, where it does not show itself how far it has come.
 pub fn each(
     files: &[PathBuf],
-    doing: &str,
+    doing: Option<&str>,
     mut act: impl FnMut(&Input) -> Result<ExitCode, CliError>,
 ) -> ExitCode {
     let mut code = ExitCode::Success;
     for named in files {
-        let progress = Progress::of(doing, named);
+        let progress = doing.map(|doing| Progress::of(doing, named));
         let result = Input::of(named).and_then(|file| {
             act(&file).map_err(|error| CliError {
                 text: error.text.map(|text| file.named_so(&text)),

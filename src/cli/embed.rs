@@ -360,7 +360,9 @@ pub fn run(args: &Args) -> Result<ExitCode, CliError> {
             "`--json` and the PEX would both go to standard output; name a file with `-o`",
         ));
     }
-    Ok(each(&args.pexes, "embedding", |file| args.embed(file)))
+    Ok(each(&args.pexes, Some("embedding"), |file| {
+        args.embed(file)
+    }))
 }
 
 /// Refuses one output for many files.

@@ -1,5 +1,6 @@
 //! How a command fails: one message, one exit code.
 
+use crate::bench::BenchError;
 use crate::embed::EmbedError;
 use crate::exit::ExitCode;
 use crate::output::OutputError;
@@ -78,13 +79,18 @@ impl From<std::io::Error> for CliError {
 
 impl From<Box<dyn std::error::Error>> for CliError {
     fn from(error: Box<dyn std::error::Error>) -> CliError {
-        match error.downcast::<OutputError>() {
-            Ok(error) => (*error).into(),
-            // What another program has said can have many lines.
-            Err(error) => CliError {
-                code: ExitCode::Refused,
-                text: Some(shown::lines(error)),
-            },
+        let error = match error.downcast::<OutputError>() {
+            Ok(error) => return (*error).into(),
+            Err(error) => error,
+        };
+        let code = match error.downcast_ref() {
+            Some(BenchError::Io { .. }) => ExitCode::Io,
+            _ => ExitCode::Refused,
+        };
+        // What another program has said can have many lines.
+        CliError {
+            code,
+            text: Some(shown::lines(error)),
         }
     }
 }

@@ -41,7 +41,7 @@ pub struct Args {
 
 /// Prints what there is to say.
 pub fn run(args: &Args) -> ExitCode {
-    each(&args.pexes, "looking at", |file| tell(args, file))
+    each(&args.pexes, Some("looking at"), |file| tell(args, file))
 }
 
 fn tell(args: &Args, file: &Input) -> Result<ExitCode, CliError> {

@@ -35,7 +35,7 @@ pub struct Args {
 /// When one output is named for many.
 pub fn run(args: &Args) -> Result<ExitCode, CliError> {
     one_output(&args.pexes, args.output.as_deref())?;
-    Ok(each(&args.pexes, "stripping", |file| {
+    Ok(each(&args.pexes, Some("stripping"), |file| {
         let output = args.output.as_deref();
         let output = output.or_else(|| file.is_stdin().then_some(Path::new(STDIN)));
         strip(&file.path, output)?;

@@ -7,7 +7,6 @@ use serde_json::json;
 
 use super::error::CliError;
 use super::json;
-use super::progress::Progress;
 use super::warn;
 use crate::launch::{Console, Invocation, LaunchError, standalone};
 use crate::output::stdout;
@@ -52,7 +51,6 @@ pub fn run(args: &Args) -> Result<(), CliError> {
         Invocation::new(&args.pex, Vec::new()).map_err(|source| at(&args.pex, &source))?;
     let place = place(&args.directory).map_err(|source| at(&args.directory, &source))?;
     let old = old(&place, args.force)?;
-    let progress = Progress::of("making a virtual environment of", &args.pex);
     // Beside its place: what is there or not there is a whole environment, and files need no second copy.
     let parent = place.parent().unwrap_or(&place);
     let draft = tempfile::Builder::new()
@@ -71,7 +69,6 @@ pub fn run(args: &Args) -> Result<(), CliError> {
     }
     std::fs::rename(&work, &place).map_err(|source| at(&place, &source))?;
     drop(draft);
-    drop(progress);
     for clash in &made.clashes {
         warn(clash);
     }

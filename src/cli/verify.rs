@@ -39,7 +39,7 @@ pub struct Args {
 
 /// Checks, and tells what is wrong.
 pub fn run(args: &Args) -> ExitCode {
-    each(&args.pexes, "checking", |file| check(args, file))
+    each(&args.pexes, Some("checking"), |file| check(args, file))
 }
 
 fn check(args: &Args, file: &Input) -> Result<ExitCode, CliError> {
@@ -84,9 +84,15 @@ fn check(args: &Args, file: &Input) -> Result<ExitCode, CliError> {
             line(file.named_so(&fault.to_string()))
         ));
     }
+    let counted = |count, one: &str, more: &str| match count {
+        1 => format!("1 {one}"),
+        _ => format!("{count} {one}{more}"),
+    };
     let mut checked = format!(
-        "{} members, {} wheels, {} other hashes",
-        found.members, found.wheels, found.hashes
+        "{}, {}, {}",
+        counted(found.members, "member", "s"),
+        counted(found.wheels, "wheel", "s"),
+        counted(found.hashes, "other hash", "es")
     );
     if !found.unpromised.is_empty() {
         checked += &format!(

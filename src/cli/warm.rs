@@ -28,7 +28,7 @@ pub struct Args {
 
 /// Prepares the launches, compiles their modules and waits until all is on disk.
 pub fn run(args: &Args) -> ExitCode {
-    each(&args.pexes, "warming", |file| {
+    each(&args.pexes, None, |file| {
         if file.is_stdin() {
             return Err(CliError::usage(
                 "`-` cannot be warmed: a start is known by the file's name and path",

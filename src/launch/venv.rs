@@ -467,7 +467,7 @@ mod tests {
             Some((module("app"), false)),
         );
         check(app, &[("PEX_INTERPRETER", ""), ("PEX_MODULE", "")], None);
-        check("{}", &[], Some((repl.clone(), false)));
+        check("{}", &[], Some((repl.clone(), true)));
         check(r#"{"script": "s"}"#, &[], Some((script("s"), false)));
         check(
             r#"{"script": "s"}"#,

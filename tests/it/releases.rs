@@ -195,12 +195,73 @@ fn a_release_is_installed_and_used_in_clean_rooms() {
         fs::copy(from, &copy).unwrap();
         copy
     });
-    // Whatever `tests/userlands` makes with Python, venv and pip: another C library, too.
+    in_a_root_of_musl(&wheel, &pex);
+    // What `tests/userlands` makes with Python, venv and pip.
     for name in ["pip-11", "pip-12", "pip-13"] {
         if let Some(room) = Room::find(name) {
             room.try_out(&wheel, &copies[0], &copies[1]);
         }
     }
+}
+
+/// Another C library, and no shell: pip is a wheel, which Python runs.
+fn in_a_root_of_musl(wheel: &Path, pex: &Path) {
+    let Some(root) = Userland::find("musl") else {
+        return;
+    };
+    let stage = tempfile::tempdir().unwrap();
+    let work = stage.path().join("work");
+    fs::create_dir(&work).unwrap();
+    let pip = wheel_of_pip();
+    let [wheel_here, pex_here, pip_here] = [wheel, pex, &pip].map(|file| {
+        let name = file.file_name().unwrap();
+        fs::copy(file, work.join(name)).unwrap();
+        format!("./{}", name.to_str().unwrap())
+    });
+    let words = root.entered(&stage.path().canonicalize().unwrap(), 0);
+    let run = |program: &[&str]| {
+        let mut command = Command::new(&words[0]);
+        command.args(&words[1..]).args(program).env_clear();
+        ran(command.env("PATH", "/usr/bin:/bin"))
+    };
+    run(&["python3", "-m", "venv", "--without-pip", "venv"]);
+    let pip = format!("{pip_here}/pip");
+    run(&[
+        "venv/bin/python",
+        &pip,
+        "install",
+        "--quiet",
+        "--no-index",
+        &wheel_here,
+    ]);
+    let pexboot = "venv/bin/pexboot";
+    let version = format!("pexboot {}\n", env!("CARGO_PKG_VERSION"));
+    assert_eq!(run(&[pexboot, "--version"]), version);
+    assert_eq!(
+        run(&["venv/bin/python", "-m", "pexboot", "--version"]),
+        version
+    );
+    run(&[pexboot, "embed", &pex_here, "-o", "app"]);
+    for _ in 0..2 {
+        assert!(run(&["./app", "-t", "moo"]).contains("| moo |"));
+    }
+    run(&[pexboot, "verify", "app"]);
+    run(&[pexboot, "strip", "app", "-o", "back"]);
+    assert!(fs::read(work.join("back")).unwrap() == fs::read(pex).unwrap());
+}
+
+/// As Debian's `python3-venv` has it.
+fn wheel_of_pip() -> PathBuf {
+    let wheels = fs::read_dir("/usr/share/python-wheels").unwrap();
+    let mut wheels = wheels.map(|wheel| wheel.unwrap().path());
+    let pip = wheels.find(|path| {
+        path.file_name()
+            .unwrap()
+            .to_str()
+            .unwrap()
+            .starts_with("pip-")
+    });
+    pip.expect("a wheel of pip")
 }
 
 /// Nothing but the command: neither Python nor shell nor any library.
