@@ -75,6 +75,19 @@ impl Invocation {
         })
     }
 
+    /// The same file, imported as `__pex__` by a Python whose `sys.executable` has this path.
+    #[cfg(feature = "cli")]
+    #[must_use]
+    pub fn imported_by(&self, python: PathBuf) -> Invocation {
+        let mut current = python.into_os_string();
+        current.push("\x1fimport __pex__");
+        let mut import = self.clone();
+        import.current = Some(Current::parse(&current));
+        // As the file's Python half does: a plan is found by what the environment says.
+        import.env.push((CURRENT.into(), current));
+        import
+    }
+
     /// The Python that imports `__pex__`, where that is what is asked for.
     #[must_use]
     pub fn importer(&self) -> Option<&Current> {

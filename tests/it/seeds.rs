@@ -8,7 +8,7 @@ use std::process::Command;
 
 use crate::fixtures::{Pex, Wheel};
 use crate::harness::host::Host;
-use crate::harness::{PEXBOOT, Stage, Way, is_root};
+use crate::harness::{PEXBOOT, Stage, Way, is_root, pythons};
 
 /// Everything below a directory.
 fn walk(root: &Path, visit: &mut dyn FnMut(&Path)) {
@@ -98,6 +98,43 @@ fn a_warmed_root_serves_another_user_who_writes_nothing() {
         assert_eq!(written.collect::<Vec<_>>(), Vec::<&str>::new(), "{call}");
     }
     assert_eq!(stage.cached_files(), Vec::<std::path::PathBuf>::new());
+}
+
+/// What `warm --import` leaves serves a Python that imports the PEX: nothing is prepared, and nothing written.
+#[test]
+fn a_seed_serves_an_import() {
+    let pex = Pex::empty("seed-import").dep(Wheel::new("dep", "1.0"));
+    let stage = Stage::new(Way::Embedded, &pex.build());
+    let seed = stage.path("image");
+    let python = &pythons::debian().path;
+    let by_variable = "import __pex__, dep; print(dep.__file__)";
+    let by_path = format!("import sys; sys.path.append(sys.argv[1]); {by_variable}");
+    let imports = |seeds: &Path, code: &str| {
+        let start = stage.start().env("PEXBOOT_SEEDS", seeds);
+        let start = match code == by_variable {
+            true => start.env("PYTHONPATH", &stage.pex),
+            false => start,
+        };
+        let words = [python.as_os_str(), "-c".as_ref(), code.as_ref()];
+        start
+            .before(words)
+            .program(&stage.pex)
+            .run()
+            .ok()
+            .stdout
+            .clone()
+    };
+    let warm = stage.start().program(PEXBOOT).args(["warm", "--root"]);
+    let warm = warm.args([&seed, Path::new("--import"), python, &stage.pex]);
+    warm.run().ok();
+    for code in [by_variable, &by_path] {
+        let found = imports(&seed.join("pexboot"), code);
+        assert!(found.starts_with(seed.to_str().unwrap()), "{found}");
+        assert_eq!(stage.cached_files(), Vec::<std::path::PathBuf>::new());
+    }
+    // Without it the import prepares.
+    imports(&stage.path("none"), by_variable);
+    assert_ne!(stage.cached_files(), Vec::<std::path::PathBuf>::new());
 }
 
 /// Builders of images set the times of all files to one that they like, and a plain `cp` sets them to now.
