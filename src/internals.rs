@@ -28,7 +28,7 @@ pub mod launch {
 pub mod parts {
     pub use crate::parts::*;
 }
-#[cfg(feature = "cli")]
+#[cfg(any(feature = "cli", feature = "fuzzing"))]
 pub mod pex {
     pub use crate::pex::Pex;
 }
@@ -40,11 +40,11 @@ pub mod pex_info {
 pub mod resolve {
     pub use crate::resolve::{ResolveError, Selected, resolve};
 }
-#[cfg(feature = "cli")]
+#[cfg(any(feature = "cli", feature = "fuzzing"))]
 pub mod store {
     pub use crate::store::Store;
 }
-#[cfg(feature = "cli")]
+#[cfg(any(feature = "cli", feature = "fuzzing"))]
 pub mod unpack {
     pub use crate::unpack::{code, wheels};
 }

@@ -15,8 +15,8 @@ use std::io::{BufRead, BufReader, Write};
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 
-use pexboot::pex::Pex;
-use pexboot::store::Store;
+use pexboot::internals::pex::Pex;
+use pexboot::internals::store::Store;
 use sha2::Digest;
 
 /// Path below the directory and SHA-256 of each file; `Err` says why there is none.
@@ -107,7 +107,7 @@ impl Bench {
     fn ours(&mut self, path: &Path) -> Files {
         let pex = Pex::open(path).map_err(|error| error.to_string())?;
         let fingerprint = pex.fingerprint().map_err(|error| error.to_string())?;
-        let code = pexboot::unpack::code(&pex, &fingerprint, &self.store);
+        let code = pexboot::internals::unpack::code(&pex, &fingerprint, &self.store);
         let mut found = BTreeMap::new();
         let code = code.map_err(|error| error.to_string())?;
         collect(&code, &code, &mut found);
