@@ -10,6 +10,14 @@ use std::fmt::{self, Display, Write as _};
 /// Stands for what is not shown.
 const INSTEAD: char = char::REPLACEMENT_CHARACTER;
 
+/// So many things, of which one is `one` and more are called by that with `more` behind it.
+#[cfg(feature = "cli")]
+#[must_use]
+pub fn counted(count: usize, one: &str, more: &str) -> String {
+    let more = if count == 1 { "" } else { more };
+    format!("{count} {one}{more}")
+}
+
 /// The text on one line.
 #[must_use]
 pub fn line(text: impl Display) -> String {

@@ -10,6 +10,7 @@ use super::json;
 use super::warn;
 use crate::launch::{Console, Invocation, LaunchError, standalone};
 use crate::output::stdout;
+use crate::shown::counted;
 
 /// What `venv` is told.
 #[derive(Debug, clap::Args)]
@@ -84,10 +85,7 @@ pub fn run(args: &Args) -> Result<(), CliError> {
         warn(&format!(
             "`{}` is a virtual environment of {}, based on `{}`; `{}` runs the application",
             place.display(),
-            match made.wheels.len() {
-                1 => "1 wheel".to_owned(),
-                count => format!("{count} wheels"),
-            },
+            counted(made.wheels.len(), "wheel", "s"),
             made.python.display(),
             place.join("pex").display()
         ));

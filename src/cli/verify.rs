@@ -9,7 +9,7 @@ use super::error::CliError;
 use super::json;
 use crate::exit::ExitCode;
 use crate::output::stdout;
-use crate::shown::line;
+use crate::shown::{counted, line};
 use crate::store::Store;
 use crate::verify::{VerifyError, verify};
 
@@ -84,10 +84,6 @@ fn check(args: &Args, file: &Input) -> Result<ExitCode, CliError> {
             line(file.named_so(&fault.to_string()))
         ));
     }
-    let counted = |count, one: &str, more: &str| match count {
-        1 => format!("1 {one}"),
-        _ => format!("{count} {one}{more}"),
-    };
     let mut checked = format!(
         "{}, {}, {}",
         counted(found.members, "member", "s"),

@@ -202,10 +202,8 @@ fn prepare(
             program(&mut argv);
             let mut code = Vec::new();
             for member in chosen.members.iter().rev() {
-                code.push(match member.pex.layout {
-                    Layout::Loose => member.pex.path.clone(),
-                    _ => place(&root, Kind::Code, &hex(&member.fingerprint)),
-                });
+                let unpacked = || place(&root, Kind::Code, &hex(&member.fingerprint));
+                code.push(zipapp::in_place(&member.pex).unwrap_or_else(unpacked));
             }
             let wheels = chosen
                 .members

@@ -1,7 +1,7 @@
 //! Zipapp mode: the base interpreter, with user code and the site of the wheels on `sys.path`.
 
 use std::os::unix::ffi::OsStringExt;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use crate::boot::{Data, Py, Run, SysPath};
 use crate::launch::choose::{Chosen, Hops, Member};
@@ -117,8 +117,8 @@ pub(super) fn fetch(chosen: &Chosen<'_>, decision: &Decision) -> Result<Fetched,
     let (mut code, mut empty) = (Vec::new(), Vec::new());
     let mut unpacked = Vec::new();
     for (index, member) in chosen.members.iter().enumerate() {
-        if runs_in_place(&member.pex) {
-            code.insert(0, in_place(&member.pex.path));
+        if let Some(directory) = in_place(&member.pex) {
+            code.insert(0, directory);
             continue;
         }
         let directory = unpack::code(&member.pex, &member.fingerprint, store)?;
@@ -317,14 +317,17 @@ fn runs_in_place(pex: &Pex) -> bool {
     pex.layout == Layout::Loose && !installs
 }
 
-/// The directory of a PEX as `os.path.abspath` names it, in which the original imports its user code; as it was named where
-/// a link is on the way to a `..`, and the text alone would lead elsewhere.
-fn in_place(path: &Path) -> PathBuf {
-    let normal = lexical::normal(path);
-    match (normal.canonicalize(), path.canonicalize()) {
-        (Ok(normal_real), Ok(real)) if normal_real == real => normal,
-        _ => path.to_owned(),
+/// The directory of a PEX whose user code [runs in place](runs_in_place), as `os.path.abspath` names it and the original
+/// imports from it; as it was named where a link is on the way to a `..`, and the text alone would lead elsewhere.
+pub(super) fn in_place(pex: &Pex) -> Option<PathBuf> {
+    if !runs_in_place(pex) {
+        return None;
     }
+    let normal = lexical::normal(&pex.path);
+    Some(match (normal.canonicalize(), pex.path.canonicalize()) {
+        (Ok(normal_real), Ok(real)) if normal_real == real => normal,
+        _ => pex.path.clone(),
+    })
 }
 
 /// The script of that name: console and gui scripts of the selected wheels, then files (reference 6.2).

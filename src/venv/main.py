@@ -68,7 +68,7 @@ def _main():
     elif override == "PEX_INTERPRETER" and value.lower() in ("1", "true"):
         entry_point = None
     if not entry_point:
-        return _python(sys.argv[1:], history, override, _format(SETTINGS["inject_args"]))
+        return _python(sys.argv[1:], history, override)
     if not override:
         sys.argv[1:1] = _format(SETTINGS["inject_args"])
     module, _, attributes = entry_point.partition(":")
@@ -124,7 +124,7 @@ def _call(module, attributes):
     return function()
 
 
-def _python(args, history, override, inject_args):
+def _python(args, history, override):
     """The environment's Python with these arguments; the working directory is where it looks first."""
     import os
     import sys
@@ -149,7 +149,7 @@ def _python(args, history, override, inject_args):
         sys.stderr.write("Argument expected for the {} option\n".format(args[0]))
         sys.exit(2)
     if args[0] == "-m":
-        sys.argv = args[1:2] + ([] if override else inject_args) + args[2:]
+        sys.argv = args[1:2] + ([] if override else _format(SETTINGS["inject_args"])) + args[2:]
         module, _, attributes = args[1].partition(":")
         return _call(module, attributes) if attributes else _module(module)
     sys.argv, name = args, args[0]

@@ -243,9 +243,29 @@ fn a_kernel_of_2013_will_do() {
     is_sound(&home(&stage), false);
 }
 
+/// Python that runs a command under the seccomp filter which its first part makes, in `program` (linux/seccomp.h,
+/// linux/bpf_common.h).
+macro_rules! filtered {
+    ($makes:literal) => {
+        concat!(
+            $makes,
+            r#"
+code = b"".join(struct.pack("HBBI", *step) for step in program)
+buffer = ctypes.create_string_buffer(code)
+filter = struct.pack("HxxxxxxP", len(program), ctypes.addressof(buffer))
+libc = ctypes.CDLL(None, use_errno=True)
+assert libc.prctl(38, 1, 0, 0, 0) == 0 and libc.prctl(22, 2, filter, 0, 0) == 0, ctypes.get_errno()
+os.execvp(sys.argv[2], sys.argv[2:])
+"#
+        )
+    };
+}
+pub(super) use filtered;
+
 /// Runs a command under a seccomp filter (linux/seccomp.h, linux/bpf_common.h) that answers these system calls with
 /// ENOSYS; `later` are all that Linux 3.10 did not have.
-pub const FORBID: &str = r#"
+pub const FORBID: &str = filtered!(
+    r#"
 import ctypes, os, struct, sys
 NUMBERS = {
     "x86_64": dict(memfd_create=319, renameat2=316, statx=332, openat2=437, faccessat2=439, clone3=435, close_range=436,
@@ -260,10 +280,5 @@ if sys.argv[1] == "later":
 for name in [] if sys.argv[1] == "later" else sys.argv[1].split(","):
     program += [(0x15, 0, 1, NUMBERS[name]), (0x06, 0, 0, 0x00050000 | 38)]  # equal: errno 38
 program.append((0x06, 0, 0, 0x7FFF0000))  # allow
-code = b"".join(struct.pack("HBBI", *step) for step in program)
-buffer = ctypes.create_string_buffer(code)
-filter = struct.pack("HxxxxxxP", len(program), ctypes.addressof(buffer))
-libc = ctypes.CDLL(None, use_errno=True)
-assert libc.prctl(38, 1, 0, 0, 0) == 0 and libc.prctl(22, 2, filter, 0, 0) == 0, ctypes.get_errno()
-os.execvp(sys.argv[2], sys.argv[2:])
-"#;
+"#
+);
